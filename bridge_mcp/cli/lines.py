@@ -35,6 +35,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    TopicAsked,
     Transcribed,
     Voted,
     Withdrawn,
@@ -128,7 +129,7 @@ def entry_line(conversation: str, logged: Logged | UnreadableEntry) -> Text:
 def entry_words(conversation: str, entry: Entry) -> str:
     """What an entry tells, in words; whole."""
     match entry:
-        case Heard() | Edited() | Transcribed() | Posted() | Revised() | Reacted() | Delivered():
+        case Heard() | Edited() | Transcribed() | Posted() | Revised() | Reacted() | TopicAsked() | Delivered():
             return message_words(entry)
         case Requested() as e:
             return f"{e.by} asks for " + "; ".join(f"{c.tool} {c.arguments} [{c.id}]" for c in e.calls)
@@ -161,7 +162,7 @@ def forgotten_words(e: Forgot) -> str:
     return f"the content of {spans} ({e.why})"
 
 
-def message_words(entry: Heard | Edited | Transcribed | Posted | Revised | Reacted | Delivered) -> str:
+def message_words(entry: Heard | Edited | Transcribed | Posted | Revised | Reacted | TopicAsked | Delivered) -> str:
     """What an entry of a message, or of something done to one, tells."""
     match entry:
         case Heard() as e:
@@ -175,6 +176,11 @@ def message_words(entry: Heard | Edited | Transcribed | Posted | Revised | React
             return f"#{e.message} by {person(e.by)}: {e.text}"
         case Reacted() as e:
             return f"#{e.message} by {person(e.by)}: {e.emoji or 'no reaction any more'}"
+        case TopicAsked(topic=topic) as e:
+            words = [topic.name] if topic.name else []
+            words += [] if topic.icon is None else [f"icon {topic.icon or 'none'}"]
+            words += [] if topic.closed is None else ["closed" if topic.closed else "open"]
+            return f"{'a new topic' if topic.new else 'this topic'} by {person(e.by)}: {', '.join(words)}"
         case Delivered() as e:
             return f"#{e.message} {e.status} {' '.join(e.platform_ids)}".rstrip()
 

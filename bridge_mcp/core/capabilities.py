@@ -10,10 +10,20 @@ from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from bridge_mcp.core.entries import Attachment
+from bridge_mcp.core.entries import Attachment, Topic
 from bridge_mcp.core.errors import Unsupported
 
-__all__ = ["EVERY_MARKUP", "MAX_FILE", "Capabilities", "Markup", "check_edit", "check_post", "check_reaction"]
+__all__ = [
+    "EVERY_MARKUP",
+    "MAX_FILE",
+    "Capabilities",
+    "Markup",
+    "TopicAct",
+    "check_edit",
+    "check_post",
+    "check_reaction",
+    "check_topic",
+]
 
 MAX_FILE = 50 * 1024 * 1024
 """Bytes of one file, in or out, whatever the platform would take: some are held in memory as a whole."""
@@ -24,7 +34,16 @@ PROMPT_REST = 1_000
 
 Markup: TypeAlias = Literal["bold", "italic", "strike", "code", "blocks", "links", "lists", "quotes", "headings"]
 """A part of Markdown. `blocks` are fenced blocks of code."""
+TopicAct: TypeAlias = Literal["make", "name", "icon", "close"]
 EVERY_MARKUP: tuple[Markup, ...] = get_args(Markup)
+
+
+TOPIC_WORDS: dict[TopicAct, str] = {
+    "make": "be made",
+    "name": "get another name",
+    "icon": "have an icon",
+    "close": "be closed",
+}
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -56,6 +75,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Whether it hears other bots, and tells them from people."""
     threads: bool = False
     """Whether a chat can have several conversations (`chat_id/thread_id`)."""
+    topics: tuple[TopicAct, ...] = ()
+    """What can be done to the topics (threads) of its chats: a new one, another name or icon, closing and opening."""
     typing: bool = False
     """Whether it can show that a reply is being made."""
     drafts: bool = False
@@ -111,3 +132,20 @@ def check_reaction(channel: str, can: Capabilities) -> None:
     """Raise Unsupported unless an emoji can be put below a message."""
     if not can.reactions:
         raise Unsupported(f"The channel '{channel}' has no reactions.", fix="Answer with a message.")
+
+
+def check_topic(channel: str, can: Capabilities, topic: Topic) -> None:
+    """Raise Unsupported unless a topic can be made, or changed, like this."""
+    asked: dict[TopicAct, bool] = {
+        "make": topic.new,
+        "name": bool(topic.name) and not topic.new,
+        "icon": topic.icon is not None,
+        "close": topic.closed is not None,
+    }
+    for act, wanted in asked.items():
+        if not wanted or act in can.topics:
+            continue
+        if not can.topics:
+            raise Unsupported(f"The channel '{channel}' makes no topics.", fix="Send to the chat itself.")
+        able = ", ".join(TOPIC_WORDS[each] for each in can.topics)
+        raise Unsupported(f"A topic of the channel '{channel}' cannot {TOPIC_WORDS[act]}.", fix=f"It can {able}.")

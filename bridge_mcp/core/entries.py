@@ -54,6 +54,8 @@ __all__ = [
     "Started",
     "Stopped",
     "Summarised",
+    "Topic",
+    "TopicAsked",
     "TraceContext",
     "Transcribed",
     "Usage",
@@ -114,6 +116,17 @@ class Button(Value, frozen=True):
     value: str
     token: str = ""
     """Its callback data on the platform: random for this one message, so that nobody can press an unseen button."""
+
+
+class Topic(Value, frozen=True):
+    """What a topic of a chat is to be like. What is None, and an empty name, stays as it is."""
+
+    name: str = ""
+    icon: str | None = None
+    """An emoji; empty: none."""
+    closed: bool | None = None
+    new: bool = False
+    """Whether it is to be made."""
 
 
 class Question(Value, frozen=True):
@@ -285,6 +298,14 @@ class Reacted(Fact, frozen=True):
 
     message: int
     emoji: str
+    by: Sender
+    key: str
+
+
+class TopicAsked(Fact, frozen=True):
+    """A topic is to be made in this chat; or, in the log of a topic, that topic is to be changed."""
+
+    topic: Topic
     by: Sender
     key: str
 
@@ -627,6 +648,7 @@ Entry: TypeAlias = (
     | Posted
     | Revised
     | Reacted
+    | TopicAsked
     | Requested
     | Judged
     | Voted
@@ -671,7 +693,7 @@ def key(entry: Entry) -> str | None:
     It makes recording twice harmless: the second outcome, verdict or delivery of the same thing is dropped.
     """
     match entry:
-        case Heard() | Posted() | Edited() | Revised() | Reacted():
+        case Heard() | Posted() | Edited() | Revised() | Reacted() | TopicAsked():
             return f"{type(entry).__name__.lower()}:{entry.key}"
         case Scheduled() | Rang():
             return type(entry).__name__.lower()
@@ -715,7 +737,7 @@ def wakes(entry: Entry) -> bool:
             return entry.to == "assistant" or entry.answers is not None
         case Edited():
             return entry.to == "assistant"
-        case Posted() | Revised() | Reacted() | Configured() | Delivered() | Lapsed() | Forgot():
+        case Posted() | Revised() | Reacted() | TopicAsked() | Configured() | Delivered() | Lapsed() | Forgot():
             return False
         case Voted() | Reminded() | Collected():
             return False

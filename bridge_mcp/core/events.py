@@ -30,6 +30,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    TopicAsked,
     Transcribed,
     Voted,
     Withdrawn,
@@ -52,6 +53,7 @@ EventType: TypeAlias = Literal[
     "message.reacted",
     "message.reaction",
     "message.withdrawn",
+    "topic.asked",
     "approval.requested",
     "approval.reminded",
     "approval.reviewed",
@@ -114,6 +116,10 @@ EVENTS: Mapping[EventType, EventInfo] = {
         ("message", "key", "from", "before?", "reactions?", "counts?"),
     ),
     "message.withdrawn": EventInfo("A message was taken back before it was answered.", ("message", "by")),
+    "topic.asked": EventInfo(
+        "A topic is to be made in a chat, or changed; what became of it is told of its `message`.",
+        ("message", "name", "icon", "closed", "new", "by"),
+    ),
     "approval.requested": EventInfo(
         "A call waits for a verdict.",
         (
@@ -234,10 +240,10 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
         case Failed() as e:
             return "model.failed", {"reason": e.reason, "retry_at": e.retry_at, "effect": e.effect}
         case entry:
-            return call_event(conversation, entry)
+            return call_event(conversation, logged.seq, entry)
 
 
-def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
+def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
     match entry:
         case Asked() as e:
             return "approval.requested", {
@@ -279,14 +285,18 @@ def call_event(conversation: str, entry: object) -> tuple[EventType, dict[str, J
             told = {"tool": e.tool, "requested_by": e.requested_by, "outcome": e.outcome}
             return "tool.finished", {**of_call(conversation, e), **told}
         case entry:
-            return conversation_event(conversation, entry)
+            return conversation_event(conversation, seq, entry)
 
 
-def conversation_event(conversation: str, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
+def conversation_event(conversation: str, seq: int, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
     match entry:
         case Transcribed() as e:
             told: dict[str, JSON] = {"text": e.text, "failed": e.failed}
             return "message.transcribed", {"message": message_id(conversation, e.message), **told}
+        case TopicAsked(topic=topic) as e:
+            told = {"message": message_id(conversation, seq), "name": topic.name, "icon": topic.icon}
+            more: dict[str, JSON] = {"closed": topic.closed, "new": topic.new, "by": e.by.name or e.by.id}
+            return "topic.asked", told | more
         case Withdrawn() as e:
             return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
         case Cleared() as e:

@@ -62,6 +62,7 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    TopicAsked,
     Transcribed,
     Voted,
     Withdrawn,
@@ -90,7 +91,7 @@ KEPT: Mapping[str, frozenset[str]] = {
 INSTEAD = {"arguments": "{}", "content": FORGOTTEN, "text": FORGOTTEN}
 """What stands in fields that may not be empty where they were not."""
 
-UNIQUE = frozenset({("Heard", "key"), ("Edited", "key"), ("Posted", "key"), ("Revised", "key"), ("Reacted", "key")})
+UNIQUE = frozenset((name, "key") for name in ("Heard", "Edited", "Posted", "Revised", "Reacted", "TopicAsked"))
 """Fields that keys are made of: each gets a word of its own."""
 
 
@@ -232,7 +233,7 @@ def is_theirs(entry: Entry, sender: str, principal: str) -> bool:
             return by == principal
         case Lapsed(by=by) | Collected(by=by):
             return by == principal
-        case Posted(by=by) | Revised(by=by) | Reacted(by=by):
+        case Posted(by=by) | Revised(by=by) | Reacted(by=by) | TopicAsked(by=by):
             return by.id == sender
         case _:
             return False

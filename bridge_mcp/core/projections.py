@@ -29,6 +29,8 @@ from bridge_mcp.core.entries import (
     Revised,
     Sender,
     Stopped,
+    Topic,
+    TopicAsked,
     Transcribed,
     Verdict,
     approval_id,
@@ -86,8 +88,10 @@ class Message(Struct, frozen=True):
     """Why it failed, or is still queued."""
     platform_ids: tuple[str, ...] = ()
     attempts: int = 0
-    kind: Literal["message", "edit", "reaction"] = "message"
-    """An edit's `text` is the new text, a reaction's the emoji. Lists hold messages only."""
+    kind: Literal["message", "edit", "reaction", "topic"] = "message"
+    """An edit's `text` is the new text, a reaction's the emoji, a topic's its name. Lists hold messages only."""
+    topic: Topic | None = None
+    """Of a topic: what it is to be like."""
     target: int | None = None
     """The seq of the message that an edit or a reaction is for."""
     parts: int = 0
@@ -264,6 +268,11 @@ def outgoing(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) ->
                 kind="reaction",
                 target=e.message,
                 **delivery,
+            )
+        case TopicAsked() as e:
+            text, wanted = e.topic.name, e.topic
+            return Message(
+                conversation, seq, at, direction="out", author=e.by, text=text, kind="topic", topic=wanted, **delivery
             )
         case Replied(text=text) if text:
             return Message(conversation, seq, at, direction="out", author=ASSISTANT, text=text, **delivery)

@@ -116,6 +116,19 @@ class Sent(Struct, frozen=True):
     """While it has not gone out: what is wrong with the engine that is to send it."""
 
 
+class TopicMade(Struct, frozen=True):
+    """What became of a topic that is to be made or changed."""
+
+    message: str
+    """The id of this act; the feed tells of it by this."""
+    status: MessageStatus
+    conversation: str = ""
+    """The topic, as a conversation; empty while it is not made, or where nobody knows whether it was."""
+    reason: str = ""
+    repeated: bool = False
+    warning: str = ""
+
+
 class Later(Struct, frozen=True):
     """A message that is to be sent later."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bridge_mcp.core.address import Address
+from bridge_mcp.core.entries import Topic
 from bridge_mcp.ports import ChannelState
 
-__all__ = ["note", "titled"]
+__all__ = ["named", "note", "titled"]
 
 MAX_TITLES = 2_000
 """Titles that are kept for one channel; the one that was set longest ago is dropped first."""
@@ -14,6 +16,13 @@ BETWEEN = " › "
 async def note(state: ChannelState, channel: str, chat: str, title: str) -> None:
     """Store the title of a topic; `chat` is `chat_id/thread_id`."""
     await state.set_topic_title(channel, chat, title, at_most=MAX_TITLES)
+
+
+async def named(state: ChannelState, address: Address, topic: Topic, made: tuple[str, ...]) -> None:
+    """Store the title of a topic that the bridge made (its thread is `made`) or changed itself."""
+    thread = made[0] if topic.new and made else address.thread
+    if thread and topic.name:
+        await note(state, address.channel, address._replace(thread=thread).target, topic.name)
 
 
 async def titled(state: ChannelState, channel: str, chat: str, title: str, topic: str) -> str:

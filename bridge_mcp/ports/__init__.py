@@ -28,6 +28,7 @@ from bridge_mcp.ports.channels import (
     OutgoingAction,
     Part,
     Reaction,
+    TopicChange,
     Upload,
 )
 from bridge_mcp.ports.dispatch import Dispatcher, Driven, Drives
@@ -151,6 +152,7 @@ __all__ = [
     "ToolPins",
     "ToolProgress",
     "Toolbox",
+    "TopicChange",
     "Traces",
     "Transcriber",
     "Transcript",

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 from bridge_mcp.core.capabilities import Capabilities
-from bridge_mcp.core.entries import Attachment, Button, Question, Sender
+from bridge_mcp.core.entries import Attachment, Button, Question, Sender, Topic
 from bridge_mcp.core.tools import JSON
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "OutgoingAction",
     "Part",
     "Reaction",
+    "TopicChange",
     "Upload",
 ]
 
@@ -247,7 +248,17 @@ class Reaction(Struct, frozen=True):
     emoji: str
 
 
-OutgoingAction: TypeAlias = Outgoing | Edit | Reaction
+class TopicChange(Struct, frozen=True):
+    """A topic is made or changed. A new one's only id is that of its thread."""
+
+    chat: str
+    """Where it is to be made (`chat_id`); of one that is there: `chat_id/thread_id`."""
+    topic: Topic
+    key: str = ""
+    """As `Outgoing.key`."""
+
+
+OutgoingAction: TypeAlias = Outgoing | Edit | Reaction | TopicChange
 """Something to do on the platform, as one or more parts."""
 
 

@@ -113,7 +113,8 @@ class BridgeServer:
         self._hung_up = hung_up
         serve_events(self.server, bridge, principal_of)
         self._tools: Mapping[str, Tool] = {
-            each.name: each for each in there(provider=bridge.rules.provider, relay=bridge.has_several_relays)
+            each.name: each
+            for each in there(provider=bridge.rules.provider, relay=bridge.has_several_relays, topics=bridge.has_topics)
         }
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 

@@ -23,6 +23,7 @@ from bridge_mcp.core.entries import (
     Responder,
     Revised,
     Sender,
+    TopicAsked,
     key,
     message_id,
 )
@@ -327,7 +328,7 @@ class Sending(Filing):
             warning=warning,
         )
 
-    async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted) -> Recorded:
+    async def _write(self, conversation: str, entry: Posted | Heard | Revised | Reacted | TopicAsked) -> Recorded:
         """Record a message, or find the one that was recorded before with the same key.
 
         It is compared with the whole entry of then, not with the message's later text or state.

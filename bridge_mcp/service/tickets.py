@@ -21,12 +21,12 @@ from bridge_mcp.operations.addresses import check_text
 from bridge_mcp.operations.approvals import ApprovalOptions, undecided
 from bridge_mcp.service.base import sender_of
 from bridge_mcp.service.deciding import decided
-from bridge_mcp.service.sending import Sending
+from bridge_mcp.service.topics import Topics
 
 __all__ = ["Following"]
 
 
-class Following(Sending):
+class Following(Topics):
     """Methods for the holder of a ticket alone."""
 
     async def follow(self, who: Principal, ticket: str, *, wait_s: float = 0.0, for_people: bool = False) -> Ticket:

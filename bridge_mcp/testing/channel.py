@@ -9,7 +9,7 @@ from itertools import count
 import anyio
 from msgspec.structs import replace
 
-from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
+from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE, TopicAct
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.errors import FetchFailed, SendFailed
 from bridge_mcp.ports import (
@@ -27,6 +27,7 @@ from bridge_mcp.ports import (
     OutgoingAction,
     Part,
     Reaction,
+    TopicChange,
 )
 from bridge_mcp.testing.clock import ManualClock
 
@@ -63,9 +64,10 @@ class FakeChannel:
         delivered_by_commit: see `ChannelTraits`.
         prompts: see `Capabilities`.
         forms: see `Capabilities`.
+        topics: see `Capabilities`.
         settles_s: see `Capabilities`; not 0: it knows a repeated part by its key, and makes no second message.
         part_size: characters at which it cuts a text into parts, without a word in what it declares; 0: never.
-        can: what it declares, in the place of all but a history, with `prompts`, `forms` and `settles_s`.
+        can: what it declares, in the place of all but a history, with `prompts`, `forms`, `topics` and `settles_s`.
         clock: tells the time of what it hears, and of its last good exchange.
     """
 
@@ -78,6 +80,7 @@ class FakeChannel:
         prompts: bool = False,
         forms: bool = False,
         settles_s: float = 0.0,
+        topics: tuple[TopicAct, ...] = (),
         part_size: int = 0,
         can: Capabilities | None = None,
         clock: Clock | None = None,
@@ -87,12 +90,14 @@ class FakeChannel:
             "fake",
             needs_pairing,
             delivered_by_commit=delivered_by_commit,
-            can=can or replace(CAN, forms=forms, prompts=prompts, settles_s=settles_s),
+            can=can or replace(CAN, forms=forms, prompts=prompts, settles_s=settles_s, topics=topics),
         )
         self.sent: list[Outgoing] = []
         """The messages (or parts of them) that reached the platform, in order."""
         self.edited: list[Edit] = []
         self.reacted: list[Reaction] = []
+        self.topics: list[TopicChange] = []
+        """Topics that were made or changed."""
         self.shown: list[tuple[str, int, str]] = []
         """What `show` was given."""
         self.attempts: list[OutgoingAction] = []
@@ -123,6 +128,7 @@ class FakeChannel:
         sender: Sender | None = None,
         key: str = "",
         title: str = "",
+        topic: str = "",
         attachments: Sequence[Attachment] = (),
         reply_to: str = "",
         at: float | None = None,
@@ -134,6 +140,7 @@ class FakeChannel:
         """Hear a message. Waits for `run` to have begun, and returns once the inbox has taken the message.
 
         Answers what the sender is to be told outside of any log ("" for nothing), which a platform would now show.
+        `chat` is `chat_id` or `chat_id/thread_id`, also in a chat with one person; `topic` is the name of that topic.
         `key` is the platform's id of the message; by default one that was not there before.
         """
         incoming = Incoming(
@@ -144,6 +151,7 @@ class FakeChannel:
             text=text,
             at=self._clock.now() if at is None else at,
             title=title,
+            topic=topic,
             attachments=tuple(attachments),
             reply_to=reply_to,
             group=group,
@@ -226,7 +234,7 @@ class FakeChannel:
             SendUncertain: it was planned.
         """
         match part.body:
-            case Outgoing() | Edit() | Reaction() as action:
+            case Outgoing() | Edit() | Reaction() | TopicChange() as action:
                 pass
             case _:
                 raise TypeError(f"{part.body!r} was not made by this channel")
@@ -249,6 +257,8 @@ class FakeChannel:
                 return messages
             case Reaction(message=message):
                 return (message,)
+            case TopicChange(topic=topic):
+                return (str(next(self._ids)),) if topic.new else ()
 
     def _arrive(self, action: OutgoingAction) -> None:
         match action:
@@ -258,6 +268,8 @@ class FakeChannel:
                 self.edited.append(action)
             case Reaction():
                 self.reacted.append(action)
+            case TopicChange():
+                self.topics.append(action)
 
     async def show(self, chat: str, draft: int, text: str) -> None:
         """See `ports.Channel`."""

@@ -20,9 +20,21 @@ import pytest
 from msgspec import Struct
 
 from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
-from bridge_mcp.core.entries import Attachment, Button
+from bridge_mcp.core.entries import Attachment, Button, Topic
 from bridge_mcp.core.errors import FetchFailed, SendFailed
-from bridge_mcp.ports import Arrival, ButtonPress, Channel, Edit, Form, Incoming, Outgoing, Part, Reaction, Upload
+from bridge_mcp.ports import (
+    Arrival,
+    ButtonPress,
+    Channel,
+    Edit,
+    Form,
+    Incoming,
+    Outgoing,
+    Part,
+    Reaction,
+    TopicChange,
+    Upload,
+)
 
 __all__ = ["ChannelContract", "ChannelRig", "KeptInbox"]
 
@@ -83,6 +95,8 @@ class ChannelRig(Struct, frozen=True):
     """The labels of the buttons below the newest message of the channel there."""
     files: Callable[[], list[str]] | None = None
     """The names of the files that the channel has sent there."""
+    topics_in: str = ""
+    """Where it may make topics; empty: in that chat, which may be one with one person."""
 
 
 class ChannelContract:
@@ -191,6 +205,21 @@ class ChannelContract:
         for _ in range(2):
             await sent(rig.channel, "once", rig.chat, key="here/1#7")
         assert rig.read() == ["once"]
+
+    async def test_a_topic_that_it_makes_takes_messages(self, rig: ChannelRig) -> None:
+        """Where it says that it makes topics (`Capabilities.topics`)."""
+        if "make" not in rig.channel.traits.can.topics:
+            pytest.skip("this channel does not claim to make topics")
+        await heard(rig, KeptInbox(), "hello", count=0)
+        chat = rig.topics_in or rig.chat
+        (part,) = rig.channel.parts(TopicChange(chat, Topic("Plans", new=True), key="here/1#4"))
+        (thread,) = await rig.channel.send(part)
+        inside = await sent(rig.channel, "in it", f"{chat}/{thread}", key="here/1#5")
+        assert inside
+        assert thread not in inside
+        if "name" in rig.channel.traits.can.topics:
+            for change in rig.channel.parts(TopicChange(f"{chat}/{thread}", Topic("Trip"), key="here/1#6")):
+                await rig.channel.send(change)
 
     async def test_the_same_action_has_the_same_parts(self, rig: ChannelRig) -> None:
         """So that a crash in the middle goes on where it stopped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -83,6 +83,18 @@ class Discord(Platform):
     def group(self, *members: Human) -> Place:
         chat = self.server.channel(self.server.guild())
         return DiscordPlace(self.server, chat, str(chat.id))
+
+    def forum(self, *members: Human) -> Place:
+        return self.group(*members)
+
+    def topics(self, where: Place) -> Mapping[str, bool]:
+        assert isinstance(where, DiscordPlace)
+        guild = where.of.place.guild
+        assert guild is not None
+        return {each.name: each.archived for each in guild.places if each.parent is where.of.place}
+
+    def loses_topic(self) -> None:
+        self.server.fault(Fault("lost", "POST .*/threads$"))
 
     def loses_answer(self) -> None:
         self.server.fault(Fault("lost", "POST .*/messages$"))

@@ -123,6 +123,18 @@ class Platform(ABC):
         """A group with these people and the bot."""
 
     @abstractmethod
+    def forum(self, *members: Human) -> Place:
+        """A group with these people in which the bot may make topics."""
+
+    @abstractmethod
+    def topics(self, where: Place) -> Mapping[str, bool]:
+        """The topics of such a group by their names, and whether each is closed."""
+
+    @abstractmethod
+    def loses_topic(self) -> None:
+        """The next topic is made, and the answer to that request gets lost."""
+
+    @abstractmethod
     def loses_answer(self) -> None:
         """The next message reaches its chat, and the answer to that request gets lost."""
 

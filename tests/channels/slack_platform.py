@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -98,6 +98,16 @@ class Slack(Platform):
     def group(self, *members: Human) -> Place:
         channel = self.server.channel("group", *(each.person for each in members if isinstance(each, SlackHuman)))
         return SlackPlace(self.server, channel, channel.id)
+
+    def forum(self, *members: Human) -> Place:
+        return self.group(*members)
+
+    def topics(self, where: Place) -> Mapping[str, bool]:
+        assert isinstance(where, SlackPlace)
+        return {SlackPlace.words(each): False for each in self.server.ours(where.of) if not each.thread}
+
+    def loses_topic(self) -> None:
+        self.loses_answer()
 
     def loses_answer(self) -> None:
         self.server.fail("chat.postMessage", Fault(hangs_up=True, takes_effect=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -83,6 +83,17 @@ class Telegram(Platform):
     def group(self, *members: Human) -> Place:
         users = [each.user for each in members if isinstance(each, TelegramHuman)]
         return TelegramPlace(self.server, self.server.supergroup("group", users))
+
+    def forum(self, *members: Human) -> Place:
+        users = [each.user for each in members if isinstance(each, TelegramHuman)]
+        return TelegramPlace(self.server, self.server.supergroup("forum", users, bot="administrator", forum=True))
+
+    def topics(self, where: Place) -> Mapping[str, bool]:
+        assert isinstance(where, TelegramPlace)
+        return {each.name: each.closed for each in where.of.state.topics.values()}
+
+    def loses_topic(self) -> None:
+        self.server.fault(Fault.lost_after(), "createForumTopic")
 
     def loses_answer(self) -> None:
         self.server.fault(Fault.lost_after(), "sendMessage")

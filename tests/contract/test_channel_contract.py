@@ -31,7 +31,7 @@ async def local() -> AsyncGenerator[ChannelRig]:
 
 @asynccontextmanager
 async def fake() -> AsyncGenerator[ChannelRig]:
-    channel = FakeChannel("here", settles_s=60.0)
+    channel = FakeChannel("here", settles_s=60.0, topics=("make", "name"))
 
     def read() -> list[str]:
         return [each.text for each in channel.edited] or [each.text for each in channel.sent]
@@ -48,7 +48,7 @@ async def fake() -> AsyncGenerator[ChannelRig]:
 
 @asynccontextmanager
 async def telegram() -> AsyncGenerator[ChannelRig]:
-    async with TelegramServer() as server:
+    async with TelegramServer(private_topics=True) as server:
         ann = server.user("Ann")
         channel = TelegramChannel(TelegramSettings("here", server.token, server.url), server.clock)
         said = ann.dm
@@ -94,6 +94,7 @@ async def discord() -> AsyncGenerator[ChannelRig]:
             reactions=lambda: [emoji for each in ann.dm.bot_messages for emoji in each.reactions],
             buttons=lambda: buttons(ann.dm.bot_messages[-1]),
             files=lambda: [file.name for each in ann.dm.bot_messages for file in each.files],
+            topics_in=str(server.channel(server.guild()).id),
         )
 
 

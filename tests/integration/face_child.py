@@ -92,7 +92,7 @@ async def running(state: Path) -> AsyncGenerator[Bridge]:
     """A bridge with its engine, for as long as the context lasts."""
     clock = WallClock()
     store = await open_store(state / "store.db", clock=clock, delivered_by_commit=frozenset({"local"}))
-    family = FakeChannel("family", needs_pairing=True, clock=clock)
+    family = FakeChannel("family", needs_pairing=True, topics=("make", "name", "close"), clock=clock)
     family.files = {"png": PNG, "txt": "Grüße".encode(), "zip": b"PK\0"}
     channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}
     toolbox = small_tools()

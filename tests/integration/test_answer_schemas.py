@@ -45,6 +45,8 @@ async def chat(ask: Ask) -> None:
     await ask("run_turn", conversation=CHAT, text="hello")
     await ask("set_responder", conversation=CHAT, responder="default")
     await ask("claim_conversation", conversation=CHAT, for_s=60)
+    made = await ask("create_topic", conversation="family/42", name="Plans")
+    await ask("edit_topic", conversation=made["conversation"] or "family/42/1", name="Trip")
     await ask("claim_conversation", conversation=CHAT, for_s=0)
     for conversation in (CHAT, "family/42", "family/50"):
         assert (await ask("read_messages", conversation=conversation, calls=True))["messages"]

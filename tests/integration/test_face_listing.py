@@ -21,7 +21,10 @@ TOOLS = {
         "list_channels list_conversations read_messages search_messages fetch_attachment wait_for_events wait_for "
         "list_approvals list_tools get_status"
     ),
-    "send": "send_message scheduled_messages edit_message react ask_user run_turn set_responder claim_conversation",
+    "send": (
+        "send_message scheduled_messages edit_message react create_topic edit_topic ask_user run_turn set_responder "
+        "claim_conversation"
+    ),
     "approve": "approve_call reject_call",
     "tools": "call_tool request_approval consume_approval report_outcome",
     "admin": "list_pairings pair_chat unpair_chat list_grants revoke_grant run_command",
@@ -30,14 +33,21 @@ READ_ONLY = {*TOOLS["read"].split(), "list_pairings", "list_grants"}
 DESTRUCTIVE = {"edit_message", "run_turn", "approve_call", "call_tool", "unpair_chat", "revoke_grant", "run_command"}
 IDEMPOTENT = READ_ONLY | {
     "edit_message", "react", "set_responder", "approve_call", "reject_call", "pair_chat", "unpair_chat", "revoke_grant",
-    "consume_approval", "report_outcome", "claim_conversation", "scheduled_messages",
+    "consume_approval", "report_outcome", "claim_conversation", "scheduled_messages", "edit_topic",
 }  # fmt: skip
 OPEN_WORLD = {
     "fetch_attachment", "send_message", "edit_message", "react", "ask_user", "run_turn", "approve_call", "call_tool",
-    "request_approval",
+    "request_approval", "create_topic", "edit_topic",
 }  # fmt: skip
-PROVIDER = {"request_approval", "consume_approval", "report_outcome", "claim_conversation"}
-"""What is there only where the bridge is an approval provider, or clients answer on some channel."""
+PROVIDER = {
+    "request_approval",
+    "consume_approval",
+    "report_outcome",
+    "claim_conversation",
+    "create_topic",
+    "edit_topic",
+}
+"""What is there only where the bridge is an approval provider, clients answer on some channel, or chats have topics."""
 
 
 def names_of(*scopes: str) -> list[str]:
@@ -47,7 +57,8 @@ def names_of(*scopes: str) -> list[str]:
 UNTOLD = {
     "fetch_attachment", "wait_for", "call_tool",  # what they show as content has no structured content beside it
     "list_channels", "search_messages", "list_tools", "get_status", "approve_call", "reject_call",  # for the size
-    "request_approval", "report_outcome", "claim_conversation", "scheduled_messages",
+    "request_approval", "report_outcome", "claim_conversation", "scheduled_messages", "create_topic",
+    "edit_topic",
 }  # fmt: skip
 """The tools whose answers have no schema in the list."""
 
@@ -69,7 +80,7 @@ def test_the_list_of_tools_is_small_for_a_client_with_the_scopes_of_stdio(tmp_pa
     print(f"tools/list: {whole:,} bytes, {schemas:,} of them schemas of answers; {more:,} more are left out")  # noqa: T201
     listed = [name for name in names_of("read", "send", "approve", "tools") if name not in PROVIDER]
     assert [tool["name"] for tool in result["tools"]] == listed
-    assert with_provider - whole < 3_500
+    assert with_provider - whole < 5_000
     assert whole < 20_000
     assert whole - schemas < 13_100
     assert whole + more > 20_000, "there is room for the schemas of all answers"

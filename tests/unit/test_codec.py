@@ -44,6 +44,8 @@ from bridge_mcp.core.entries import (
     Started,
     Stopped,
     Summarised,
+    Topic,
+    TopicAsked,
     Transcribed,
     Usage,
     Voted,
@@ -135,6 +137,11 @@ PINNED: tuple[tuple[Entry, str], ...] = (
         Revised(3, "done", ANN, key="k", buttons=(Button("A", "a", "t"),)),
         '{"v":1,"kind":"Revised","message":3,"text":"done","by":{"id":"7","name":"Ann"},"key":"k",'
         '"buttons":[{"label":"A","value":"a","token":"t"}]}',
+    ),
+    (
+        TopicAsked(Topic("Plans", "", closed=False, new=True), ANN, key="k"),
+        '{"v":1,"kind":"TopicAsked","topic":{"name":"Plans","icon":"","closed":false,"new":true},'
+        '"by":{"id":"7","name":"Ann"},"key":"k"}',
     ),
     (
         Reacted(3, "👍", ANN, key="k"),

@@ -42,6 +42,7 @@ CAN = Capabilities(
     groups=True,
     bots=True,
     threads=True,
+    topics=("make", "name", "close"),
     typing=True,
     drafts=True,
     history=True,

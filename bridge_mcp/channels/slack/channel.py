@@ -46,6 +46,7 @@ CAN = Capabilities(
     groups=True,
     bots=True,
     threads=True,
+    topics=("make", "name"),
     typing=True,
     drafts=True,
     history=True,

@@ -47,6 +47,7 @@ CAN = Capabilities(
     groups=True,
     bots=True,
     threads=True,
+    topics=("make", "name", "icon", "close"),
     typing=True,
     drafts=True,
     history=True,

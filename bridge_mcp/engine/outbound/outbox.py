@@ -31,11 +31,11 @@ from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.engine.outbound.uploads import Uploads
 from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, error_line
 from bridge_mcp.engine.wakeup import Signal
-from bridge_mcp.operations import chat_migrations
+from bridge_mcp.operations import chat_migrations, topic_titles
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.approval_texts import asks_for
 from bridge_mcp.operations.button_presses import PRESSED
-from bridge_mcp.ports import Channel, Clock, Edit, Files, Outgoing, OutgoingAction, Part, Reaction, Store
+from bridge_mcp.ports import Channel, Clock, Edit, Files, Outgoing, OutgoingAction, Part, Reaction, Store, TopicChange
 
 __all__ = ["OutboxWorker"]
 
@@ -236,7 +236,7 @@ class OutboxWorker:
 
     async def _parts(self, channel: Channel, action: OutgoingAction) -> Sequence[Part]:
         """The parts of an action; those of a long text are made on a thread, for that takes a while."""
-        if isinstance(action, Reaction) or len(action.text) <= LONG_TEXT:
+        if isinstance(action, Reaction | TopicChange) or len(action.text) <= LONG_TEXT:
             return channel.parts(action)
         return await anyio.to_thread.run_sync(channel.parts, action)
 
@@ -257,6 +257,8 @@ class OutboxWorker:
         except BadInput as exc:  # the platform gave an id that no store can hold
             logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
             await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
+        if message.topic is not None and status == "sent":
+            await topic_titles.named(self._state, Address.of(message.conversation), message.topic, sent)
         if status == "sent":
             await self._state.clear_undelivered(message.conversation)
 
@@ -296,6 +298,8 @@ class OutboxWorker:
         """
         address = Address.of(message.conversation)
         chat = await chat_migrations.current(self._state, address)
+        if message.topic is not None:
+            return TopicChange(chat, message.topic, message.id)
         if message.kind != "message":
             target = await self._target(message)
             if message.kind == "edit":

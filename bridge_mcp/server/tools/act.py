@@ -92,6 +92,35 @@ async def react(
     return answers.Sent.of(await call.bridge.react(call.who, message, emoji, idempotency_key=idempotency_key))
 
 
+@tool("send", open_world=True, topics=True, answer_listed=False)
+async def create_topic(
+    call: ToolCall,
+    conversation: str,
+    name: Text,
+    icon: Annotated[str, Field(description="An emoji, where the platform has icons")] = "",
+    idempotency_key: Key = "",
+) -> answers.Topic:
+    """Make a topic (a thread) in a chat, where the bot may: its `conversation` takes messages."""
+    answer = await call.bridge.create_topic(call.who, conversation, name, icon=icon, idempotency_key=idempotency_key)
+    return answers.Topic.of(answer)
+
+
+@tool("send", idempotent=True, open_world=True, topics=True, answer_listed=False)
+async def edit_topic(
+    call: ToolCall,
+    conversation: str,
+    name: Text = "",
+    icon: Annotated[str | None, Field(description="An emoji; empty: none")] = None,
+    closed: bool | None = None,
+    idempotency_key: Key = "",
+) -> answers.Topic:
+    """Give a topic another name or icon, close it, or open it again; what is left out stays."""
+    answer = await call.bridge.edit_topic(
+        call.who, conversation, name=name, icon=icon, closed=closed, idempotency_key=idempotency_key
+    )
+    return answers.Topic.of(answer)
+
+
 @tool("send", open_world=True, ticket=True)
 async def ask_user(
     call: ToolCall,
@@ -224,6 +253,8 @@ SEND_TOOLS: tuple[Tool, ...] = (
     scheduled_messages,
     edit_message,
     react,
+    create_topic,
+    edit_topic,
     ask_user,
     run_turn,
     set_responder,

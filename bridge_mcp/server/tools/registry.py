@@ -13,6 +13,10 @@ __all__ = ["TOOLS", "there"]
 TOOLS: tuple[Tool, ...] = (*READ_TOOLS, *SEND_TOOLS, *APPROVE_TOOLS, *CALL_TOOLS, *REQUEST_TOOLS, *ADMIN_TOOLS)
 
 
-def there(*, provider: bool, relay: bool) -> tuple[Tool, ...]:
+def there(*, provider: bool, relay: bool, topics: bool) -> tuple[Tool, ...]:
     """Those that there are by the configuration, whatever their scopes."""
-    return tuple(each for each in TOOLS if (provider or not each.provider) and (relay or not each.relay))
+    return tuple(
+        each
+        for each in TOOLS
+        if (provider or not each.provider) and (relay or not each.relay) and (topics or not each.topics)
+    )

@@ -127,6 +127,8 @@ class Tool(Struct, frozen=True):
     """Whether `tools/list` includes its `outputSchema`."""
     provider: bool = False
     """Whether it is there only where the bridge is an approval provider (`[approvals] provider`)."""
+    topics: bool = False
+    """Whether it is there only where a channel has topics that the bot can make (`Bridge.has_topics`)."""
     relay: bool = False
     """Whether it is there only where several clients may answer the same chats (`Bridge.has_several_relays`)."""
 
@@ -171,6 +173,7 @@ def tool(
     answer_listed: bool = True,
     provider: bool = False,
     relay: bool = False,
+    topics: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
     """Make a tool of a function: by its name, its docstring as the description, its keywords as the parameters.
 
@@ -195,6 +198,7 @@ def tool(
             answer_listed=answer_listed,
             provider=provider,
             relay=relay,
+            topics=topics,
         )
 
     return made

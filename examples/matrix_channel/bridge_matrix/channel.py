@@ -25,6 +25,7 @@ from bridge_mcp.ports import (
     Outgoing,
     OutgoingAction,
     Part,
+    Reaction,
 )
 
 if TYPE_CHECKING:
@@ -121,10 +122,12 @@ class MatrixChannel:
                 content["m.new_content"] = {"msgtype": "m.text", "body": text[:MAX_TEXT]}
                 content["m.relates_to"] = {"rel_type": "m.replace", "event_id": messages[0]}
                 return (Part(chat, Piece("m.room.message", content, named(f"{messages[0]}:{text}"), messages[0])),)
-            case _:
+            case Reaction():
                 relates = {"rel_type": "m.annotation", "event_id": action.message, "key": action.emoji or "·"}
                 token = named(f"{action.message}:{action.emoji}")
                 return (Part(action.chat, Piece("m.reaction", {"m.relates_to": relates}, token, action.message)),)
+            case _:
+                raise TypeError("this channel has no topics, as it declares")
 
     async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel`."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from tests.servers.telegram import topics
 from tests.servers.telegram.access import found_message, pick_topic, readable, writable
 from tests.servers.telegram.call import Call
 from tests.servers.telegram.formatting import MAX_TEXT, cleaned, formatted
@@ -43,6 +44,8 @@ def get_me(world: World, call: Call) -> Object:
         "supports_inline_queries": False,
         "can_connect_to_business": False,
         "has_main_web_app": False,
+        "has_topics_enabled": world.private_topics,
+        "allows_users_to_create_topics": world.private_topics,
     }
 
 
@@ -260,6 +263,14 @@ METHODS: Mapping[str, Method] = {
     "getchatadministrators": get_administrators,
     "leavechat": leave_chat,
     "getfile": get_file,
+    "getforumtopiciconstickers": topics.icons,
+    "createforumtopic": topics.create,
+    "editforumtopic": topics.edit,
+    "closeforumtopic": topics.close,
+    "reopenforumtopic": topics.reopen,
+    "editgeneralforumtopic": topics.edit_general,
+    "closegeneralforumtopic": topics.close_general,
+    "reopengeneralforumtopic": topics.reopen_general,
     "logout": log_out,
     "close": close,
 }

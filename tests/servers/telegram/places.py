@@ -95,13 +95,15 @@ class Chat:
             return Chat(self._world, new)
 
     async def topic(self, name: str, by: User) -> int:
-        """A new topic of a forum; its id."""
-        if not self.state.is_forum:
-            raise BadInput(f"{self.title} has no topics.", fix="Make it with `forum=True`.")
+        """A new topic of a forum, or of a private chat of a bot that has topics; its id."""
+        if not self.state.is_forum and not (self.state.person and self._world.private_topics):
+            raise BadInput(
+                f"{self.title} has no topics.", fix="Make it with `forum=True`, a server with `private_topics`."
+            )
         with self._world.changes.lock:
             body: Object = {"forum_topic_created": {"name": name, "icon_color": 7322096}}
             # The message that makes a topic stands in the topic itself, so its id must be known before.
-            number = self._world.message_ids.get(self.id, 0) + 1
+            number = self._world.next_message_id(self.state)
             body |= {"message_thread_id": number, "is_topic_message": True}
             self.state.topics[number] = TopicState(number, name)
             incoming.post(

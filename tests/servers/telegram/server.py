@@ -62,6 +62,7 @@ class TelegramServer:
         clock: what dates, expiries and limits go by; waiting in a long poll and between webhook attempts goes by the
             real time in any case.
         talks_to_bots: the bot is in Bot-to-Bot Communication Mode.
+        private_topics: private chats with the bot have topics (@BotFather).
         privacy: privacy mode, in which the bot sees only what is meant for it in groups.
         limits: Telegram's limits on sending; None: none.
         callback_expiry_s: how long after a press it can be answered. Not documented; Telegram's is about this.
@@ -79,6 +80,7 @@ class TelegramServer:
         clock: Clock | None = None,
         privacy: bool = True,
         talks_to_bots: bool = False,
+        private_topics: bool = False,
         limits: Limits | None = None,
         callback_expiry_s: float = 15.0,
         webhook_retry_s: float = 0.05,
@@ -95,6 +97,7 @@ class TelegramServer:
             files=FileStore(self.clock, folder=local_folder),
             reads_all=not privacy,
             callback_expiry_s=callback_expiry_s,
+            private_topics=private_topics,
             started_at=self.clock.now(),
         )
         self.world.on_webhook = self.world.changes.tell

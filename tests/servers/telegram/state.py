@@ -46,6 +46,9 @@ class TopicState:
     name: str
     closed: bool = False
     deleted: bool = False
+    icon: str = ""
+    """The id of a custom emoji."""
+    by_bot: bool = False
 
 
 @dataclass(slots=True)
@@ -106,6 +109,9 @@ class ChatState:
     last_bot: int = 0
     """The bot that wrote last; a plain command in a group goes to it."""
     general_closed: bool = False
+    general_name: str = "General"
+    bot_manages_topics: bool = True
+    """Whether the bot has `can_manage_topics` where it is an administrator."""
     reactions: frozenset[str] | None = None
     """The emoji that people of this chat allow as reactions; None: all of Telegram's."""
 

@@ -102,6 +102,8 @@ class World:
     reads_all: bool
     """Privacy mode is off: the bot gets every message of its groups."""
     callback_expiry_s: float
+    private_topics: bool = False
+    """The bot has topics in private chats (`has_topics_enabled`)."""
     changes: Changes = field(default_factory=Changes)
     users: dict[int, UserState] = field(default_factory=dict[int, UserState])
     chats: dict[int, ChatState] = field(default_factory=dict[int, ChatState])
@@ -149,6 +151,10 @@ class World:
         key = chat.id if chat.kind in ("supergroup", "channel") else 0
         self.message_ids[key] = self.message_ids.get(key, 0) + 1
         return self.message_ids[key]
+
+    def next_message_id(self, chat: ChatState) -> int:
+        """The id that the next message of a chat gets: a message that makes a topic stands in that topic itself."""
+        return self.message_ids.get(chat.id if chat.kind in ("supergroup", "channel") else 0, 0) + 1
 
     def add_message(self, chat: ChatState, wire: Object) -> MessageState:
         """A new message in a chat: `wire` says what is in it, the rest is filled in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from discord.errors import HTTPException, RateLimited
@@ -20,7 +20,18 @@ from bridge_mcp.channels.discord.send.components import rows
 from bridge_mcp.channels.discord.text.split import MAX_TEXT
 from bridge_mcp.core.entries import Button
 
-__all__ = ["DRAFT_END", "NOBODY", "MessageRoutes", "changed", "drop_quietly", "form", "is_draft", "note", "said"]
+__all__ = [
+    "DRAFT_END",
+    "NOBODY",
+    "MessageRoutes",
+    "changed",
+    "drop_quietly",
+    "form",
+    "id_of",
+    "is_draft",
+    "note",
+    "said",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +117,18 @@ def form(body: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> list[dict[
         kind = "application/octet-stream"
         fields.append({"name": f"files[{index}]", "value": data, "filename": name, "content_type": kind})
     return fields
+
+
+def id_of(made: Any) -> str:
+    """The id of a message, or a thread, that Discord says it made.
+
+    Raises:
+        Unfit: the answer names none.
+    """
+    number = cast("dict[str, Any]", made).get("id") if isinstance(made, dict) else None
+    if not isinstance(number, str) or not number.isdecimal():
+        raise Unfit("its answer names nothing that was made")
+    return number
 
 
 def is_draft(content: str) -> bool:

@@ -19,13 +19,15 @@ from bridge_mcp.channels.discord.send.components import flaw
 from bridge_mcp.channels.discord.text.markdown import as_discord
 from bridge_mcp.channels.discord.text.split import split
 from bridge_mcp.core.entries import Button
-from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, Upload
+from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, TopicChange, Upload
 
-__all__ = ["Body", "Drop", "React", "Refused", "Rewrite", "Say", "cut"]
+__all__ = ["Body", "ChangeThread", "Drop", "MakeThread", "React", "Refused", "Rewrite", "Say", "cut"]
 
 EMPTY = "(empty message)"
 MAX_FILES = 10
 NONCE = 25
+MAX_NAME = 100
+"""Characters of a thread's name."""
 
 
 class Say(Struct, frozen=True):
@@ -65,6 +67,21 @@ class React(Struct, frozen=True):
     emoji: str
 
 
+class MakeThread(Struct, frozen=True):
+    """`POST /channels/{channel}/threads`: a public thread that begins with no message."""
+
+    chat: str
+    name: str
+
+
+class ChangeThread(Struct, frozen=True):
+    """`PATCH /channels/{thread}`. A closed thread is archived, and locked: only moderators open it again."""
+
+    chat: str
+    name: str = ""
+    closed: bool | None = None
+
+
 class Refused(Struct, frozen=True):
     """An action that Discord would refuse; nothing of it goes out."""
 
@@ -73,7 +90,7 @@ class Refused(Struct, frozen=True):
     fix: str
 
 
-Body: TypeAlias = Say | Rewrite | Drop | React | Refused
+Body: TypeAlias = Say | Rewrite | Drop | React | MakeThread | ChangeThread | Refused
 
 
 def cut(action: OutgoingAction) -> tuple[Part, ...]:
@@ -88,6 +105,11 @@ def cut(action: OutgoingAction) -> tuple[Part, ...]:
                 bodies = edit(action)
             case Reaction():
                 bodies = [React(action.chat, number(action.message), action.emoji)]
+            case TopicChange(topic=topic):
+                if len(topic.name) > MAX_NAME:
+                    raise ValueError(f"the name has more than {MAX_NAME} characters", "Shorten it.")
+                changed = ChangeThread(action.chat, topic.name, topic.closed)
+                bodies = [MakeThread(action.chat, topic.name) if topic.new else changed]
     except ValueError as exc:
         bodies = [Refused(action.chat, *exc.args)]
     return tuple(Part(action.chat, body) for body in bodies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import aiohttp
 import anyio.to_thread
@@ -15,14 +15,16 @@ from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.discord.receive.files import fetch
 from bridge_mcp.channels.discord.receive.places import NoPlace, Places
 from bridge_mcp.channels.discord.send.drafts import Drafts
-from bridge_mcp.channels.discord.send.messages import MessageRoutes, changed, form, said
-from bridge_mcp.channels.discord.send.parts import Drop, React, Refused, Rewrite, Say
+from bridge_mcp.channels.discord.send.messages import MessageRoutes, changed, form, id_of, said
+from bridge_mcp.channels.discord.send.parts import ChangeThread, Drop, MakeThread, React, Refused, Rewrite, Say
+from bridge_mcp.channels.discord.send.threads import change, make
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed, SendUncertain
 from bridge_mcp.ports import Clock, Part, Upload
 
 __all__ = ["Sender"]
 
+Sendable: TypeAlias = Say | Rewrite | Drop | React | MakeThread | ChangeThread
 MAX_FILE = 10 * 1024 * 1024
 """https://docs.discord.com/developers/reference#uploading-files: each file; boosted servers allow more."""
 MAX_TOGETHER = 25 * 1024 * 1024 - 65_536
@@ -59,7 +61,7 @@ class Sender:
         match part.body:
             case Refused(_, reason, fix):
                 raise SendFailed(f"It was not sent to '{where}': {reason}.", fix=fix)
-            case Say() | Rewrite() | Drop() | React() as body:
+            case Say() | Rewrite() | Drop() | React() | MakeThread() | ChangeThread() as body:
                 pass
             case _:
                 raise TypeError(f"{part.body!r} was not made by this channel")
@@ -75,10 +77,13 @@ class Sender:
         except (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
             if isinstance(exc, HTTPException) and isinstance(body, Drop | React) and exc.code in GONE:
                 return ()
-            raise self._problem(exc, where, harmless=not isinstance(body, Say)) from None
+            raise self._problem(exc, where, harmless=not isinstance(body, Say | MakeThread)) from None
 
     async def _carry_out(
-        self, body: Say | Rewrite | Drop | React, channel: str, files: list[tuple[str, bytes]]
+        self,
+        body: Say | Rewrite | Drop | React | MakeThread | ChangeThread,
+        channel: str,
+        files: list[tuple[str, bytes]],
     ) -> tuple[str, ...]:
         routes = MessageRoutes(channel)
         match body:
@@ -102,6 +107,10 @@ class Sender:
                 return ()
             case React():
                 return await self._react(body, routes)
+            case MakeThread():
+                return await make(self._requests, channel, body)
+            case ChangeThread():
+                return await change(self._requests, channel, body)
 
     async def _react(self, body: React, routes: MessageRoutes) -> tuple[str, ...]:
         """Discord lets a bot have several reactions to a message: the new one takes the place of all others."""
@@ -174,18 +183,6 @@ class Sender:
                     f"'{where}': Discord gave no answer that can be used ({type(exc).__name__}); it may have gone out.",
                     fix="Look into the chat.",
                 )
-
-
-def id_of(made: Any) -> str:
-    """The id of a message that Discord says it made.
-
-    Raises:
-        Unfit: the answer names none.
-    """
-    number = cast("dict[str, Any]", made).get("id") if isinstance(made, dict) else None
-    if not isinstance(number, str) or not number.isdecimal():
-        raise Unfit("its answer names no message")
-    return number
 
 
 def from_disk(path: Path) -> bytes:

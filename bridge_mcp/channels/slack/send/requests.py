@@ -12,7 +12,7 @@ from bridge_mcp.channels.slack.text.mrkdwn import escaped
 from bridge_mcp.channels.slack.text.rich_text import Json, Renderer, plain
 from bridge_mcp.channels.slack.text.split import split
 from bridge_mcp.core.entries import Button
-from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, Upload
+from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, TopicChange, Upload
 
 __all__ = ["Body", "Post", "React", "Refused", "Share", "Update", "blocks_of", "cut"]
 
@@ -76,6 +76,8 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
         case Reaction(message=message, emoji=emoji):
             name = emoji_name(emoji) if emoji else ""
             bodies = [React(message, name) if name or not emoji else Refused(f"Slack has no name for {emoji}")]
+        case TopicChange():
+            bodies = [topic(action)]
     return tuple(Part(action.chat, body) for body in bodies)
 
 
@@ -91,6 +93,15 @@ def posted(action: Outgoing, renderer: Renderer) -> list[Body]:
         buttons = action.buttons if number == len(texts) - 1 else ()
         made.append(Post(blocks_of(pieces, buttons), escaped(plain(pieces)), key_of(action, number)))
     return made
+
+
+def topic(action: TopicChange) -> Body:
+    """A thread's first message, which says its name: posted, or changed."""
+    name = {"type": "text", "text": action.topic.name, "style": {"bold": True}}
+    blocks = blocks_of([{"type": "rich_text_section", "elements": [name]}], ())
+    if action.topic.new:
+        return Post(blocks, escaped(action.topic.name), f"{action.key}:0" if action.key else "")
+    return Update(action.chat.partition("/")[2], blocks, escaped(action.topic.name))
 
 
 def key_of(action: Outgoing, part: object) -> str:

@@ -32,6 +32,9 @@ NEVER_WRITABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 BAD_TOKEN_S = 60.0
 MARKUP = ("entit", "can't parse", "wrong http url", "url host", "invalid url", "text_url", "unsupported url")
 
+MANAGE_TOPICS = "Make it an administrator there with the right to manage topics (can_manage_topics)."
+TOPICS_OFF = "Turn topics on: for a group in its settings, for chats with people in the bot's settings (@BotFather)."
+
 FIXES: Sequence[tuple[str, str, str]] = (
     # a part of Telegram's description; what it means; the fix
     ("bot was blocked by the user", "the user blocked the bot", "They have to unblock it in Telegram."),
@@ -48,6 +51,12 @@ FIXES: Sequence[tuple[str, str, str]] = (
         "Telegram knows no such chat, or the bot never met it",
         "Check the id; the user has to write to the bot first, and a group has to add it.",
     ),
+    ("not a forum", "the chat has no topics", TOPICS_OFF),
+    ("chat_not_forum", "the chat has no topics", TOPICS_OFF),
+    ("rights to create a topic", "the bot may make no topics", MANAGE_TOPICS),
+    ("rights to edit the topic", "the bot may not change the topic", MANAGE_TOPICS),
+    ("rights to close or open the topic", "the bot may neither close nor open the topic", MANAGE_TOPICS),
+    ("topic_id_invalid", "the topic is gone", "Write to another topic, or to the chat itself."),
     ("message thread not found", "the topic is gone", "Write to another topic, or to the chat itself."),
     ("topic_closed", "the topic is closed", "Reopen it, or make the bot an administrator."),
     ("not enough rights", "the bot may not write there", "Give it the right in the chat's permissions."),

@@ -19,9 +19,24 @@ from bridge_mcp.channels.telegram.text.marked_text import Rich
 from bridge_mcp.channels.telegram.text.render import Renderer
 from bridge_mcp.channels.telegram.text.split import MAX_CAPTION, fits, split
 from bridge_mcp.core.entries import Button
-from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, Upload
+from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, TopicChange, Upload
 
-__all__ = ["Album", "Body", "Drop", "File", "Place", "React", "Refused", "Rewrite", "Text", "address", "cut"]
+__all__ = [
+    "Album",
+    "Body",
+    "ChangeTopic",
+    "CloseTopic",
+    "Drop",
+    "File",
+    "MakeTopic",
+    "Place",
+    "React",
+    "Refused",
+    "Rewrite",
+    "Text",
+    "address",
+    "cut",
+]
 
 EMPTY = Rich("(empty message)")
 """Replaces a text without a visible character, which Telegram refuses."""
@@ -96,6 +111,31 @@ class React(Struct, frozen=True):
     emoji: str
 
 
+class MakeTopic(Struct, frozen=True):
+    """`createForumTopic`."""
+
+    place: Place
+    name: str
+    icon: str = ""
+    """An emoji."""
+
+
+class ChangeTopic(Struct, frozen=True):
+    """`editForumTopic`; `editGeneralForumTopic` where the place has no thread."""
+
+    place: Place
+    name: str = ""
+    icon: str | None = None
+    """An emoji; empty: none."""
+
+
+class CloseTopic(Struct, frozen=True):
+    """`closeForumTopic` or `reopenForumTopic`, and their sisters for the general topic."""
+
+    place: Place
+    closed: bool
+
+
 class Refused(Struct, frozen=True):
     """An action that Telegram would refuse; nothing of it goes out."""
 
@@ -103,7 +143,7 @@ class Refused(Struct, frozen=True):
     fix: str
 
 
-Body: TypeAlias = Text | File | Album | Rewrite | Drop | React | Refused
+Body: TypeAlias = Text | File | Album | Rewrite | Drop | React | MakeTopic | ChangeTopic | CloseTopic | Refused
 
 
 def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
@@ -117,6 +157,8 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
                 bodies = edit(action, place, renderer)
             case Reaction():
                 bodies = [React(place, number(action.message), action.emoji)]
+            case TopicChange():
+                bodies = topic(action, place)
     except ValueError as exc:
         bodies = [Refused(*exc.args)]
     return tuple(Part(action.chat, body) for body in bodies)
@@ -172,6 +214,23 @@ def message(action: Outgoing, place: Place, renderer: Renderer) -> list[Body]:
         case _:
             pass
     bodies[0] = at(bodies[0], first)
+    return bodies
+
+
+def topic(action: TopicChange, place: Place) -> list[Body]:
+    """The requests that make or change a topic. Telegram closes topics of groups only."""
+    wanted = action.topic
+    if wanted.new:
+        return [MakeTopic(place, wanted.name, wanted.icon or "")]
+    if wanted.closed is not None and not place.group:
+        raise ValueError("Telegram closes no topics of chats with one person", "Give it another name instead.")
+    if place.thread is None and wanted.icon is not None:
+        raise ValueError("Telegram's general topic has no other icon", "Change its name alone.")
+    bodies: list[Body] = []
+    if wanted.name or wanted.icon is not None:
+        bodies.append(ChangeTopic(place, wanted.name, wanted.icon))
+    if wanted.closed is not None:
+        bodies.append(CloseTopic(place, wanted.closed))
     return bodies
 
 

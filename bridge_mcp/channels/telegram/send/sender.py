@@ -5,6 +5,8 @@ Errors are raised as `SendFailed` or `SendUncertain`, in our own words. Knows no
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from telegram import Bot
 from telegram.error import RetryAfter, TelegramError
 
@@ -16,8 +18,11 @@ from bridge_mcp.channels.telegram.send.messages import Halfway, Messages
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer
 from bridge_mcp.channels.telegram.send.requests import (
     Album,
+    ChangeTopic,
+    CloseTopic,
     Drop,
     File,
+    MakeTopic,
     Place,
     React,
     Refused,
@@ -26,13 +31,15 @@ from bridge_mcp.channels.telegram.send.requests import (
     address,
     cut,
 )
+from bridge_mcp.channels.telegram.send.topics import Preparing, Topics
 from bridge_mcp.channels.telegram.text.render import Renderer
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Clock, OutgoingAction, Part
 
 __all__ = ["Sender"]
 
-HARMLESS = (Rewrite, Drop, React)
+Sendable: TypeAlias = Text | File | Album | Rewrite | Drop | React | MakeTopic | ChangeTopic | CloseTopic
+HARMLESS = (Rewrite, Drop, React, ChangeTopic, CloseTopic)
 """These are idempotent."""
 
 
@@ -52,6 +59,7 @@ class Sender:
         self._renderer = Renderer()
         self._messages = Messages(bot, name)
         self._changes = Changes(bot, name, self._messages)
+        self._topics = Topics(bot)
         self._shows = Shows(bot, clock, self._renderer, self._pacer, name)
         self.last_ok = 0.0
         """When Telegram last accepted a request, in epoch seconds."""
@@ -79,6 +87,8 @@ class Sender:
         match part.body:
             case Text() | File() | Album() | Rewrite() | Drop() | React() as body:
                 pass
+            case MakeTopic() | ChangeTopic() | CloseTopic() as body:
+                pass
             case Refused(reason, fix):
                 raise SendFailed(f"It was not sent to '{where}': {reason}.", fix=fix)
             case _:
@@ -88,6 +98,8 @@ class Sender:
             sent = await fitting(self._carry_out(body))
         except TelegramError as exc:
             problem = self._problem(exc, body, where, harmless=isinstance(body, HARMLESS))
+        except Preparing as exc:
+            problem = self._problem(exc.error, body, where, harmless=True)
         except Halfway as exc:
             problem = self._problem(exc.error, body, where, harmless=False)
             if exc.begun:
@@ -107,8 +119,8 @@ class Sender:
                 retry_after_s=wait,
             )
 
-    async def _carry_out(self, body: Text | File | Album | Rewrite | Drop | React) -> list[str]:
-        if not isinstance(body, HARMLESS):
+    async def _carry_out(self, body: Sendable) -> list[str]:
+        if isinstance(body, Text | File | Album):
             self._shows.end(body.place)
         match body:
             case Text():
@@ -123,10 +135,14 @@ class Sender:
                 return await self._changes.drop(body)
             case React():
                 return await self._changes.react(body)
+            case MakeTopic():
+                return await self._topics.make(body)
+            case ChangeTopic():
+                return await self._topics.change(body)
+            case CloseTopic():
+                return await self._topics.close(body)
 
-    def _problem(
-        self, exc: TelegramError, body: Text | File | Album | Rewrite | Drop | React, where: str, *, harmless: bool
-    ) -> SendFailed:
+    def _problem(self, exc: TelegramError, body: Sendable, where: str, *, harmless: bool) -> SendFailed:
         if isinstance(exc, RetryAfter):
             self._pacer.shut(body.place.chat, retry_after_s(exc))
         if isinstance(body, React) and says(exc, "reaction_invalid"):
