@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bridge_mcp.core.results import Decision
 from bridge_mcp.server.tools import answers, attachments
-from bridge_mcp.server.tools.bridge_answers import ClaimState, ScheduledMessages
+from bridge_mcp.server.tools.bridge_answers import ClaimState, ScheduledMessages, Topic
 from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
 from bridge_mcp.service import ApprovalOptions, decided
@@ -99,10 +99,10 @@ async def create_topic(
     name: Text,
     icon: Annotated[str, Field(description="An emoji, where the platform has icons")] = "",
     idempotency_key: Key = "",
-) -> answers.Topic:
+) -> Topic:
     """Make a topic (a thread) in a chat, where the bot may: its `conversation` takes messages."""
     answer = await call.bridge.create_topic(call.who, conversation, name, icon=icon, idempotency_key=idempotency_key)
-    return answers.Topic.of(answer)
+    return Topic.of(answer)
 
 
 @tool("send", idempotent=True, open_world=True, topics=True, answer_listed=False)
@@ -113,12 +113,12 @@ async def edit_topic(
     icon: Annotated[str | None, Field(description="An emoji; empty: none")] = None,
     closed: bool | None = None,
     idempotency_key: Key = "",
-) -> answers.Topic:
+) -> Topic:
     """Give a topic another name or icon, close it, or open it again; what is left out stays."""
     answer = await call.bridge.edit_topic(
         call.who, conversation, name=name, icon=icon, closed=closed, idempotency_key=idempotency_key
     )
-    return answers.Topic.of(answer)
+    return Topic.of(answer)
 
 
 @tool("send", open_world=True, ticket=True)

@@ -292,18 +292,6 @@ class Sent(Answer):
     """The problem of the engine that has to send it."""
 
 
-class Topic(Answer):
-    """What became of a topic that is to be made or changed."""
-
-    message: str
-    status: str
-    conversation: str
-    """Where to write in it; empty while it is not made."""
-    reason: str
-    repeated: bool
-    warning: str = ""
-
-
 class ResponderSet(Answer):
     """Who answers a chat from now on."""
 

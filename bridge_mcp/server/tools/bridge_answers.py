@@ -31,6 +31,7 @@ __all__ = [
     "Server",
     "Status",
     "ToolPage",
+    "Topic",
     "Unpaired",
     "Usage",
 ]
@@ -317,3 +318,15 @@ class ScheduledMessages(Answer):
             for each in found[:SCHEDULED_SHOWN]
         ]
         return cls(messages=shown, count=len(found), cancelled=cancelled)
+
+
+class Topic(Answer):
+    """What became of a topic that is to be made or changed."""
+
+    message: str
+    status: str
+    conversation: str
+    """Where to write in it; empty while it is not made."""
+    reason: str
+    repeated: bool
+    warning: str = ""
