@@ -244,42 +244,30 @@ def outgoing(conversation: str, logged: Logged, **delivery: Unpack[Delivery]) ->
                 question=e.question,
                 **delivery,
             )
-        case Revised() as e:
-            return Message(
-                conversation,
-                seq,
-                at,
-                direction="out",
-                author=e.by,
-                text=e.text,
-                buttons=e.buttons,
-                kind="edit",
-                target=e.message,
-                **delivery,
-            )
-        case Reacted() as e:
-            return Message(
-                conversation,
-                seq,
-                at,
-                direction="out",
-                author=e.by,
-                text=e.emoji,
-                kind="reaction",
-                target=e.message,
-                **delivery,
-            )
-        case TopicAsked() as e:
-            text, wanted = e.topic.name, e.topic
-            return Message(
-                conversation, seq, at, direction="out", author=e.by, text=text, kind="topic", topic=wanted, **delivery
-            )
+        case Revised() | Reacted() | TopicAsked() as e:
+            return change_of(conversation, logged, e, **delivery)
         case Replied(text=text) if text:
             return Message(conversation, seq, at, direction="out", author=ASSISTANT, text=text, **delivery)
         case Stopped(text=text) if text:
             return Message(conversation, seq, at, direction="out", author=BRIDGE, text=text, **delivery)
         case _:
             return None
+
+
+def change_of(
+    conversation: str, logged: Logged, entry: Revised | Reacted | TopicAsked, **delivery: Unpack[Delivery]
+) -> Message:
+    """What changes a message, or makes or changes a topic, on its way."""
+    made = Message(
+        conversation, logged.seq, logged.at, direction="out", author=entry.by, text="", kind="topic", **delivery
+    )
+    match entry:
+        case Revised() as e:
+            return replace(made, text=e.text, buttons=e.buttons, kind="edit", target=e.message)
+        case Reacted() as e:
+            return replace(made, text=e.emoji, kind="reaction", target=e.message)
+        case TopicAsked() as e:
+            return replace(made, text=e.topic.name, topic=e.topic)
 
 
 def text_after(entry: Entry) -> str | None:

@@ -95,6 +95,8 @@ class Abilities(Answer):
     bots: bool
     """Whether other bots are heard where the owner lets them."""
     threads: bool
+    topics: list[str]
+    """What `create_topic` (make) and `edit_topic` (name, icon, close) can do there."""
     typing: bool
     drafts: bool
     """Whether a reply is shown while it grows."""
