@@ -106,4 +106,6 @@ class Topics(Sending):
         if topic.new and sent.status == "sent" and sent.parts:
             made = f"{conversation}/{sent.parts[0]}"
         assert sent.status != "scheduled"
-        return TopicMade(sent.message, sent.status, made, sent.reason, repeated=sent.repeated, warning=sent.warning)
+        return TopicMade(
+            sent.message, sent.status, made, reason=sent.reason, repeated=sent.repeated, warning=sent.warning
+        )
