@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from bridge_mcp.console.guard import cookie_name
+from bridge_mcp.console.sessions import same
 from bridge_mcp.console.visits import Visit
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.ports import Draft, EventPage
@@ -51,7 +52,7 @@ async def signed_in(visit: Visit) -> bool:
     """Whether the session lasts: a page that is looked at keeps it."""
     value = visit.request.cookies.get(cookie_name(visit.origin), "")
     session = await visit.console.sessions.find(value)
-    return session is visit.session
+    return session is not None and same(session.csrf, visit.session.csrf)
 
 
 async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage | None, Draft | None]]:

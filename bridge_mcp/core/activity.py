@@ -79,6 +79,9 @@ def of_access(event: Event) -> str:
             return f"{cut(body['channel'])}: {cut(body['subject'])} is let in as {cut(body['role'])}"
         case "pairing.removed":
             return f"{cut(body['channel'])}: {cut(body['subject'])} is let in no longer, by {cut(body['by'])}"
+        case "grant.made":
+            where = f" in {cut(body['where'])}" if body["where"] else ""
+            return f"grant {cut(body['grant'])} for {cut(body['tool'])}{where} is given, by {cut(body['by'])}"
         case "grant.revoked":
             return f"grant {cut(body['grant'])} for {cut(body['tool'])} ended, by {cut(body['by'])}"
         case "client.added" | "client.revoked":

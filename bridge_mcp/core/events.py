@@ -74,6 +74,7 @@ EventType: TypeAlias = Literal[
     "pairing.requested",
     "pairing.added",
     "pairing.removed",
+    "grant.made",
     "grant.revoked",
     "client.added",
     "client.revoked",
@@ -170,6 +171,10 @@ EVENTS: Mapping[EventType, EventInfo] = {
     "pairing.requested": EventInfo("A chat asks to be let in.", ("channel", "subject", "name", "expires_at")),
     "pairing.added": EventInfo("A chat or a person was let in.", ("channel", "subject", "role")),
     "pairing.removed": EventInfo("A chat or a person is let in no longer.", ("channel", "subject", "by")),
+    "grant.made": EventInfo(
+        "A standing verdict was given, or one that was there was given anew.",
+        ("grant", "tool", "where", "arguments", "by", "expires_at"),
+    ),
     "grant.revoked": EventInfo("A standing verdict ended.", ("grant", "tool", "by", "reason?")),
     "client.added": EventInfo("A client may come over HTTP.", ("client", "scopes", "by")),
     "client.revoked": EventInfo("A client may come no longer.", ("client", "scopes", "by")),

@@ -1,4 +1,4 @@
-"""Sums of tokens, time and cost of models by day, and the caps on them.
+"""Sums of tokens, time and cost of models by day and model, and the caps on them.
 
 A day is one of UTC, counted from 1970. Money is summed in billionths of a dollar and time in milliseconds, so that sums
 are exact in any order. A call whose price nobody knows is counted as such, and never as free.
@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import Logged, Replied, Reviewed, Summarised, Transcribed, Usage
+from bridge_mcp.core.entries import Entry, Logged, Replied, Reviewed, Summarised, Transcribed, Usage
 
-__all__ = ["DAY_S", "Cap", "Caps", "Spent", "day_of", "over", "scopes", "spent", "taken_by"]
+__all__ = ["DAY_S", "Cap", "Caps", "Spent", "Taken", "day_of", "model_of", "over", "scopes", "spent", "taken_by"]
 
 DAY_S = 86_400
 
@@ -78,6 +78,14 @@ class Spent(Struct, frozen=True):
         return f"${self.usd:.4f} and {unknown}" if self.nano_usd else unknown
 
 
+class Taken(Struct, frozen=True):
+    """What one model took on one day. `model` is empty where the entries do not name it."""
+
+    day: int
+    model: str
+    spent: Spent
+
+
 def day_of(at: float) -> int:
     """The day of a time in epoch seconds."""
     return int(at // DAY_S)
@@ -94,6 +102,15 @@ def taken_by(logged: Logged) -> Spent | None:
             return spent(usage)
         case _:
             return None
+
+
+def model_of(entry: Entry) -> str:
+    """The model of a call whose outcome an entry is; "" where it names none."""
+    match entry:
+        case Replied(model=model) | Transcribed(model=model) | Summarised(model=model) | Reviewed(model=model):
+            return model
+        case _:
+            return ""
 
 
 def spent(usage: Usage) -> Spent:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from bridge_mcp.core.entries import Replied, Reviewed, Summarised
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.spending import DAY_S, Spent, day_of, taken_by
-from bridge_mcp.core.unreadable import UnreadableEntry
+from bridge_mcp.core.spending import DAY_S, Spent, day_of
 from bridge_mcp.service.base import BridgeBase, bounded
 
 __all__ = ["DayUsage", "Usage", "UsageReading"]
 
-CONVERSATIONS = 200
-"""Conversations whose logs are read for what each model took: those at work last."""
-ENTRIES = 2_000
-"""Entries of each, the newest."""
-
 
 class DayUsage(Struct, frozen=True):
-    """One day of UTC, counted from 1970."""
+    """One day of UTC, counted from 1970, with what each model took on it: the largest first."""
 
     day: int
-    total: Spent
+    models: tuple[tuple[str, Spent], ...]
+
+    @property
+    def total(self) -> Spent:
+        """Of all models."""
+        return sum((taken for _, taken in self.models), Spent())
 
     @property
     def name(self) -> str:
@@ -34,15 +33,10 @@ class DayUsage(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """The days, the oldest first, and what each model took on them.
-
-    `partly`: not all conversations were read for what single models took, but the last `looked` ones.
-    """
+    """The days, the oldest first, and what each model took on all of them: the largest first."""
 
     days: tuple[DayUsage, ...]
     models: tuple[tuple[str, Spent], ...]
-    looked: int
-    partly: bool
 
     @property
     def total(self) -> Spent:
@@ -51,7 +45,7 @@ class Usage(Struct, frozen=True):
 
     @property
     def shares(self) -> tuple[tuple[str, Spent, int], ...]:
-        """The models with their share of the tokens, of 100, the largest first."""
+        """The models with their share of the largest one's tokens, of 100."""
         most = max((taken.tokens for _, taken in self.models), default=0)
         return tuple((name, taken, round(100 * taken.tokens / most) if most else 0) for name, taken in self.models)
 
@@ -60,25 +54,23 @@ class UsageReading(BridgeBase):
     """Methods that need the scope `read`."""
 
     async def usage(self, who: Principal, *, days: int = 30) -> Usage:
-        """What models took on each of the last `days` (1 to 366), and what each model took."""
+        """What each model took on each of the last `days` (1 to 366), in all chats or those that `who` may see.
+
+        A model without a name is one that the log does not name.
+        """
         who.require("read")
         today = day_of(self._clock.now())
         first = today - bounded("days", days, 366) + 1
-        found = [
-            DayUsage(day, sum(await self.store.spending.on(day, *(who.within or {""})), Spent()))
-            for day in range(first, today + 1)
-        ]
-        conversations, following = await self.store.history.conversations(within=who.within, limit=CONVERSATIONS)
-        models: dict[str, Spent] = defaultdict(Spent)
-        for each in conversations:
-            if each.last_at < first * DAY_S:
-                following = ""
-                break
-            for logged in await self.store.log.read(each.id, max(-1, each.head - ENTRIES - 1), most=ENTRIES):
-                if isinstance(logged, UnreadableEntry) or logged.at < first * DAY_S:
-                    continue
-                taken = taken_by(logged)
-                if taken is not None and isinstance(logged.entry, Replied | Summarised | Reviewed):
-                    models[logged.entry.model] += taken
-        ordered = sorted(models.items(), key=lambda pair: -pair[1].tokens)
-        return Usage(tuple(found), tuple(ordered), looked=len(conversations), partly=bool(following))
+        by_day: dict[int, list[tuple[str, Spent]]] = {day: [] for day in range(first, today + 1)}
+        for taken in await self.store.spending.between(first, today, *(who.within or {""})):
+            by_day[taken.day].append((taken.model, taken.spent))
+        found = tuple(DayUsage(day, summed(models)) for day, models in by_day.items())
+        return Usage(found, summed(pair for day in found for pair in day.models))
+
+
+def summed(models: Iterable[tuple[str, Spent]]) -> tuple[tuple[str, Spent], ...]:
+    """One sum for each model, the largest first."""
+    sums: defaultdict[str, Spent] = defaultdict(Spent)
+    for model, taken in models:
+        sums[model] += taken
+    return tuple(sorted(sums.items(), key=lambda pair: (-pair[1].tokens, pair[0])))

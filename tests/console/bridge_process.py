@@ -91,7 +91,8 @@ class PlannedModel:
                 await anyio.sleep(float(os.environ.get("STREAM_PAUSE_S", "0.12")))
             return says(POEM)
         used = Usage(len(last.text) * 40, 60, cost_usd=0.0012)
-        return replace(says(f"{last.role} said: {last.text}"), usage=used)
+        said = says(f"{last.role} said: {last.text}")
+        return replace(said, usage=used, model="fake-small" if words.startswith("small") else said.model)
 
     async def capacity(self, model: str) -> Capacity:
         """Sees images."""

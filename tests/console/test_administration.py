@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.console.conftest import Running, Watched, bridge_in
 
@@ -54,6 +55,31 @@ def test_a_grant_is_given_holds_and_is_revoked(fresh: Running, page: Page, watch
     page.goto(f"{fresh.base}/grants")
     page.locator("tbody tr", has_text="granted/*").get_by_role("button", name="Revoke").click()
     expect(page.locator("tbody tr", has_text="granted/*")).to_have_count(0)
+
+
+@pytest.mark.shows("console.grants")
+def test_a_grant_given_or_revoked_elsewhere_comes_and_goes_by_itself(
+    fresh: Running, new_context: Callable[..., BrowserContext]
+) -> None:
+    page, other = new_context().new_page(), new_context().new_page()
+    for each in (page, other):
+        fresh.enter(each)
+        each.goto(f"{fresh.base}/grants")
+    other.get_by_label("Tool").fill("files__delete")
+    other.get_by_label("Only with arguments").fill("name=live/*")
+    other.get_by_role("button", name="Give it").click()
+    row = page.locator("tbody tr", has_text="live/*")
+    expect(row).to_contain_text("by owner")
+    other.locator("tbody tr", has_text="live/*").get_by_role("button", name="Revoke").click()
+    expect(row).to_have_count(0)
+    fresh.calls(("files__delete", {"name": "verdict/a"}))
+    other.goto(f"{fresh.base}/approvals")
+    other.get_by_role("link", name="Edit, remember").click()
+    other.get_by_text("Remember it").click()
+    other.get_by_label("Later calls of this tool everywhere").check()
+    other.get_by_label("Pattern for name").fill("verdict/*")
+    other.get_by_role("button", name="Approve").click()
+    expect(page.locator("tbody tr", has_text="verdict/*")).to_contain_text("by owner")
 
 
 @pytest.mark.shows("console.clients")
@@ -114,13 +140,21 @@ def test_events_come_in_live(fresh: Running, page: Page) -> None:
 
 def test_usage_health_and_channels_say_how_things_are(fresh: Running, page: Page) -> None:
     fresh.say("something", "local/usage")
+    fresh.say("small", "local/usage-small")
     fresh.enter(page)
     page.goto(f"{fresh.base}/conversation?id=local/usage")
     expect(page.locator(".bubble.assistant")).to_have_count(1)
+    page.goto(f"{fresh.base}/conversation?id=local/usage-small")
+    expect(page.locator(".bubble.assistant")).to_have_count(1)
     page.get_by_role("link", name="Usage").click()
     expect(page.locator("svg.plot")).to_have_count(2)
-    expect(page.locator("svg.plot").first.locator("rect")).to_have_count(30)
-    expect(page.get_by_role("cell", name="fake")).to_be_visible()
+    expect(page.get_by_role("cell", name="fake", exact=True)).to_be_visible()
+    expect(page.locator("svg.plot").first.locator("rect")).to_have_count(2)
+    page.get_by_text("The numbers by day and model").click()
+    by_day = page.locator("details tbody tr")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    expect(by_day.filter(has_text=today).filter(has_text="fake-small")).to_contain_text("200")  # 40 for each character
+    expect(page.get_by_role("list", name="Colours")).to_contain_text("fake-small")
     page.get_by_role("link", name="Health").click()
     expect(page.locator(".big").first).to_have_text("running")
     page.get_by_role("link", name="Channels").click()

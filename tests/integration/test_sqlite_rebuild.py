@@ -66,7 +66,7 @@ UPDATE conversations SET channel = '', due_since = 1, head = 0, at = 0, tip = x'
     cleared = 5;
 INSERT INTO words (words) VALUES ('delete-all');
 INSERT INTO messages (conversation, seq, status) VALUES (77, 1, 'queued');
-INSERT INTO spending VALUES ('no/one', 0, 1, 1, 1, 1, 1, 1, 1);
+INSERT INTO spending VALUES ('no/one', 0, 'm', 1, 1, 1, 1, 1, 1, 1);
 """
 
 

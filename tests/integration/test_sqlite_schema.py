@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge_mcp.core.entries import Replied, Started, Summarised, Transcribed, Usage
 from bridge_mcp.core.errors import NewerSchema, StoreError
 from bridge_mcp.ports import FirstMessage
 from bridge_mcp.stores.sqlite import SqliteStore, migrate
@@ -245,6 +246,50 @@ async def test_what_stood_on_the_board_of_an_older_store_is_in_tables(tmp_path: 
     assert await store.secrets.get_or_create("task handles") == BOARD["seals.key"]
     assert (await store.status.get("engine"), await store.status.get("reload")) == (BOARD["engine"], 3.5)
     await store.close()
+
+
+BEFORE_MODELS = """
+CREATE TABLE before AS SELECT scope, day, sum(calls) AS calls, sum(input_tokens) AS input_tokens,
+    sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens, sum(nano_usd) AS nano_usd,
+    sum(unpriced) AS unpriced, sum(latency_ms) AS latency_ms FROM spending GROUP BY scope, day;
+DROP TABLE spending;
+ALTER TABLE before RENAME TO spending;
+PRAGMA user_version = 10;
+"""
+
+
+@pytest.mark.shows("store.migrations")
+async def test_what_models_took_is_summed_by_model_in_an_older_store(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    store = SqliteStore(path, clock=StoreClock())
+    for number, usage in enumerate((Usage(100, 20, 50, cost_usd=0.0123, latency_s=1.5), Usage(), Usage(7, 1))):
+        for kind in ("model", "summary", "voice"):
+            await took(store, f"local/{number}", usage, kind=kind)
+    taken = [await store.spending.between(0, 9, scope) for scope in ("", "local", "local/0", "local/1")]
+    assert [(each.model, each.spent.calls) for each in taken[0]] == [("large", 3), ("small", 3), ("voice", 6)]
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(BEFORE_MODELS)
+    connection.close()
+    store = SqliteStore(path, clock=StoreClock())
+    assert [await store.spending.between(0, 9, scope) for scope in ("", "local", "local/0", "local/1")] == taken
+    assert await store.verify() == ()
+    await store.close()
+    assert schema(path) == (HOME / "schema.sql").read_text(encoding="utf-8")
+
+
+async def took(store: SqliteStore, conversation: str, usage: Usage, *, kind: str) -> None:
+    """A call of a model, and what it took."""
+    (came,) = await store.log.record(conversation, heard("hi", key=f"{conversation} {kind}"))
+    if kind == "voice":
+        words = Transcribed(came.seq, "hi", model="voice", usage=usage, calls=2)
+        await store.log.record(conversation, words)
+        return
+    effect = "model" if kind == "model" else "summary"
+    (begun,) = await store.log.intend(conversation, came.seq + 1, Started(effect, turn=came.seq))
+    reply = Replied("ok", (), begun.seq, turn=came.seq, model="large", usage=usage)
+    cut = Summarised("in short", came.seq, begun.seq, model="small", usage=usage)
+    assert await store.log.answer(conversation, begun.seq, reply if kind == "model" else cut, wake=None) is not None
 
 
 def test_the_version_of_a_store_can_be_asked_without_touching_it(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ async def test_every_damage_is_found_and_named(path: Path, sql: str, finding: st
     ("sql", "findings"),
     [
         ("UPDATE spending SET calls = 9 WHERE scope = 'family/1'", ["family/1, ", "channel family, ", "the bridge, "]),
-        ("DELETE FROM spending WHERE scope = 'family'", ["channel family, spending of day 0: stored is None"]),
+        ("DELETE FROM spending WHERE scope = 'family'", ["channel family, spending of day 0, model unknown: stored"]),
         ("UPDATE spending SET nano_usd = 1 WHERE scope = ''", ["the bridge, spending of day 0"]),
         ("UPDATE spending SET day = 3 WHERE scope = 'local'", ["channel local, spending of day 0", "of day 3"]),
     ],

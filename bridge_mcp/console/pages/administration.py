@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Literal, cast
 
 from starlette.responses import Response
 
+from bridge_mcp.console.following import followed, start_of
 from bridge_mcp.console.pages.approval import SPANS, seconds
+from bridge_mcp.console.streams import event
 from bridge_mcp.console.visits import Page, Visit
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import SCOPES
@@ -24,12 +27,26 @@ async def grants(visit: Visit) -> Response:
 
 async def grants_page(visit: Visit, told: str = "") -> Response:
     """The page, with what is wrong with a form that was sent."""
+    after = await start_of(visit)
     found = await visit.bridge.list_grants(visit.who)
     tools = sorted(spec.name for spec in (await visit.bridge.list_tools(visit.who)).tools)
     code = 422 if told else 200
     return await visit.page(
-        "grants.html", code=code, grants=found, tools=tools, spans=SPANS, told=told, form=visit.form
+        "grants.html", code=code, grants=found, tools=tools, spans=SPANS, told=told, form=visit.form, after=after
     )
+
+
+async def grant_stream(visit: Visit) -> Response:
+    """The grants in force, whenever one is given or ends by somebody's hand."""
+    visit.who.require("admin")
+    return visit.console.streams.response(visit.who, changed_grants(visit))
+
+
+async def changed_grants(visit: Visit) -> AsyncIterator[bytes]:
+    """The rows of the page, all of them: there are few."""
+    async for page in followed(visit, ("grant.made", "grant.revoked")):
+        found = await visit.bridge.list_grants(visit.who)
+        yield event(visit.html("grants-change.html", grants=found), page.cursor)
 
 
 async def make_grant(visit: Visit) -> Response:
@@ -145,6 +162,7 @@ async def revoke_client(visit: Visit) -> Response:
 PAGES = (
     Page("/grants", grants),
     Page("/grants", make_grant, "POST"),
+    Page("/grants/stream", grant_stream),
     Page("/grants/revoke", revoke_grant, "POST"),
     Page("/pairing", pairings),
     Page("/pairing", pair, "POST"),

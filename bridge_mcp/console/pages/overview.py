@@ -11,7 +11,7 @@ from msgspec.json import format as json_format
 from starlette.responses import Response
 
 from bridge_mcp.console.following import followed, start_of
-from bridge_mcp.console.plots import Plot, bars
+from bridge_mcp.console.plots import COLOURS, stacks
 from bridge_mcp.console.streams import event
 from bridge_mcp.console.visits import Page, Visit
 from bridge_mcp.core.errors import BadInput
@@ -169,11 +169,13 @@ async def new_events(visit: Visit) -> AsyncIterator[bytes]:
 
 
 async def usage(visit: Visit) -> Response:
-    """What models took, by day, and by model."""
+    """What models took, by day and model."""
     found = await visit.bridge.usage(visit.who, days=DAYS)
-    tokens: Plot = bars([(each.day, each.total.tokens) for each in found.days], unit="tokens")
-    money: Plot = bars([(each.day, each.total.usd) for each in found.days], unit="$")
-    return await visit.page("usage.html", usage=found, tokens=tokens, money=money, days=DAYS)
+    series = [name for name, _ in found.models]
+    by_tokens = [(each.day, {name: float(taken.tokens) for name, taken in each.models}) for each in found.days]
+    by_money = [(each.day, {name: taken.usd for name, taken in each.models}) for each in found.days]
+    tokens, money = stacks(by_tokens, series, unit="tokens"), stacks(by_money, series, unit="$")
+    return await visit.page("usage.html", usage=found, tokens=tokens, money=money, days=DAYS, colours=COLOURS)
 
 
 PAGES = (

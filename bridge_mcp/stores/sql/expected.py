@@ -31,7 +31,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.events import event_of
 from bridge_mcp.core.hash_chain import FIRST, content_digest, link
 from bridge_mcp.core.projections import approval_of, message_of, tokens_of
-from bridge_mcp.core.spending import Spent, day_of, taken_by
+from bridge_mcp.core.spending import Spent, day_of, model_of, taken_by
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sql.appends import LAST_TEXT_CHARS, title_after
 
@@ -78,7 +78,7 @@ class Expected:
     """The entries whose content is gone."""
     forgotten: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """The spans of which an entry says so."""
-    spending: dict[int, Spent] = field(default_factory=dict[int, Spent])
+    spending: dict[tuple[int, str], Spent] = field(default_factory=dict[tuple[int, str], Spent])
     """By day."""
 
 
@@ -125,8 +125,8 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
             pass
     taken = taken_by(here)
     if taken is not None:
-        day = day_of(here.at)
-        expected.spending[day] = expected.spending.get(day, Spent()) + taken
+        place = (day_of(here.at), model_of(here.entry))
+        expected.spending[place] = expected.spending.get(place, Spent()) + taken
     approval = approval_of(name, here)
     if approval is not None:
         expected.approvals.setdefault(approval.id, (approval.tool, here.seq, None, "waiting"))

@@ -106,27 +106,33 @@ def findings_in(
     for approval in sorted(expected.over):
         if expected.approvals.get(approval, ("", 0, 0, ""))[3] == "waiting":
             yield f"{name}, approval {approval}: it still waits for a verdict, and its call is over"
-    yield from compare(name, "spending of day", spending_of(session, name), expected.spending)
+    yield from compare(name, "spending of day", in_words(spending_of(session, name)), in_words(expected.spending))
     yield from check_events(name, expected, told, pruned)
 
 
-def spending_of(session: Session, scope: str) -> dict[int, Spent]:
-    """What a scope took on each day, as stored."""
-    return {day: Spent(*taken) for day, *taken in session.rows("spending_rows", scope=scope)}
+def spending_of(session: Session, scope: str) -> dict[tuple[int, str], Spent]:
+    """What a scope took on each day, by model, as stored."""
+    return {(day, model): Spent(*taken) for day, model, *taken in session.rows("spending_rows", scope=scope)}
+
+
+def in_words(sums: Mapping[tuple[int, str], Spent]) -> dict[str, Spent]:
+    """Sums with their places as a finding tells them."""
+    return {f"{day}, model {model or 'unknown'}": taken for (day, model), taken in sums.items()}
 
 
 def check_sums(session: Session) -> Iterator[str]:
     """What is wrong with the sums of channels and of the bridge, which no single conversation tells."""
-    expected: dict[str, dict[int, Spent]] = {}
+    expected: dict[str, dict[tuple[int, str], Spent]] = {}
     stored = [scope for (scope,) in session.rows("spending_scopes")]
     for conversation in (scope for scope in stored if "/" in scope):
-        for day, taken in spending_of(session, conversation).items():
+        for place, taken in spending_of(session, conversation).items():
             for scope in scopes(conversation)[:2]:
-                days = expected.setdefault(scope, {})
-                days[day] = days.get(day, Spent()) + taken
+                sums = expected.setdefault(scope, {})
+                sums[place] = sums.get(place, Spent()) + taken
     for scope in {*expected, *(scope for scope in stored if "/" not in scope)}:
         name = f"channel {scope}" if scope else "the bridge"
-        yield from compare(name, "spending of day", spending_of(session, scope), expected.get(scope, {}))
+        found, meant = spending_of(session, scope), expected.get(scope, {})
+        yield from compare(name, "spending of day", in_words(found), in_words(meant))
 
 
 def check_entry(name: str, expected: Expected, here: Logged, stored_key: str | None) -> Iterator[str]:

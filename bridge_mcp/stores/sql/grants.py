@@ -70,12 +70,26 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         ends = (known.expires_at, grant.expires_at)
         until = 0.0 if 0.0 in ends else max(ends)
         session.put("update_grant", id=known.id, expires_at=until, created_at=grant.created_at)
-        return replace(grant, id=known.id, expires_at=until)
+        return told(session, replace(grant, id=known.id, expires_at=until))
     for number in [number for (number,) in session.rows("grants_of_tool_in", **where)][MAX_ALIKE - 1 :]:
         session.put("delete_grant", id=number)
         why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
-        told = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
-        session.tell("grant.revoked", "", at=grant.created_at, body=dump(told))
+        ended = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
+        session.tell("grant.revoked", "", at=grant.created_at, body=dump(ended))
     made_at = {"by": grant.by, "created_at": grant.created_at, "expires_at": grant.expires_at}
     made = session.insert("insert_grant", **where, arguments=arguments, **made_at)
-    return replace(grant, id=made)
+    return told(session, replace(grant, id=made))
+
+
+def told(session: Session, grant: Grant) -> Grant:
+    """Have the feed tell of a grant."""
+    body = {
+        "grant": grant.id,
+        "tool": grant.tool,
+        "where": grant.conversation,
+        "arguments": dict(grant.arguments),
+        "by": grant.by,
+        "expires_at": grant.expires_at or None,
+    }
+    session.tell("grant.made", "", at=grant.created_at, body=dump(body))
+    return grant

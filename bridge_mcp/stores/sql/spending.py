@@ -1,11 +1,11 @@
-"""What models took, by day (`Spending`)."""
+"""What models took, by day and model (`Spending`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from bridge_mcp.core.entries import Logged
-from bridge_mcp.core.spending import Spent, day_of, taken_by
+from bridge_mcp.core.spending import Spent, Taken, day_of, model_of, taken_by
 from bridge_mcp.stores.sql.session import Reads, Session
 
 __all__ = ["SqlSpending", "add_spending"]
@@ -19,8 +19,16 @@ class SqlSpending:
 
     async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
         """One sum for each scope; `day` counts from 1970-01-01 UTC."""
-        rows = [await self._reads.row("spending_on_day", scope=scope, day=day) for scope in scopes]
-        return tuple([Spent() if row is None else Spent(*row) for row in rows])
+        found = [await self.between(day, day, scope) for scope in scopes]
+        return tuple([sum((each.spent for each in rows), Spent()) for rows in found])
+
+    async def between(self, first: int, last: int, *scopes: str) -> tuple[Taken, ...]:
+        """By day, from `first` to `last`, and by model; an entry for each scope that took something."""
+        found: list[Taken] = []
+        for scope in scopes:
+            rows = await self._reads.rows("spending_between", scope=scope, first=first, last=last)
+            found += [Taken(day, model, spent=Spent(*numbers)) for day, model, *numbers in rows]
+        return tuple(found)
 
     async def ever(self, scope: str) -> Spent:
         """The sum over all days."""
@@ -38,6 +46,7 @@ def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> Non
             "add_spending",
             scope=scope,
             day=day_of(logged.at),
+            model=model_of(logged.entry),
             calls=taken.calls,
             input_tokens=taken.input_tokens,
             output_tokens=taken.output_tokens,

@@ -325,6 +325,7 @@ CREATE TABLE secrets (
 CREATE TABLE spending (
     scope TEXT NOT NULL,
     day INTEGER NOT NULL,               -- since 1970
+    model TEXT NOT NULL,                -- as the entry names it; empty where it names none
     calls INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
@@ -332,7 +333,7 @@ CREATE TABLE spending (
     nano_usd INTEGER NOT NULL,          -- of the calls whose price is known
     unpriced INTEGER NOT NULL,          -- calls whose price is not
     latency_ms INTEGER NOT NULL,
-    PRIMARY KEY (scope, day)
+    PRIMARY KEY (scope, day, model)
 ) WITHOUT ROWID;
 
 CREATE TABLE tool_pins (
