@@ -254,7 +254,7 @@ CREATE TABLE before AS SELECT scope, day, sum(calls) AS calls, sum(input_tokens)
     sum(unpriced) AS unpriced, sum(latency_ms) AS latency_ms FROM spending GROUP BY scope, day;
 DROP TABLE spending;
 ALTER TABLE before RENAME TO spending;
-PRAGMA user_version = 10;
+PRAGMA user_version = 11;
 """
 
 

@@ -305,6 +305,7 @@ CREATE TABLE secrets (
 CREATE TABLE spending (
     scope text COLLATE "C" NOT NULL,
     day bigint NOT NULL,                -- since 1970
+    model text COLLATE "C" NOT NULL,    -- as the entry names it; empty where it names none
     calls bigint NOT NULL,
     input_tokens bigint NOT NULL,
     output_tokens bigint NOT NULL,
@@ -312,7 +313,7 @@ CREATE TABLE spending (
     nano_usd bigint NOT NULL,           -- of the calls whose price is known
     unpriced bigint NOT NULL,           -- calls whose price is not
     latency_ms bigint NOT NULL,
-    PRIMARY KEY (scope, day)
+    PRIMARY KEY (scope, day, model)
 ) WITH (fillfactor = 70);
 
 CREATE TABLE tool_pins (

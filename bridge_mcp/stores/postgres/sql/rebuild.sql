@@ -87,17 +87,17 @@ DELETE FROM spending WHERE scope NOT IN (SELECT name FROM conversations);
 
 -- name: sum_spending_of_channels()
 INSERT INTO spending
-    (scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
-SELECT split_part(scope, '/', 1), day, sum(calls), sum(input_tokens), sum(output_tokens),
+    (scope, day, model, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+SELECT split_part(scope, '/', 1), day, model, sum(calls), sum(input_tokens), sum(output_tokens),
     sum(cached_tokens), sum(nano_usd), sum(unpriced), sum(latency_ms)
-FROM spending WHERE strpos(scope, '/') > 0 GROUP BY 1, 2;
+FROM spending WHERE strpos(scope, '/') > 0 GROUP BY 1, 2, 3;
 
 -- name: sum_spending_of_the_bridge()
 INSERT INTO spending
-    (scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
-SELECT '', day, sum(calls), sum(input_tokens), sum(output_tokens),
+    (scope, day, model, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+SELECT '', day, model, sum(calls), sum(input_tokens), sum(output_tokens),
     sum(cached_tokens), sum(nano_usd), sum(unpriced), sum(latency_ms)
-FROM spending WHERE strpos(scope, '/') > 0 GROUP BY day;
+FROM spending WHERE strpos(scope, '/') > 0 GROUP BY day, model;
 
 -- name: settle_numbers()
 -- Rows were put under their former numbers: new ones begin beyond.

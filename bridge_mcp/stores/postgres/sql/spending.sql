@@ -1,8 +1,9 @@
--- name: add_spending(scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+-- name: add_spending(scope, day, model, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
 INSERT INTO spending
-    (scope, day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
-VALUES (:scope, :day, :calls, :input_tokens, :output_tokens, :cached_tokens, :nano_usd, :unpriced, :latency_ms)
-ON CONFLICT (scope, day) DO UPDATE SET
+    (scope, day, model, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms)
+VALUES
+    (:scope, :day, :model, :calls, :input_tokens, :output_tokens, :cached_tokens, :nano_usd, :unpriced, :latency_ms)
+ON CONFLICT (scope, day, model) DO UPDATE SET
     calls = spending.calls + excluded.calls,
     input_tokens = spending.input_tokens + excluded.input_tokens,
     output_tokens = spending.output_tokens + excluded.output_tokens,
@@ -11,13 +12,15 @@ ON CONFLICT (scope, day) DO UPDATE SET
     unpriced = spending.unpriced + excluded.unpriced,
     latency_ms = spending.latency_ms + excluded.latency_ms;
 
--- name: spending_on_day(scope, day)
-SELECT calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
+-- name: spending_between(scope, first, last)
+-- One row for each day of a stretch and model; `last` belongs to it.
+SELECT day, model, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
 FROM spending
-WHERE scope = :scope AND day = :day;
+WHERE scope = :scope AND day >= :first AND day <= :last
+ORDER BY day, model;
 
 -- name: spending_total(scope)
--- One row for each day on which there was a call.
+-- One row for each day and model.
 SELECT
     CAST(coalesce(sum(calls), 0) AS bigint), CAST(coalesce(sum(input_tokens), 0) AS bigint), CAST(coalesce(sum(output_tokens), 0) AS bigint),
     CAST(coalesce(sum(cached_tokens), 0) AS bigint), CAST(coalesce(sum(nano_usd), 0) AS bigint), CAST(coalesce(sum(unpriced), 0) AS bigint),
@@ -26,10 +29,10 @@ FROM spending
 WHERE scope = :scope;
 
 -- name: spending_rows(scope)
-SELECT day, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
+SELECT day, model, calls, input_tokens, output_tokens, cached_tokens, nano_usd, unpriced, latency_ms
 FROM spending
 WHERE scope = :scope
-ORDER BY day;
+ORDER BY day, model;
 
 -- name: spending_scopes()
 SELECT DISTINCT scope FROM spending;
