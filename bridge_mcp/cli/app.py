@@ -30,6 +30,7 @@ def make_app() -> App:
     cli = "bridge_mcp.cli"
     app.command(f"{cli}.serving:plain", name="stdio", help="Serve MCP over standard input and output (the default).")
     app.command(f"{cli}.serving:serve", name="serve", help="Stay up: the engine, and with --http MCP for many clients.")
+    app.command(f"{cli}.worker:worker", name="worker", help="Share the work on a Postgres store with other workers.")
     app.command(f"{cli}.serving:gate", name="gate", help="Stand before an MCP server: its calls pass the approvals.")
     app.command(
         f"{cli}.demo:demo", name="demo", help="See all of it work in under 20 seconds, without keys or network."

@@ -17,6 +17,7 @@ from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets
 from bridge_mcp.ports.subscriptions import EventSubscriptions
 from bridge_mcp.ports.tools import ToolPins
+from bridge_mcp.ports.workers import Workers
 
 __all__ = ["Pulse", "Store", "StoreHealth"]
 
@@ -150,6 +151,11 @@ class Store(Protocol):
     @property
     def forgetting(self) -> Forgetting:
         """Forgets the content of entries for good."""
+        ...
+
+    @property
+    def workers(self) -> Workers:
+        """The processes that share its work."""
         ...
 
     def health(self) -> StoreHealth:

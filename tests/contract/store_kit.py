@@ -92,9 +92,11 @@ class PostgresPlace:
         return postgres.rebuild(self.url, self.clock.time, frozenset({"local"}))
 
     def rows(self) -> Rows:
-        """All rows of all tables, but for when conversations wake."""
+        """All rows of all tables, but for when conversations wake, and the jobs that follow from that."""
         with psycopg.connect(self.url) as connection:
-            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'procrastinate_%'"
+            ).fetchall()
             found: Rows = {}
             for (name,) in tables:
                 rows = connection.execute(

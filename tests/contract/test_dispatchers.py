@@ -8,15 +8,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import anyio
+import anyio.abc
 import pytest
 
 from bridge_mcp.engine.turns.scheduler import Scheduler
-from bridge_mcp.ports import Agenda, Dispatcher, Driven, Store
+from bridge_mcp.ports import Agenda, Clock, Dispatcher, Driven, Store
+from bridge_mcp.stores.postgres.store import open_store
+from bridge_mcp.workers.clock import DatabaseClock
+from bridge_mcp.workers.jobs import JobDispatcher
+from bridge_mcp.workers.session import DirectSession
 from tests.contract.store_kit import SOON_S, SqlitePlace, say
-from tests.contract.store_kit import StoreClock as Clock
+from tests.servers.postgres import Database
 
 
 @dataclass
@@ -65,15 +69,15 @@ class FakeDrives:
 
 
 @dataclass
-class LoopHouse:
-    """One machine: one dispatcher on a store, told of commits as `ConversationDrives` tells it."""
+class House:
+    """A store, and dispatchers on it."""
 
-    place: SqlitePlace
     store: Store
     clock: Clock
-
-    def dispatcher(self) -> Dispatcher:
-        return Scheduler(self.store.agenda, self.clock)
+    make: Callable[[anyio.abc.TaskGroup], Dispatcher]
+    """A dispatcher, as of a process of its own; what it needs runs in the group."""
+    sleeps: Callable[[float], None] = lambda seconds: None
+    """Moves a clock that moves only when told to."""
 
     def later(self, seconds: float) -> float:
         """A time so far from now, by the store's clock."""
@@ -81,37 +85,61 @@ class LoopHouse:
 
     def pass_time(self, seconds: float, dispatcher: Dispatcher) -> None:
         """Have it pass; a machine that slept wakes up."""
-        self.clock.time += seconds
+        self.sleeps(seconds)
         dispatcher.changed(None)
+
+    @asynccontextmanager
+    async def at_work(self, drives: FakeDrives) -> AsyncGenerator[Dispatcher]:
+        """A dispatcher at work, with the hints that the engine gives."""
+        async with anyio.create_task_group() as around, anyio.create_task_group() as tasks:
+            dispatcher = self.make(around)
+            tasks.start_soon(follow, drives.store.agenda, dispatcher)
+            tasks.start_soon(dispatcher.run, drives)
+            yield dispatcher
+            tasks.cancel_scope.cancel()
+            around.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def one_machine(tmp_path: Path) -> AsyncGenerator[LoopHouse]:
-    place = SqlitePlace(tmp_path)
+async def one_machine(request: pytest.FixtureRequest) -> AsyncGenerator[House]:
+    """The loop of one machine, on SQLite."""
+    place = SqlitePlace(request.getfixturevalue("tmp_path"))
     store = await place.open()
+
+    def sleeps(seconds: float) -> None:
+        place.clock.time += seconds
+
     try:
-        yield LoopHouse(place, store, place.clock)
+        yield House(store, place.clock, lambda _: Scheduler(store.agenda, place.clock), sleeps)
     finally:
         await store.close()
 
 
-HOUSES = (one_machine,)
+@asynccontextmanager
+async def many_machines(request: pytest.FixtureRequest) -> AsyncGenerator[House]:
+    """Jobs of Procrastinate's, on Postgres."""
+    database: Database = request.getfixturevalue("database")
+    clock = DatabaseClock()
+    store = await open_store(database.url, clock=clock, delivered_by_commit=frozenset({"local"}))
+
+    def make(tasks: anyio.abc.TaskGroup) -> Dispatcher:
+        session = DirectSession(database.url, clock)
+        tasks.start_soon(session.run)
+        return JobDispatcher(database.url, session, store.agenda, lambda: True)
+
+    try:
+        yield House(store, clock, make)
+    finally:
+        await store.close()
+
+
+HOUSES = (one_machine, many_machines)
 
 
 @pytest.fixture(params=HOUSES, ids=lambda house: house.__name__)
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[LoopHouse]:
-    async with request.param(tmp_path) as house:
+async def house(request: pytest.FixtureRequest) -> AsyncGenerator[House]:
+    async with request.param(request) as house:
         yield house
-
-
-@asynccontextmanager
-async def at_work(dispatcher: Dispatcher, drives: FakeDrives) -> AsyncGenerator[None]:
-    """A dispatcher at work, with the hints that the engine gives."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(follow, drives.store.agenda, dispatcher)
-        tasks.start_soon(dispatcher.run, drives)
-        yield
-        tasks.cancel_scope.cancel()
 
 
 async def follow(agenda: Agenda, dispatcher: Dispatcher) -> None:
@@ -123,19 +151,19 @@ async def follow(agenda: Agenda, dispatcher: Dispatcher) -> None:
         changes.close()
 
 
-async def test_what_is_due_is_driven_and_what_is_not_is_not(house: LoopHouse) -> None:
+async def test_what_is_due_is_driven_and_what_is_not_is_not(house: House) -> None:
     await say(house.store, "local/a", "hi")
-    await say(house.store, "local/resting", "hi")
-    assert await house.store.agenda.rest("local/resting", 1, None)
     drives = FakeDrives(house.store)
-    async with at_work(house.dispatcher(), drives):
+    async with house.at_work(drives):
         await drives.until(lambda: drives.seen["local/a"] == 1)
         await say(house.store, "local/b", "hi")
         await drives.until(lambda: drives.seen["local/b"] == 1)
-    assert drives.seen == {"local/a": 1, "local/b": 1}
+        await say(house.store, "local/b", "again")
+        await drives.until(lambda: drives.seen["local/b"] == 2)
+    assert drives.seen == {"local/a": 1, "local/b": 2}
 
 
-async def test_what_comes_in_during_a_drive_is_driven(house: LoopHouse) -> None:
+async def test_what_comes_in_during_a_drive_is_driven(house: House) -> None:
     """Also where it comes after the drive has read the log for the last time."""
     late = 5
 
@@ -151,12 +179,12 @@ async def test_what_comes_in_during_a_drive_is_driven(house: LoopHouse) -> None:
 
     drives = FakeDrives(house.store, act=act)
     await say(house.store, "local/a", "hi")
-    async with at_work(house.dispatcher(), drives):
+    async with house.at_work(drives):
         await drives.until(lambda: drives.seen["local/a"] == 6)
     assert drives.twice == []
 
 
-async def test_no_conversation_is_driven_twice_at_once(house: LoopHouse) -> None:
+async def test_no_conversation_is_driven_twice_at_once(house: House) -> None:
     busy = anyio.Event()
 
     async def act(conversation: str) -> Driven | None:
@@ -167,14 +195,14 @@ async def test_no_conversation_is_driven_twice_at_once(house: LoopHouse) -> None
 
     drives = FakeDrives(house.store, act=act)
     await say(house.store, "local/a", "hi")
-    async with at_work(house.dispatcher(), drives):
+    async with house.at_work(drives):
         await busy.wait()
         await drives.until(lambda: drives.seen["local/a"] >= 1 and not drives.under_way)
     assert drives.twice == []
     assert drives.peak == 1
 
 
-async def test_at_most_so_many_are_driven_at_once_and_all_get_their_turn(house: LoopHouse) -> None:
+async def test_at_most_so_many_are_driven_at_once_and_all_get_their_turn(house: House) -> None:
     names = [f"local/{n}" for n in range(20)]
     for name in names:
         await say(house.store, name, "hi")
@@ -184,17 +212,17 @@ async def test_at_most_so_many_are_driven_at_once_and_all_get_their_turn(house: 
         return None
 
     drives = FakeDrives(house.store, most=3, act=act)
-    async with at_work(house.dispatcher(), drives):
+    async with house.at_work(drives):
         await drives.until(lambda: len(drives.seen) == 20)
     assert drives.peak == 3
     assert set(drives.seen) == set(names)
 
 
-async def test_what_has_a_time_is_driven_at_that_time_and_holds_up_nothing_that_comes_in(house: LoopHouse) -> None:
+async def test_what_has_a_time_is_driven_at_that_time_and_holds_up_nothing_that_comes_in(house: House) -> None:
     await say(house.store, "local/a", "hi")
     assert await house.store.agenda.rest("local/a", 1, house.later(0.5))
-    drives, dispatcher = FakeDrives(house.store), house.dispatcher()
-    async with at_work(dispatcher, drives):
+    drives = FakeDrives(house.store)
+    async with house.at_work(drives) as dispatcher:
         await say(house.store, "local/b", "hi")
         await drives.until(lambda: drives.seen["local/b"] == 1)
         house.pass_time(1.0, dispatcher)
@@ -209,7 +237,7 @@ async def test_what_has_a_time_is_driven_at_that_time_and_holds_up_nothing_that_
         await drives.until(lambda: drives.seen["local/a"] == 4)
 
 
-async def test_a_drive_that_fails_is_made_again_after_its_pause_and_holds_up_no_other(house: LoopHouse) -> None:
+async def test_a_drive_that_fails_is_made_again_after_its_pause_and_holds_up_no_other(house: House) -> None:
     began: list[float] = []
 
     async def act(conversation: str) -> Driven | None:
@@ -220,7 +248,7 @@ async def test_a_drive_that_fails_is_made_again_after_its_pause_and_holds_up_no_
 
     drives = FakeDrives(house.store, most=1, act=act)
     await say(house.store, "local/bad", "hi")
-    async with at_work(house.dispatcher(), drives):
+    async with house.at_work(drives):
         await drives.until(lambda: drives.seen["local/bad"] == 1)
         await say(house.store, "local/good", "hi")
         await drives.until(lambda: drives.seen["local/good"] == 1)
@@ -229,7 +257,7 @@ async def test_a_drive_that_fails_is_made_again_after_its_pause_and_holds_up_no_
     assert [later - earlier >= 0.29 for earlier, later in pairwise(began)] == [True, True]
 
 
-async def test_what_waits_is_driven_once_more_when_that_is_asked_for(house: LoopHouse) -> None:
+async def test_what_waits_is_driven_once_more_when_that_is_asked_for(house: House) -> None:
     for n in range(5):
         await say(house.store, f"local/{n}", "hi")
         assert await house.store.agenda.rest(f"local/{n}", 1, house.later(3600.0))
@@ -237,15 +265,15 @@ async def test_what_waits_is_driven_once_more_when_that_is_asked_for(house: Loop
     async def act(conversation: str) -> Driven | None:
         return Driven(house.later(3600.0))  # it still waits
 
-    drives, dispatcher = FakeDrives(house.store, most=2, act=act), house.dispatcher()
-    async with at_work(dispatcher, drives):
+    drives = FakeDrives(house.store, most=2, act=act)
+    async with house.at_work(drives) as dispatcher:
         await drives.until(lambda: len(drives.seen) == 5)  # a new process looks by its own config
         before = drives.seen.copy()
         dispatcher.look_again()
         await drives.until(lambda: all(drives.seen[name] > before[name] for name in before))
 
 
-async def test_what_was_driven_when_its_process_ended_is_driven_by_the_next(house: LoopHouse) -> None:
+async def test_what_was_driven_when_its_process_ended_is_driven_by_the_next(house: House) -> None:
     await say(house.store, "local/a", "hi")
 
     async def hang(conversation: str) -> Driven | None:
@@ -254,10 +282,38 @@ async def test_what_was_driven_when_its_process_ended_is_driven_by_the_next(hous
 
     hangs = anyio.Event()
     drives = FakeDrives(house.store, act=hang)
-    async with at_work(house.dispatcher(), drives):
+    async with house.at_work(drives):
         with anyio.fail_after(SOON_S):
             await hangs.wait()
     assert drives.under_way == set()
     following = FakeDrives(house.store)
-    async with at_work(house.dispatcher(), following):
+    async with house.at_work(following):
         await following.until(lambda: following.seen["local/a"] == 1)
+
+
+@pytest.mark.parametrize("house", [many_machines], indirect=True)
+async def test_two_processes_share_the_work_and_no_conversation_is_driven_twice_at_once(house: House) -> None:
+    names = [f"local/{n}" for n in range(24)]
+    driven: set[str] = set()
+    twice: list[str] = []
+
+    async def act(conversation: str) -> Driven | None:
+        if conversation in driven:
+            twice.append(conversation)
+        driven.add(conversation)
+        await anyio.sleep(0.02)
+        driven.discard(conversation)
+        return None
+
+    one, other = (FakeDrives(house.store, most=2, act=act) for _ in range(2))
+    async with house.at_work(one), house.at_work(other):
+        for _ in range(3):
+            for name in names:
+                await say(house.store, name, f"hi {time.monotonic()}")
+        with anyio.fail_after(SOON_S):
+            while len(one.seen.keys() | other.seen.keys()) < len(names) or one.under_way or other.under_way:
+                with anyio.move_on_after(0.1):
+                    await one.told.wait()
+    assert twice == []
+    assert one.seen
+    assert other.seen

@@ -27,6 +27,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "console": frozenset({"core", "ports", "service", "server", "listening"}),
     "telemetry": frozenset({"core", "ports"}),
     "testing": frozenset({"core", "ports"}),
+    "workers": frozenset({"core", "ports", "stores"}),
     "config": frozenset({"core", "ports", "channels", "models", "toolservers", "paths", "telemetry"}),
     "hooks": frozenset({"core", "ports", "operations", "service", "stores", "folders", "hosts"}),
     "hosts": frozenset({"core", "config"}),
@@ -40,7 +41,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),
 }
-EVERYTHING = {"assembly", "builtin_tools", "cli", "demo", "reference", "__main__", "__init__"}
+EVERYTHING = {"assembly", "working", "builtin_tools", "cli", "demo", "reference", "__main__", "__init__"}
 """Composition, commands, and what is drawn of all: they may see all."""
 
 EVERYWHERE = {"bridge_mcp", "msgspec", *sys.stdlib_module_names}
@@ -66,7 +67,9 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "pyromark": frozenset({"channels"}),
     "regex": frozenset({"channels"}),
     "sqlite3": frozenset({"stores"}),
-    "psycopg": frozenset({"stores"}),
+    "psycopg": frozenset({"stores", "workers"}),
+    "psycopg_pool": frozenset({"workers"}),
+    "procrastinate": frozenset({"stores", "workers"}),
     "jsonschema_rs": frozenset({"toolservers"}),
     "yaml": frozenset({"config", "hosts"}),
     "pyjson5": frozenset({"config", "hosts"}),
@@ -100,6 +103,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
             "console",
             "testing",
             "assembly",
+            "working",
+            "workers",
             "builtin_tools",
             "cli",
             "hooks",

@@ -15,6 +15,7 @@ import psycopg
 from bridge_mcp.core.errors import NewerSchema, StoreError
 from bridge_mcp.stores.postgres.connecting import Database
 from bridge_mcp.stores.postgres.errors import store_error
+from bridge_mcp.stores.postgres.job_schema import bring_up
 
 __all__ = ["MIN_POSTGRES", "migrate", "migrations", "newest", "schema_version"]
 
@@ -25,6 +26,9 @@ MIN_POSTGRES = 140_000
 
 LOCK = 0x6272_6964_6765
 """The advisory lock of whoever migrates ("bridge" in ASCII)."""
+
+WORK = "0002_work.sql"
+"""Stands on the tables of the job queue."""
 
 OURS = frozenset({"conversations", "log", "messages"})
 VERSION_TABLE = "bridge_mcp_schema"
@@ -131,6 +135,8 @@ def apply(
             if number == 1:
                 connection.execute(f"CREATE TABLE {VERSION_TABLE} (version bigint NOT NULL)", prepare=False)
                 connection.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES (0)", prepare=False)
+            if file.name == WORK:
+                bring_up(connection)
             connection.execute(file.read_bytes(), prepare=False)
             connection.execute(f"UPDATE {VERSION_TABLE} SET version = %s", (number,), prepare=False)
 

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -74,6 +74,8 @@ class Session:
         self.changes = 0
         self.waits_since: float | None = None
         """Since when it waits for Postgres (monotonic)."""
+        self.fences: Mapping[str, int] | None = None
+        """The fencing numbers of the leases that this process holds, by name; None: it holds none, and needs none."""
         self.backend = 0
         """The process of the server that serves this connection."""
 
@@ -167,6 +169,23 @@ class Session:
     def alone(self, what: str) -> None:
         """Until the commit no other transaction goes on that asks for the same."""
         self._send("lock_for", {"what": what})
+
+    def hold_channel(self, channel: str) -> None:
+        """Keep the lease of a channel from changing hands until the commit, where this process works by leases.
+
+        A process that was stopped and goes on finds another number in the lease's row than that it was given.
+
+        Raises:
+            StoreError: another process has it by now, or this one has lost it.
+        """
+        if self.fences is None:
+            return
+        name = f"channel:{channel}"
+        if self.value("lease_fence", name=name) != self.fences.get(name, 0):
+            raise StoreError(
+                f"Another process receives from {channel} now: what this one would store is not stored.",
+                fix="Nothing needs to be done: the other one goes on.",
+            )
 
     def _send(self, statement: str, values: dict[str, object]) -> psycopg.Cursor[Any]:
         connection = self._connected()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from contextlib import nullcontext
 
 from bridge_mcp.core.errors import StoreError
@@ -15,6 +15,7 @@ from bridge_mcp.stores.postgres.migrate import migrate, newest
 from bridge_mcp.stores.postgres.reads import PostgresReads
 from bridge_mcp.stores.postgres.session import Session
 from bridge_mcp.stores.postgres.watch import Watcher
+from bridge_mcp.stores.postgres.workers import PostgresWorkers
 from bridge_mcp.stores.sql.faces import Faces
 from bridge_mcp.stores.sql.forgetting import Compaction
 from bridge_mcp.stores.sql.owner import Owner
@@ -60,9 +61,14 @@ class PostgresStore(Faces):
         self._hub, self._writer, self._readers = hub, writer, reads
         self._closed: asyncio.Task[None] | None = None
         compaction = Compaction(lambda: written_anew(self.database), lambda: checkpointed(self.database))
+        self.workers = PostgresWorkers(reads)
         super().__init__(
             reads, writer, hub, clock=clock, delivered_by_commit=delivered_by_commit, compaction=compaction
         )
+
+    def fence_by(self, fences: Mapping[str, int]) -> None:
+        """Store what comes from a channel only while its lease is held: `fences` always has those of now, by name."""
+        self._writing.fences = fences
 
     def health(self) -> StoreHealth:
         """See `ports.Store`."""

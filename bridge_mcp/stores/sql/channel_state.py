@@ -28,7 +28,12 @@ class SqlChannelState:
     async def set_offset(self, position: ChannelOffset) -> None:
         """Writes only a changed offset."""
         if await self.offset(position.channel) != position.offset:
-            await self._write("set_channel_offset", channel=position.channel, offset=position.offset)
+
+            def operation(session: Session) -> None:
+                session.hold_channel(position.channel)
+                session.put("set_channel_offset", channel=position.channel, offset=position.offset)
+
+            await self._writer.execute(operation, None)
 
     async def move_chat(self, channel: str, chat: str, to: str) -> None:
         """See `ports.ChannelState`; keeps the first id over several moves."""

@@ -134,6 +134,7 @@ class SqlLog:
             if any(each.new for each in recorded):
                 append.close()
             if offset is not None:
+                session.hold_channel(offset.channel)
                 session.put("set_channel_offset", channel=offset.channel, offset=offset.offset)
             heads[conversation] = append.head
             return tuple(recorded)

@@ -118,6 +118,14 @@ class Session(Protocol):
         """Add an event to the feed with this commit: of an entry, or with a time and a body of its own."""
         ...
 
+    def hold_channel(self, channel: str) -> None:
+        """Until the commit nobody else becomes the one who receives from a channel.
+
+        Raises:
+            StoreError: somebody else is that by now.
+        """
+        ...
+
     def alone(self, what: str) -> None:
         """Until the commit, no other transaction goes on that asks for the same."""
         ...

@@ -133,6 +133,9 @@ class Session:
         else:
             self._run("insert_event", {"type": type, "conversation": conversation, "at": at, "body": body})
 
+    def hold_channel(self, channel: str) -> None:
+        """Nothing: one process receives from all channels, by the lock of a file."""
+
     def alone(self, what: str) -> None:
         """Whoever writes is alone."""
 

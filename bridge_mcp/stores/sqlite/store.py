@@ -19,6 +19,7 @@ from bridge_mcp.stores.sqlite.guard import Guard, Holder
 from bridge_mcp.stores.sqlite.migrate import Owner, migrate, newest
 from bridge_mcp.stores.sqlite.readers import SqliteReads
 from bridge_mcp.stores.sqlite.session import connect
+from bridge_mcp.stores.sqlite.workers import NoWorkers
 
 __all__ = ["SqliteStore", "open_store"]
 
@@ -58,6 +59,7 @@ class SqliteStore(Faces):
         self._hub, self._readers, self._writer = hub, reads, writer
         self._closed: asyncio.Task[None] | None = None
         compaction = Compaction(partial(written_anew, path), partial(checkpointed, path))
+        self.workers = NoWorkers()
         super().__init__(
             reads, writer, hub, clock=clock, delivered_by_commit=delivered_by_commit, compaction=compaction
         )

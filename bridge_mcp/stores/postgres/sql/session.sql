@@ -8,6 +8,10 @@ SELECT pg_xact_status(CAST(:transaction AS xid8));
 -- name: lock_for(what)
 SELECT pg_advisory_xact_lock(hashtext('bridge_mcp'), hashtext(:what));
 
+-- name: lease_fence(name)
+-- Locked: whoever takes the lease over waits for the commit, and then this has been stored, or sees the other number.
+SELECT fence FROM leases WHERE name = :name FOR SHARE;
+
 -- name: notify(channel, payload)
 SELECT pg_notify(:channel, :payload);
 

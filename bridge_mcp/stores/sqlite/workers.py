@@ -1,0 +1,15 @@
+"""The list of workers (`Workers`) of a store in a file: it is worked on by one process, the engine."""
+
+from __future__ import annotations
+
+from bridge_mcp.ports import WorkerInfo
+
+__all__ = ["NoWorkers"]
+
+
+class NoWorkers:
+    """See `ports.Workers`."""
+
+    async def listed(self) -> tuple[WorkerInfo, ...]:
+        """Nobody."""
+        return ()

@@ -1,0 +1,33 @@
+"""The database's clock, as the clock of this process: a machine whose own is wrong decides nothing by it."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["DatabaseClock"]
+
+
+class DatabaseClock:
+    """See `ports.Clock`. Counts from what the server told last, by this machine's monotonic clock.
+
+    Before the server has told anything it is this machine's own clock. It never goes back by less than a second: what
+    one answer came late is not taken for a change.
+    """
+
+    def __init__(self) -> None:
+        self._server = time.time()
+        self._at = time.monotonic()
+        self._told = False
+
+    def now(self) -> float:
+        """Epoch seconds by the server's clock."""
+        return self._server + (time.monotonic() - self._at)
+
+    def told(self, server: float, asked: float, answered: float) -> None:
+        """What the server's clock showed between two moments of this machine's monotonic clock."""
+        middle = (asked + answered) / 2
+        difference = server + (answered - middle) - (self._server + (answered - self._at))
+        # An answer says no more than that it was made between the two.
+        if self._told and abs(difference) <= max(0.005, (answered - asked) / 2):
+            return
+        self._server, self._at, self._told = server, middle, True

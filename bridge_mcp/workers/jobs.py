@@ -1,0 +1,383 @@
+"""Procrastinate as the dispatcher: a job `advance(conversation)` for each conversation that has something to do.
+
+A job is made in the very transaction that makes its conversation due (a trigger, `stores/postgres/migrations`). Its
+lock and its queueing lock are the conversation: at most one is under way, and at most one waits. Times are no jobs: a
+job that is scheduled for later would hold up all newer ones of its lock. Every worker looks for conversations whose
+time has come, and for jobs of workers that are gone, and makes fresh jobs for them; losing a job delays, and loses
+nothing.
+
+Jobs are fetched by Procrastinate's `JobManager`, and not by its `Worker`: that one takes a notice that comes during a
+fetch for read, looks only every few seconds for what waited for a lock, ends when one connection fails, and then waits
+for all that is under way. Procrastinate retries nothing: a step that fails is an entry with a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+import anyio.abc
+import psycopg
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from psycopg_pool import AsyncConnectionPool
+
+from bridge_mcp.core.backoff import Backoff
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.ports import Agenda, Drives
+from bridge_mcp.workers.session import DirectSession, line
+from bridge_mcp.workers.statements import statements
+
+__all__ = ["ADVANCE", "JobDispatcher"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ADVANCE = "advance"
+"""The queue that every worker works on."""
+
+POLL_S = 1.0
+"""How often jobs are looked for where no notice came: notices are hints."""
+
+SWEEP_S = 1.0
+"""How often what nobody tells of is looked for."""
+
+THOROUGH = 5
+"""Every so many sweeps look also at what is due and should have a job."""
+
+SWEPT = 200
+"""How many conversations one sweep makes jobs for."""
+
+LOST_S = 4.0
+"""A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
+
+STALE_S = 5.5
+"""A worker that gave no sign of life for so long is taken for dead."""
+
+MAX_WAITING = 10_000
+"""Waiting conversations that are looked at once more when tools have changed."""
+
+AT_ONCE, BETWEEN_S = 20, 0.2
+"""So many of these get a job at a time, so that messages that come in need not wait for all of them."""
+
+ANSWER_S = 5.0
+"""A query that takes longer has failed."""
+
+GOODBYE_S = 2.0
+"""How long handing back may take when a process ends; whoever sweeps does it otherwise."""
+
+PATIENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""When a connection counts as dead whose other end is silent: after some ten seconds."""
+
+FORGET_S = 3600.0
+"""Rows of workers that are gone for so long are removed."""
+
+
+class Notice:
+    """Any number of waiters for something that happens again and again. Get the event before looking."""
+
+    def __init__(self) -> None:
+        self.next = anyio.Event()
+
+    def give(self) -> None:
+        """It happened."""
+        given, self.next = self.next, anyio.Event()
+        given.set()
+
+
+async def each_statement_commits(connection: psycopg.AsyncConnection) -> None:
+    """For connections of the pool: a job takes one round trip, and not three."""
+    await connection.set_autocommit(True)
+
+
+@dataclass(eq=False)
+class Work:
+    """A job under way here."""
+
+    job: Job
+    conversation: str
+    scope: anyio.CancelScope
+    pausing: bool = False
+    """It failed, and waits: it needs no room."""
+
+
+class JobDispatcher:
+    """See `ports.Dispatcher`. The session must run beside it."""
+
+    alone = False
+
+    def __init__(self, url: str, session: DirectSession, agenda: Agenda, may_drive: Callable[[], bool]) -> None:
+        """`url` reaches Postgres directly, for LISTEN. `may_drive` says whether this worker begins anything now."""
+        self._agenda = agenda
+        self._may_drive = may_drive
+        self._url = url
+        self._app = App(connector=PsycopgConnector())
+        self._session = session
+        self._worker: int | None = None
+        """This process in Procrastinate's list of workers."""
+        self._unsure = False
+        """Whether a job may have been fetched whose answer did not get here."""
+        self._under_way: set[Work] = set()
+        self._notice = Notice()
+        """That there may be jobs, or room for them."""
+        self._sweep_at = 0.0
+        """When the next sweep is due (monotonic)."""
+        self._sweep_now = anyio.Event()
+        self._again = anyio.Event()
+        self._again.set()  # a new process looks at all that waits, by the config as it is now
+        self._alive = time.monotonic()
+        self._stopping = False
+        session.lived.append(self)
+
+    # -- ports.Dispatcher --------------------------------------------------------------------------------------
+
+    async def run(self, drives: Drives) -> None:
+        """See `ports.Dispatcher`. What is cut off is handed back, so that another process has it at once."""
+        pool = AsyncConnectionPool(
+            self._url,
+            min_size=1,
+            max_size=4,
+            timeout=5.0,
+            kwargs={"application_name": "bridge-mcp jobs", **PATIENCE},
+            configure=each_statement_commits,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+        await pool.open()
+        await self._app.open_async(pool)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for lane in (self._listen, self._sweep, self._watch, self._look_again):
+                    tasks.start_soon(lane)
+                await self._fetch(drives, tasks)
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_S):
+                if self._worker is not None:
+                    await self._tried(self._app.job_manager.unregister_worker(self._worker))
+                await pool.close(GOODBYE_S)
+
+    def changed(self, conversations: Mapping[str, int] | None) -> None:
+        """See `ports.Dispatcher`. What became due has a job, which is told of."""
+
+    def freed(self) -> None:
+        """See `ports.Dispatcher`."""
+        self._notice.give()
+
+    def look_again(self) -> None:
+        """See `ports.Dispatcher`."""
+        self._again.set()
+
+    # -- for the command ---------------------------------------------------------------------------------------
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """The conversations that are driven here."""
+        return tuple(work.conversation for work in self._under_way)
+
+    async def finish(self, within_s: float) -> tuple[str, ...]:
+        """Begin nothing more, and wait for what is under way, at most so long; what is left, to be handed over."""
+        self._stopping = True
+        with anyio.move_on_after(within_s):
+            while self._under_way:
+                await self._notice.next.wait()
+        return self.under_way
+
+    # -- Lived -------------------------------------------------------------------------------------------------
+
+    async def beat(self, session: psycopg.AsyncConnection) -> None:
+        """See `Lived`: the sign of life."""
+        if self._worker is not None:
+            await session.execute(statements()["heartbeat"], {"worker": self._worker})
+        self._alive = time.monotonic()
+
+    def lost(self) -> None:
+        """See `Lived`: nothing yet; `_watch` sees whether it lasts."""
+
+    # -- lanes -------------------------------------------------------------------------------------------------
+
+    async def _fetch(self, drives: Drives, tasks: anyio.abc.TaskGroup) -> None:
+        """Fetch jobs while there is room, and begin them."""
+        backoff = Backoff(0.1, POLL_S)
+        while True:
+            noticed = self._notice.next  # before the fetch: a notice that comes during it is for the next one
+            try:
+                while self._has_room(drives) and (job := await self._next_job()) is not None:
+                    work = Work(job, str(job.lock), anyio.CancelScope())
+                    self._under_way.add(work)
+                    tasks.start_soon(self._work, work, drives)
+                backoff.reset()
+                pause = POLL_S
+            except ConnectorException as exc:
+                pause, self._unsure = backoff.next(), True
+                logger.warning("jobs cannot be fetched: %s", line(exc))
+            with anyio.move_on_after(pause):
+                await noticed.wait()
+
+    def _has_room(self, drives: Drives) -> bool:
+        busy = sum(not work.pausing for work in self._under_way)
+        return busy < drives.most and not self._stopping and self._may_drive()
+
+    async def _next_job(self) -> Job | None:
+        manager = self._app.job_manager
+        if self._worker is None:
+            self._worker = await manager.register_worker()
+        if self._unsure:
+            known = [work.job.id for work in self._under_way]
+            await self._ask("hand_back_unknown", worker=self._worker, known=known, queue=ADVANCE)
+            self._unsure = False
+        try:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(ANSWER_S):
+                return await manager.fetch_job(queues=[ADVANCE], worker_id=self._worker)
+            raise ConnectorException(f"no answer within {ANSWER_S:g} s")
+        except ConnectorException as exc:
+            if isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
+                self._worker = None  # it stood still for so long that its row was removed
+            raise
+
+    async def _listen(self) -> None:
+        """Hear of jobs that were made."""
+
+        async def heard(**_: object) -> None:
+            self._notice.give()
+
+        manager = self._app.job_manager
+        await self._until_done("Listening for jobs", lambda: manager.listen_for_jobs(on_notification=heard))
+
+    async def _sweep(self) -> None:
+        """Make jobs for what has become due by itself, and for what workers have left behind."""
+        sweeps, pause = 0, SWEEP_S
+        while True:
+            self._sweep_at, self._sweep_now = time.monotonic() + pause, anyio.Event()
+            with anyio.move_on_after(pause):
+                await self._sweep_now.wait()
+            values: dict[str, Any] = {"stale_s": STALE_S, "thorough": sweeps % THOROUGH == 0, "limit": SWEPT}
+            try:
+                found = await self._ask("sweep", **values)
+                if sweeps % 3600 == 0:
+                    await self._app.job_manager.prune_stalled_workers(FORGET_S)
+            except ConnectorException as exc:
+                logger.warning("what has become due cannot be looked for: %s", line(exc))
+                pause = SWEEP_S
+                continue
+            sweeps += 1
+            if found["handed_back"]:
+                logger.warning("%d conversations of workers that are gone are taken over", found["handed_back"])
+            until_due = SWEEP_S if found["next_due"] is None else found["next_due"] - found["now"]
+            pause = min(SWEEP_S, max(0.0, until_due))
+
+    async def _watch(self) -> None:
+        """Give up all drives once this worker must count as dead: whoever took them over is not to be disturbed."""
+        while True:
+            await anyio.sleep(0.5)
+            if time.monotonic() - self._alive > LOST_S and self._under_way:
+                logger.warning("no sign of life got through for %g s: %s given up", LOST_S, ", ".join(self.under_way))
+                for work in self._under_way:
+                    work.scope.cancel()
+
+    async def _look_again(self) -> None:
+        """Make jobs for all that waits, a few at a time."""
+        while True:
+            await self._again.wait()
+            self._again = anyio.Event()
+            try:
+                waiting = tuple(dict.fromkeys(await self._agenda.waiting(MAX_WAITING)))
+                for first in range(0, len(waiting), AT_ONCE):
+                    values = {"conversations": list(waiting[first : first + AT_ONCE]), "queue": ADVANCE}
+                    await self._ask("defer_all", **values)
+                    await anyio.sleep(BETWEEN_S)
+            except (ConnectorException, StoreError) as exc:
+                logger.warning("what waits cannot be looked at once more: %s", line(exc))
+                self._again.set()
+                await anyio.sleep(POLL_S)
+
+    # -- jobs --------------------------------------------------------------------------------------------------
+
+    async def _work(self, work: Work, drives: Drives) -> None:
+        """Drive a conversation to where it rests, and end its job, or hand it back."""
+        done = False
+        try:
+            with work.scope:
+                done = await self._drive(work, drives)
+            if not done:
+                await self._hand_back(work)
+        finally:
+            if not done and not work.scope.cancelled_caught:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_S):
+                    await self._hand_back(work)
+            self._under_way.discard(work)
+            self._notice.give()
+
+    async def _drive(self, work: Work, drives: Drives) -> bool:
+        """Drive until there is nothing to do, and end the job; False where it is to be handed back.
+
+        Raises:
+            StoreLost: there is no store.
+        """
+        ended = {"job": work.job.id, "conversation": work.conversation}
+        while True:
+            driven = await drives.drive(work.conversation)
+            if driven is None:
+                await anyio.sleep(0.05)  # one that was given up here is not over yet
+                continue
+            if driven.pause_s:
+                work.pausing = True
+                self._notice.give()
+                await anyio.sleep(driven.pause_s)
+                while (noticed := self._notice.next) and not self._has_room(drives):
+                    if self._stopping or not self._may_drive():
+                        return False
+                    await noticed.wait()
+                work.pausing = False
+                continue
+            found = await self._until_done(
+                f"Ending the job of {work.conversation}",
+                lambda: self._ask("finish", **ended),
+            )
+            if found["done"]:
+                self._due_at(driven.until)
+                return True
+
+    def _due_at(self, until: float | None) -> None:
+        """Sweep in time for what was put off to then."""
+        if until is not None and until - self._session.clock.now() < self._sweep_at - time.monotonic():
+            self._sweep_now.set()
+
+    async def _hand_back(self, work: Work) -> None:
+        values = {"job": work.job.id, "queue": ADVANCE}
+        await self._until_done(
+            f"Handing back {work.conversation}",
+            lambda: self._ask("hand_back", **values),
+        )
+
+    async def _ask(self, statement: str, **values: object) -> dict[str, Any]:
+        """The one row of a statement. Whoever is cancelled waits for it, for a moment: half a query ends a connection.
+
+        Raises:
+            ConnectorException: it could not be had.
+        """
+        with anyio.CancelScope(shield=True), anyio.move_on_after(ANSWER_S):
+            return await self._app.connector.execute_query_one_async(statements()[statement], **values)
+        raise ConnectorException(f"no answer within {ANSWER_S:g} s")
+
+    async def _until_done(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Try until it succeeds: a database that is away comes back."""
+        backoff = Backoff(0.1, POLL_S)
+        while True:
+            try:
+                return await act()
+            except (ConnectorException, psycopg.Error, OSError) as exc:
+                logger.warning("%s failed: %s; trying again", name, line(exc))
+                await anyio.sleep(backoff.next())
+
+    async def _tried(self, act: Awaitable[object]) -> None:
+        """Do something that need not succeed."""
+        try:
+            await act
+        except (ConnectorException, psycopg.Error, OSError) as exc:
+            logger.info("not done at the end: %s", line(exc))

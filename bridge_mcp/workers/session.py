@@ -1,0 +1,125 @@
+"""The one direct session of a worker with Postgres: what lives as long as it does, and the worker's sign of life.
+
+Session advisory locks (`leases`) are given back by Postgres when the session ends. It ends with the process and with
+the connection; and the server itself ends a session that says nothing for `SILENT_S`, as that of a process that is
+stopped, or whose network is gone. This side uses the session much more often, and takes it for lost as soon as one
+answer is late, which is before the server lets anybody else have what was held.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Protocol
+
+import anyio
+import psycopg
+
+from bridge_mcp.core.backoff import Backoff
+from bridge_mcp.workers.clock import DatabaseClock
+from bridge_mcp.workers.statements import statements
+
+__all__ = ["DirectSession", "Lived"]
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.4
+"""How often the session is used: to see that it lives, and to try for what others hold."""
+
+LATE_S = 0.7
+"""A tick that takes longer is taken for a lost session. `TICK_S` and this are less than `SILENT_S`."""
+
+SILENT_S = 1.2
+"""After so long without a word the server ends the session."""
+
+CONNECT_S = 2
+"""Seconds for one attempt to connect; less is not possible (libpq)."""
+
+
+class Lived(Protocol):
+    """Something that is done with the session as long as there is one."""
+
+    async def beat(self, session: psycopg.AsyncConnection) -> None:
+        """Done at each tick, and soon after `DirectSession.poke`; short."""
+        ...
+
+    def lost(self) -> None:
+        """There is no session any more; the next `beat` is on a fresh one."""
+        ...
+
+
+class DirectSession:
+    """Keeps a session, and a new one whenever it is lost. `run` runs beside whatever needs it."""
+
+    def __init__(self, url: str, clock: DatabaseClock) -> None:
+        """`url` reaches Postgres directly: behind PgBouncer in transaction mode there are no sessions."""
+        self.lived: list[Lived] = []
+        """What is done with it."""
+        self.clock = clock
+        self._url = url
+        self._wake = anyio.Event()
+
+    def poke(self) -> None:
+        """Have the next tick at once."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. What fails is logged, and tried again on a fresh session."""
+        backoff = Backoff(0.1, 1.0)
+        while True:
+            try:
+                session = await self._connect()
+            except (psycopg.Error, OSError) as exc:
+                logger.warning("Postgres cannot be reached: %s; trying again", line(exc))
+                await anyio.sleep(backoff.next())
+                continue
+            try:
+                await self._keep(session, backoff)
+            except (psycopg.Error, OSError, TimeoutError) as exc:
+                logger.warning("the session with Postgres is lost: %s", line(exc))
+            finally:
+                for each in self.lived:
+                    each.lost()
+                session.pgconn.finish()  # at once: a goodbye could take for ever
+            await anyio.sleep(backoff.next())
+
+    async def _connect(self) -> psycopg.AsyncConnection:
+        return await psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=CONNECT_S,
+            application_name="bridge-mcp worker",
+            options=f"-c idle_session_timeout={int(SILENT_S * 1000)}",
+            prepare_threshold=0,
+        )
+
+    async def _keep(self, session: psycopg.AsyncConnection, backoff: Backoff) -> None:
+        """Use a session until it fails.
+
+        Raises:
+            TimeoutError: an answer was late, or this process stood still.
+            psycopg.Error: the session is gone.
+        """
+        while True:
+            began = time.monotonic()
+            self._wake = anyio.Event()
+            with anyio.fail_after(LATE_S):  # psycopg closes a connection whose waiting is cancelled again and again
+                await self._tick(session)
+            backoff.reset()
+            with anyio.move_on_after(TICK_S):
+                await self._wake.wait()
+            if (still := time.monotonic() - began) > SILENT_S:
+                raise TimeoutError(f"this process stood still for {still:.1f} s")
+
+    async def _tick(self, session: psycopg.AsyncConnection) -> None:
+        asked = time.monotonic()
+        row = await (await session.execute(statements()["server_time"])).fetchone()
+        if row is not None:
+            self.clock.told(row[0], asked, time.monotonic())
+        for each in self.lived:
+            await each.beat(session)
+
+
+def line(exc: BaseException) -> str:
+    """An error in one line."""
+    return " ".join(str(exc).split()) or type(exc).__name__

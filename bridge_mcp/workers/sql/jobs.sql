@@ -1,0 +1,18 @@
+-- name: finish(job, conversation)
+SELECT bridge_finish(%(job)s, %(conversation)s) AS done;
+
+-- name: hand_back(job, queue)
+SELECT bridge_hand_back(%(job)s, %(queue)s) AS done;
+
+-- name: hand_back_unknown(worker, known, queue)
+SELECT count(*) FILTER (WHERE bridge_hand_back(id, %(queue)s)) AS handed_back
+FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s AND id <> ALL(%(known)s::bigint[]);
+
+-- name: sweep(stale_s, thorough, limit)
+SELECT handed_back, deferred, next_due, now FROM bridge_sweep(%(stale_s)s, %(thorough)s, %(limit)s);
+
+-- name: defer_all(conversations, queue)
+SELECT count(*) FILTER (WHERE bridge_defer_advance(name, %(queue)s)) AS deferred FROM unnest(%(conversations)s::text[]) AS name;
+
+-- name: heartbeat(worker)
+SELECT procrastinate_update_heartbeat_v1(%(worker)s);

@@ -1,0 +1,280 @@
+"""Puts a worker together: an engine that shares its store with others, on Postgres."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncGenerator, Callable, Mapping, Set
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+from msgspec import Struct
+
+from bridge_mcp import __version__
+from bridge_mcp.assembly import (
+    Assembly,
+    Place,
+    fetch_file,
+    load_engine,
+    make_channels,
+    make_models,
+    make_roster,
+    make_transcriber,
+)
+from bridge_mcp.builtin_tools import with_builtins
+from bridge_mcp.config import Config
+from bridge_mcp.engine.engine import Engine, Shared
+from bridge_mcp.engine.publishing import Elsewhere
+from bridge_mcp.models.registry import Models
+from bridge_mcp.operations.engine_settings import Roster, put_posted
+from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, Transcriber, WorkerInfo
+from bridge_mcp.server.events.configured import event_lanes
+from bridge_mcp.service import Bridge
+from bridge_mcp.stores.files import FileFolder
+from bridge_mcp.stores.postgres.errors import ConnectionLost
+from bridge_mcp.stores.postgres.store import PostgresStore, open_store
+from bridge_mcp.telemetry.configured import recording, span_lanes
+from bridge_mcp.toolservers.toolbox import NestedToolbox
+from bridge_mcp.workers.clock import DatabaseClock
+from bridge_mcp.workers.jobs import JobDispatcher
+from bridge_mcp.workers.leases import PostgresLeases
+from bridge_mcp.workers.registry import Registry
+from bridge_mcp.workers.session import DirectSession
+
+__all__ = ["Worker", "WorkerOptions", "open_worker"]
+
+logger = logging.getLogger(__name__)
+
+WARM_S = 60.0
+"""How long tool servers may take until loading counts as done."""
+
+
+@asynccontextmanager
+async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[str], object]) -> AsyncGenerator[Worker]:
+    """A worker on the store that the configuration names. A Postgres that is away is waited for, and told of.
+
+    Raises:
+        ConfigError: the settings ask for what there is not.
+        StoreError: the store cannot be opened.
+    """
+    from bridge_mcp.stores.drafts import DraftFolder
+    from bridge_mcp.toolservers.schemas import Schemas
+
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of each job
+    clock, schemas = DatabaseClock(), Schemas()
+    channels = make_channels(config.channels, clock)
+    roster = make_roster(config, channels)
+    models = make_models(config)
+    store = await opened(config, clock, roster.delivered_by_commit, tell)
+    try:
+        files, drafts = FileFolder(config.state_dir / "files"), DraftFolder(config.drafts_path)
+        bridge = Bridge(
+            store,
+            roster.rules,
+            roster.traits,
+            clock=clock,
+            check=schemas.complaint,
+            is_engine=lambda: True,
+            engine_lives=lambda: True,
+            fetch=partial(fetch_file, files, channels),
+            clients=config.visitors,
+            settings=roster.own,
+            drafts=drafts,
+        )
+        async with recording(config.telemetry, __version__) as otlp:
+            assembly = Assembly(
+                config, store, files, bridge=bridge, place=Place(anyio.Event()), drafts=drafts, otlp=otlp
+            )
+            worker = Worker(assembly, options, channels, models, roster, clock)
+            store.fence_by(worker.fences)
+            yield worker
+    finally:
+        with anyio.CancelScope(shield=True):
+            await schemas.close()
+            await store.close()
+
+
+async def opened(
+    config: Config, clock: DatabaseClock, delivered_by_commit: Set[str], tell: Callable[[str], object]
+) -> PostgresStore:
+    """The store, as soon as its Postgres answers."""
+    told = ""
+    while True:
+        try:
+            return await open_store(config.store.url, clock=clock, delivered_by_commit=delivered_by_commit)
+        except ConnectionLost as exc:
+            if str(exc) != told:
+                told = str(exc)
+                tell(told)
+        await anyio.sleep(1.0)
+
+
+class Stop(Protocol):
+    """Set when a worker is to end: an event of asyncio's or anyio's."""
+
+    async def wait(self) -> object:
+        """Until it is set."""
+        ...
+
+
+class WorkerOptions(Struct, frozen=True, kw_only=True):
+    """What the command line says of a worker."""
+
+    concurrency: int
+    """How many conversations it drives at once."""
+    channels: frozenset[str]
+    """The channels that it may hold."""
+    grace_s: float
+    """How long a stop waits for what is under way."""
+
+
+class Worker:
+    """One worker. `run` works until `stop` is set, then hands over what is left."""
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        options: WorkerOptions,
+        channels: Mapping[str, Channel],
+        models: Models,
+        roster: Roster,
+        clock: DatabaseClock,
+    ) -> None:
+        self._assembly = assembly
+        self._options = options
+        self._channels = channels
+        self._models = models
+        self._roster = roster
+        self._clock = clock
+        self._host = socket.gethostname()
+        self._id = secrets.token_hex(8)
+        url = assembly.config.store.direct
+        self._session = DirectSession(url, clock)
+        self.registry = Registry(self._session, self._say)
+        self._leases = PostgresLeases(self._session, f"{self._host}:{os.getpid()}", self.registry.may_drive)
+        self._jobs = JobDispatcher(url, self._session, assembly.store.agenda, self.registry.may_drive)
+        self._engine: Engine | None = None
+
+    @property
+    def fences(self) -> Mapping[str, int]:
+        """The fencing numbers of the leases that it holds now, by name."""
+        return self._leases.fences
+
+    async def run(self, stop: Stop, on_ready: Callable[[], object]) -> tuple[str, ...]:
+        """Work until `stop` is set; the conversations that were handed over to other workers in the middle.
+
+        `on_ready` is called once it drives and all that it needs is loaded.
+
+        Raises:
+            StoreLost: there is no store any more.
+        """
+        engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
+        toolbox = self._make_toolbox(toolbox_type)
+        transcriber = make_transcriber(self._assembly.config)
+        engine = self._engine = self._make_engine(engine_type, toolbox, transcriber)
+        left: tuple[str, ...] = ()
+        await toolbox.recall()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._session.run)
+            toolbox.start(tasks)
+            tasks.start_soon(self._warm, toolbox, on_ready)
+            try:
+                async with anyio.create_task_group() as working:
+                    working.start_soon(engine.run)
+                    await stop.wait()
+                    left = await self._jobs.finish(self._options.grace_s)
+                    working.cancel_scope.cancel()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await toolbox.close()
+                    await self._models.close()
+                    if transcriber is not None:
+                        await transcriber.close()
+                    await self.registry.leave()
+                tasks.cancel_scope.cancel()
+        return left
+
+    def _make_engine(
+        self, engine_type: type[Engine], toolbox: NestedToolbox, transcriber: Transcriber | None
+    ) -> Engine:
+        assembly, config = self._assembly, self._assembly.config
+        configured = partial(put_posted, assembly.store, self._roster.own)
+        return engine_type(
+            assembly.store,
+            config.rules,
+            self._channels,
+            self._models,
+            with_builtins(toolbox, config, assembly.store, self._traits, self._clock, self._models),
+            self._clock,
+            files=assembly.files,
+            reconnect=toolbox.reconnect,
+            beside=event_lanes(assembly.bridge, self._clock)
+            | span_lanes(assembly.otlp, assembly.store)
+            | {"Telling how the bridge is configured": configured},
+            drafts=assembly.drafts,
+            transcriber=transcriber,
+            traced=assembly.otlp is not None,
+            shared=Shared(
+                self._jobs,
+                self._leases,
+                self._options.concurrency,
+                serves=self._options.channels,
+                elsewhere=self._elsewhere,
+            ),
+        )
+
+    @property
+    def _traits(self) -> dict[str, ChannelTraits]:
+        return {name: channel.traits for name, channel in self._channels.items()}
+
+    def _make_toolbox(self, toolbox_type: type[NestedToolbox]) -> NestedToolbox:
+        config = self._assembly.config
+        return toolbox_type(
+            config.tool_servers,
+            on_change=lambda: self._engine.changed() if self._engine is not None else None,
+            clock=self._clock,
+            pins=self._assembly.store.tool_pins,
+            files=self._assembly.files,
+            tokens=config.tokens_path,
+        )
+
+    async def _warm(self, toolbox: NestedToolbox, on_ready: Callable[[], object]) -> None:
+        """Load what the first turn would wait for, and say when it is there and this worker drives."""
+        await self._models.warm()
+        await toolbox.ready(frozenset(server.name for server in self._assembly.config.tool_servers), WARM_S)
+        await self.registry.driving.wait()
+        on_ready()
+
+    def _say(self) -> WorkerInfo:
+        """What this worker is like now."""
+        engine = self._engine
+        return WorkerInfo(
+            id=self._id,
+            host=self._host,
+            pid=os.getpid(),
+            version=__version__,
+            config=self._assembly.config.digest,
+            concurrency=self._options.concurrency,
+            under_way=len(self._jobs.under_way),
+            holds=tuple(sorted(self._leases.fences)),
+            channels={} if engine is None else engine.served,
+            troubles={} if engine is None else engine.troubles,
+        )
+
+    def _elsewhere(self) -> Elsewhere:
+        """What the other workers tell of themselves."""
+        healths: dict[str, ChannelHealth] = {}
+        others = [each for each in self.registry.workers if each.id != self._id]
+        for each in others:
+            healths |= each.channels
+        troubles = {
+            f"{what} (worker {each.host}:{each.pid})": trouble
+            for each in others
+            for what, trouble in each.troubles.items()
+        }
+        return Elsewhere(healths, troubles)
