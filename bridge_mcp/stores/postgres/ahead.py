@@ -21,7 +21,7 @@ CHANGES_CONVERSATIONS = frozenset(
 
 
 class Ahead:
-    """Rows of conversations, which are locked, and places of keys; they hold until this transaction writes otherwise."""
+    """Rows of conversations, which are locked, and places of keys; they hold until this transaction writes others."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Row | None] = {}
