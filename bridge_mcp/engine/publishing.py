@@ -11,10 +11,10 @@ from bridge_mcp.core.results import Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine.supervision import TaskSupervisor
 from bridge_mcp.engine.turns.policies import Policies
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import status_board
 from bridge_mcp.operations.tool_pins import apply_accepted
 from bridge_mcp.ports import Channel, ChannelHealth, Model, ModelHealth, ServerStatus, Store, Toolbox
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["Elsewhere", "StatusPublisher"]
 

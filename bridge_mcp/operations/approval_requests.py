@@ -6,7 +6,6 @@ may do all of it; the engine asks people meanwhile. What time alone decides is w
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Literal
 
 from msgspec import Struct
@@ -22,7 +21,7 @@ from bridge_mcp.core.requests import RequestState, request_in
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.steps import HandOver, Judge, Settle
 from bridge_mcp.operations.addresses import CALLS
-from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.operations.external_calls import ExternalCalls, Request, report
 from bridge_mcp.operations.tickets import is_call_of
 from bridge_mcp.operations.waiting_approvals import waiting
@@ -108,15 +107,12 @@ class ApprovalRequests(Struct, frozen=True):
 
     async def settled(self, conversation: str, timeout_s: float) -> RequestState:
         """The same once it waits for nobody any more, or time is up. Raises as `stand`."""
-        deadline = elapsed() + timeout_s
-        with closing(self.store.agenda.watch()) as changes:
+        with CommitWait(self.store.agenda, timeout_s) as wait:
             while True:
                 found = await self.stand(conversation)
-                left = deadline - elapsed()
-                if found.standing != "waiting" or left <= 0:
-                    return found
                 ends = found.external.expires_at - self.clock.now() if found.external.expires_at else LOOK_AGAIN_S
-                await changes.wait(min(left, LOOK_AGAIN_S, max(0.01, ends)))
+                if found.standing != "waiting" or not await wait.more(min(LOOK_AGAIN_S, max(0.01, ends))):
+                    return found
 
     async def consume(self, conversation: str, claim: str, digest: str | None = None) -> RequestState:
         """Take the verdict: from here on the call is its caller's to run, once. The same `claim` is told the same.

@@ -16,7 +16,6 @@ door runs what may run, once. A door is no engine: it decides by the same `decid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -43,7 +42,7 @@ from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import asking_for_requests, is_requested, rules_for_requests
 from bridge_mcp.core.steps import HandOver
 from bridge_mcp.core.tools import JSON, arguments_text, call_digest, parse_arguments
-from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.ports import Clock, Rules, Store
 
 __all__ = [
@@ -205,8 +204,7 @@ class ExternalCalls(Struct, frozen=True):
         What is begun here is nobody else's to run any more. Of several processes that wait, one begins it; the others
         wait for its outcome.
         """
-        with closing(self.store.agenda.watch()) as changes:
-            deadline = elapsed() + timeout_s
+        with CommitWait(self.store.agenda, timeout_s) as wait:
             while True:
                 log = await self.store.log.load(conversation)
                 over = ended(log)
@@ -215,10 +213,8 @@ class ExternalCalls(Struct, frozen=True):
                 begun = await self.take(conversation, log)
                 if begun is not None:
                     return begun
-                left = deadline - elapsed()
-                if left <= 0:
+                if not await wait.more(LOOK_S):
                     return None
-                await changes.wait(min(left, LOOK_S))
 
     async def finish(self, begun: Begun, finished: Finished, *, collected_by: str = "", patient: bool = False) -> bool:
         """Write what became of a call, and with `collected_by` that this one has it; False if its log says already.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
 from uuid import uuid4
 
 import anyio
@@ -24,7 +23,7 @@ from bridge_mcp.core.entries import CALLS, External, Finished
 from bridge_mcp.core.external_calls import external_name
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import tickets
-from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, lapse, request_of
 from bridge_mcp.ports import Store
 
@@ -107,16 +106,14 @@ class RelayedPrompts(Struct, frozen=True):
     async def _hook_asks(self, tool: str) -> bool:
         """Whether a hook's prompt about a call of this tool waits, or comes within moments."""
         name, store = external_name(HOOK, tool), self.calls.store
-        since, deadline = self.calls.clock.now() - NEAR_S, elapsed() + HOOK_S
-        with closing(store.agenda.watch()) as changes:
+        since = self.calls.clock.now() - NEAR_S
+        with CommitWait(store.agenda, HOOK_S) as wait:
             while True:
                 waiting = await store.approvals.find(status="waiting")
                 if any(each.tool == name and each.asked_at >= since for each in waiting):
                     return True
-                left = deadline - elapsed()
-                if left <= 0:
+                if not await wait.more(HOOK_S):
                     return False
-                await changes.wait(left)
 
 
 async def answered_elsewhere(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import uuid4
 
-import anyio
 from msgspec import structs
 from msgspec.structs import replace
 
@@ -34,12 +32,11 @@ from bridge_mcp.operations.addresses import (
     parse_conversation,
 )
 from bridge_mcp.operations.client_limits import may_call, may_use
-from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.operations.engine_liveness import silence, troubles
 from bridge_mcp.operations.engine_settings import Settings
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.ports import (
-    Changes,
     ChannelRules,
     ChannelTraits,
     Clock,
@@ -218,18 +215,15 @@ class BridgeBase:
         """
         cursor = await self.store.feed.head() if progress is not None else 0
         watched = tickets.Watched(self.store, ticket)
-        with closing(self.store.agenda.watch()) as changes:
-            deadline = elapsed() + bounded_wait(wait_s)
+        with CommitWait(self.store.agenda, bounded_wait(wait_s)) as wait:
             while True:
                 found = await watched.look(self._clock.now())
-                left = deadline - elapsed()
                 if found.state == "done":
                     return found
-                if left <= 0 or (found.approvals and not for_people):
-                    return replace(found, warning=self._silence())
                 # A question may expire, and no entry tells that.
-                left = min(left, 1.0 if found.kind == "question" else LOOK_AGAIN_S)
-                await changed_in(changes, found.conversation, left)
+                pause = 1.0 if found.kind == "question" else LOOK_AGAIN_S
+                if (found.approvals and not for_people) or not await wait.more(pause, found.conversation):
+                    return replace(found, warning=self._silence())
                 if progress is not None:
                     cursor = await self._pass_on(progress, cursor, found.conversation)
 
@@ -270,16 +264,13 @@ class BridgeBase:
         return page.cursor
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
-        with closing(self.store.agenda.watch()) as changes:
-            deadline = elapsed() + bounded_wait(wait_s)
+        with CommitWait(self.store.agenda, bounded_wait(wait_s)) as wait:
             while True:
                 message = await self.store.history.message(conversation, seq)
                 if message is None:
                     raise NotFound(f"There is no message '{message_id(conversation, seq)}'.", fix="See read_messages.")
-                left = deadline - elapsed()
-                if message.status not in ("queued", "sending") or left <= 0:
+                if message.status not in ("queued", "sending") or not await wait.more(LOOK_AGAIN_S, conversation):
                     return message
-                await changed_in(changes, conversation, min(left, LOOK_AGAIN_S))
 
     async def _approval(self, who: Principal, approval_id: str) -> Approval:
         """An approval that `who` may name."""
@@ -294,15 +285,6 @@ class BridgeBase:
             raise KeyUsed(
                 "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )
-
-
-async def changed_in(changes: Changes, conversation: str, timeout_s: float) -> None:
-    """Wait until this conversation may have changed, or until the time-out."""
-    with anyio.move_on_after(timeout_s):
-        while True:
-            changed = await changes.wait()
-            if changed is None or conversation in changed:
-                return
 
 
 def bounded(what: str, value: int, most: int) -> int:

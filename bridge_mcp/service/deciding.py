@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import Literal
 from uuid import uuid4
 
@@ -29,6 +28,7 @@ from bridge_mcp.operations.addresses import (
 )
 from bridge_mcp.operations.approvals import ApprovalOptions
 from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.service.base import BridgeBase, bounded_wait
 
@@ -121,14 +121,12 @@ class Deciding(BridgeBase):
 
     async def after_review(self, approvals: Sequence[str]) -> tuple[Approval, ...]:
         """These approvals, once no reviewer looks at them any more, or has kept people waiting for too long."""
-        with closing(self.store.agenda.watch()) as changes:
-            deadline = elapsed() + REVIEWS_S
+        with CommitWait(self.store.agenda, REVIEWS_S) as wait:
             while True:
                 read = [await self.store.approvals.get(each) for each in approvals]
-                found, left = tuple(each for each in read if each is not None), deadline - elapsed()
-                if left <= 0 or not any(each.in_review for each in found):
+                found = tuple(each for each in read if each is not None)
+                if not any(each.in_review for each in found) or not await wait.more(REVIEWS_S):
                     return found
-                await changes.wait(left)
 
     async def _approvals(self, who: Principal, approval_ids: Sequence[str]) -> list[Approval]:
         if not 0 < len(approval_ids) <= MAX_AT_ONCE:
@@ -156,11 +154,11 @@ class Deciding(BridgeBase):
         who.require("tools")
         written = arguments_text(arguments)
         conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
-        within, deadline = tuple(sorted(who.within)), elapsed() + bounded_wait(wait_s)
+        within, ends = tuple(sorted(who.within)), elapsed() + bounded_wait(wait_s)
         fast_path = self._fast_path()
         spec = fast_path.find(conversation, tool, within) if fast_path else None
         if spec is None:
-            fast_path, spec = None, await self._told_tool(who, tool, deadline)
+            fast_path, spec = None, await self._published_tool(who, tool, wait_s)
         meant = repaired_arguments(written, spec.schema)
         if meant != written:
             written, arguments = meant, parse_arguments(meant)
@@ -181,7 +179,7 @@ class Deciding(BridgeBase):
                 await self.store.log.intend(conversation, 0, asked)
         except Conflict:
             await self._same_request(conversation, asked)
-        left = min(wait_s, max(0.0, deadline - elapsed()))
+        left = min(wait_s, max(0.0, ends - elapsed()))
         return await self._wait(ticket, left, for_people=False, progress=progress)
 
     async def callable_tools(self, who: Principal) -> ToolList:
@@ -202,22 +200,20 @@ class Deciding(BridgeBase):
         """All nested tools as the engine last published them."""
         return (await status_board.tools(self.store)).tools
 
-    async def _told_tool(self, who: Principal, tool: str, deadline: float) -> ToolSpec:
+    async def _published_tool(self, who: Principal, tool: str, wait_s: float) -> ToolSpec:
         """The tool of this name, as the engine last published it; waits while servers are connecting."""
-        with closing(self.store.agenda.watch()) as changes:
+        with CommitWait(self.store.agenda, wait_s) as wait:
             while True:
                 listed = await self._tools(who)
                 spec = next((spec for spec in listed.tools if spec.name == tool), None)
                 if spec is not None:
                     return spec
                 coming = [server.name for server in listed.servers if server.state == "connecting"]
-                left = deadline - elapsed()
                 starting = not listed.servers and not self._is_engine() and self._starting()
-                if left <= 0 or not (coming or starting):
+                if not (coming or starting) or not await wait.more(LOOK_S):
                     known = ", ".join(s.name for s in listed.tools[:20]) or "none yet"
                     still = f" Still connecting: {', '.join(coming)}; call again." if coming else ""
                     raise NotFound(f"There is no tool '{tool[:80]}'.", fix=f"The tools are: {known}.{still}")
-                await changes.wait(min(left, LOOK_S))
 
 
 def decided(decision: Decision) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -26,7 +26,7 @@ from bridge_mcp.operations.addresses import (
     check_text,
     parse_message,
 )
-from bridge_mcp.operations.clocks import elapsed
+from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.operations.feed_positions import position_at
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import EventPage, ToolProgress
@@ -129,8 +129,7 @@ class Reading(BridgeBase):
         if conversation:
             self._address(who, conversation)
         after = stands_at = await self._cursor(who, after, consumer)
-        with closing(self.store.agenda.watch()) as changes:
-            deadline = elapsed() + bounded_wait(timeout_s)
+        with CommitWait(self.store.agenda, bounded_wait(timeout_s)) as wait:
             while True:
                 page = await self.store.feed.read(
                     after,
@@ -139,11 +138,9 @@ class Reading(BridgeBase):
                     conversation=conversation,
                     within=who.within,
                 )
-                left = deadline - elapsed()
-                if page.events or page.gap or left <= 0:
+                if page.events or page.gap or not await wait.more(LOOK_AGAIN_S):
                     return seen_by(who, page, stands_at)
                 after = page.cursor
-                await changes.wait(min(left, LOOK_AGAIN_S))
 
     async def read_feed(
         self,

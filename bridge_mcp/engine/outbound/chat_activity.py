@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import anyio
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations
 from bridge_mcp.ports import Channel, ChannelState, Drafts
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["ChatActivity"]
 

@@ -30,12 +30,12 @@ from bridge_mcp.core.projections import Message
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.engine.outbound.uploads import Uploads
 from bridge_mcp.engine.supervision import Pauses, TaskSupervisor, Troubles, error_line
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations import chat_migrations, topic_titles
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.approval_texts import asks_for
 from bridge_mcp.operations.button_presses import PRESSED
 from bridge_mcp.ports import Channel, Clock, Edit, Files, Outgoing, OutgoingAction, Part, Reaction, Store, TopicChange
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["OutboxWorker"]
 

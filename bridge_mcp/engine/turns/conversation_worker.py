@@ -49,8 +49,8 @@ from bridge_mcp.engine.turns.conversation_log import ConversationLog
 from bridge_mcp.engine.turns.deps import Deps
 from bridge_mcp.engine.turns.effects import Effects
 from bridge_mcp.engine.turns.model_requests import Requests
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.operations.conversations import cancel_waiting
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["ConversationWorker"]
 

@@ -37,8 +37,8 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.engine.turns import tool_calls
 from bridge_mcp.engine.turns.conversation_log import ConversationLog
 from bridge_mcp.engine.turns.deps import Deps
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.ports import CallContext
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["Effects"]
 

@@ -13,8 +13,8 @@ from bridge_mcp.core.entries import Started, approval_id
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.ports import Clock, Feed, ToolProgress
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["ProgressPublisher"]
 

@@ -11,8 +11,8 @@ import anyio.abc
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.engine.supervision import TaskSupervisor, Troubles
-from bridge_mcp.engine.wakeup import Signal
 from bridge_mcp.ports import Agenda, Clock, Drives
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["Scheduler"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.wakeup import Signal
 
 __all__ = ["Hub", "Subscription"]
 
@@ -57,7 +57,7 @@ class Subscription:
         self._changed: dict[str, int] = {}
         self._anything = False
         self._closed = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._news = Signal()
 
     def notify(self, changed: Mapping[str, int] | None) -> None:
         """Note a change and end the wait; None: anything may have changed."""
@@ -68,7 +68,7 @@ class Subscription:
                 self._changed[conversation] = max(head, self._changed.get(conversation, 0))
         else:
             return
-        self._wake()
+        self._news.set()
 
     async def wait(self, timeout_s: float | None = None) -> Mapping[str, int] | None:
         """See `ports.Changes`.
@@ -77,7 +77,8 @@ class Subscription:
             StoreError: the subscription is closed.
         """
         if not (self._changed or self._anything or self._closed):
-            await self._wait(timeout_s)
+            await self._news.wait(timeout_s)
+        self._news.clear()
         if self._anything:
             self._anything = False
             self._changed = {}
@@ -93,19 +94,4 @@ class Subscription:
         """End the wait. Closing twice is fine."""
         self._closed = True
         self._end(self)
-        self._wake()
-
-    async def _wait(self, timeout_s: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        timer = None if timeout_s is None else loop.call_later(timeout_s, self._wake)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._news.set()
