@@ -38,7 +38,6 @@ from bridge_mcp.toolservers.settings import ToolServer
 __all__ = ["Reading"]
 
 SHORTEST_TOKEN = 16
-GATHER_S = 0.5
 STDIO = "stdio"
 
 

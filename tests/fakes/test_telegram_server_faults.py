@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import httpx
@@ -23,18 +22,6 @@ pytestmark = pytest.mark.anyio
 def _durations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the library warns at every 429 that seconds will be durations one day."""
     monkeypatch.setenv("PTB_TIMEDELTA", "true")
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[TelegramServer]:
-    async with TelegramServer() as made:
-        yield made
-
-
-@pytest.fixture
-async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
-    async with bot_on(server) as made:
-        yield made
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from telegram import Bot, InputMediaDocument, InputMediaPhoto, InputMediaVideo, 
 from telegram.error import InvalidToken, NetworkError
 
 from bridge_mcp.testing import ManualClock
-from tests.fakes.telegram_bots import bot_on, raw, received, refused
+from tests.fakes.telegram_bots import raw, received, refused
 from tests.servers.telegram import TelegramServer, User, png
 
 pytestmark = pytest.mark.anyio
@@ -24,12 +24,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def server(clock: ManualClock) -> AsyncGenerator[TelegramServer]:
     async with TelegramServer(clock=clock) as made:
-        yield made
-
-
-@pytest.fixture
-async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
-    async with bot_on(server) as made:
         yield made
 
 

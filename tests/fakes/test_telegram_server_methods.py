@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
 import pytest
 from telegram import Bot, BotCommand, BotCommandScopeChat, ForceReply, MessageEntity
 from telegram.error import BadRequest
 
-from tests.fakes.telegram_bots import bot_on, raw, refused
+from tests.fakes.telegram_bots import raw, refused
 from tests.servers.telegram import TelegramServer, User
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[TelegramServer]:
-    async with TelegramServer() as made:
-        yield made
-
-
-@pytest.fixture
-async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
-    async with bot_on(server) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
 import pytest
 from telegram import Bot, MessageOriginChannel, MessageOriginUser, Update
 from telegram.error import BadRequest, ChatMigrated, Forbidden
@@ -13,18 +11,6 @@ from tests.fakes.telegram_bots import bot_on, received, refused
 from tests.servers.telegram import Entity, TelegramServer, User
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[TelegramServer]:
-    async with TelegramServer() as made:
-        yield made
-
-
-@pytest.fixture
-async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
-    async with bot_on(server) as made:
-        yield made
 
 
 @pytest.fixture

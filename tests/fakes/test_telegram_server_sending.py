@@ -18,7 +18,7 @@ from telegram import (
 from telegram.error import Forbidden
 
 from bridge_mcp.testing import ManualClock
-from tests.fakes.telegram_bots import bot_on, raw, received, refused
+from tests.fakes.telegram_bots import raw, received, refused
 from tests.servers.telegram import TelegramServer, User
 
 pytestmark = pytest.mark.anyio
@@ -38,12 +38,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def server(clock: ManualClock) -> AsyncGenerator[TelegramServer]:
     async with TelegramServer(clock=clock) as made:
-        yield made
-
-
-@pytest.fixture
-async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
-    async with bot_on(server) as made:
         yield made
 
 

@@ -33,12 +33,6 @@ async def server(clock: ManualClock) -> AsyncGenerator[TelegramServer]:
 
 
 @pytest.fixture
-async def bot(server: TelegramServer) -> AsyncGenerator[Bot]:
-    async with bot_on(server) as made:
-        yield made
-
-
-@pytest.fixture
 def alice(server: TelegramServer) -> User:
     return server.user("Alice", username="alice")
 
