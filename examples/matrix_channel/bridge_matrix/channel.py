@@ -213,7 +213,8 @@ class MatrixChannel:
             if person:
                 self._direct[person] = room_id
             for event in room.timeline.events:
-                incoming = self._incoming(event, room_id, person)
+                known_as = client.rooms[room_id].user_name(event.sender) if room_id in client.rooms else None
+                incoming = self._incoming(event, room_id, person, known_as or "")
                 if incoming is not None and (after is None or (incoming.offset or 0) > after):
                     told = await inbox.put(incoming)
                     if told:  # a stranger's code, which no log has
@@ -224,7 +225,7 @@ class MatrixChannel:
         if await inbox.offset(self.traits.name) is None:
             await inbox.put(Ignored(self.traits.name, int(self._clock.now() * 1000)))
 
-    def _incoming(self, event: Any, room: str, person: str) -> Incoming | None:
+    def _incoming(self, event: Any, room: str, person: str, known_as: str) -> Incoming | None:
         """A message that somebody wrote; None for all else."""
         content = getattr(event, "source", {}).get("content", {})
         relates = content.get("m.relates_to", {})
@@ -233,7 +234,7 @@ class MatrixChannel:
             return None
         content = content.get("m.new_content", content) if changed else content
         url = str(content.get("url") or "")
-        name = event.sender.partition(":")[0].removeprefix("@")
+        name = known_as or event.sender.partition(":")[0].removeprefix("@")
         files = (Attachment(url, name=str(content["body"]), mime=str(content.get("info", {}).get("mimetype", ""))),)
         return Incoming(
             channel=self.traits.name,
