@@ -10,7 +10,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,11 +32,12 @@ from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
-from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store, Transcriber
+from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store
 from bridge_mcp.redaction import quiet
 from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
 from bridge_mcp.telemetry.configured import recording, span_lanes
+from bridge_mcp.voices import Voices, make_voices
 
 if TYPE_CHECKING:
     from bridge_mcp.engine.engine import Engine
@@ -309,7 +310,7 @@ class Standby(Struct, frozen=True):
         )
         traits = {name: channel.traits for name, channel in self.channels.items()}
         tools = with_builtins(toolbox, config, store, traits, self.clock, self.models)
-        transcriber = make_transcriber(config)
+        voices = make_voices(config, self.models)
         engine = engine_type(
             store,
             config.rules,
@@ -320,9 +321,9 @@ class Standby(Struct, frozen=True):
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
             lives=partial(caller_lives, config.callers_path),
-            beside=event_lanes(self.assembly.bridge, self.clock) | span_lanes(self.assembly.otlp, store),
+            beside=lanes_beside(self.assembly, voices, self.clock),
             drafts=self.assembly.drafts,
-            transcriber=transcriber,
+            transcriber=voices.transcriber,
             traced=self.assembly.otlp is not None,
         )
         await toolbox.recall()
@@ -342,8 +343,7 @@ class Standby(Struct, frozen=True):
                 with anyio.CancelScope(shield=True):
                     await toolbox.close()
                     await self.models.close()
-                    if transcriber is not None:
-                        await transcriber.close()
+                    await voices.close()
                 tasks.cancel_scope.cancel()
 
     async def beat(self, seal: Seal) -> None:
@@ -375,13 +375,10 @@ class Standby(Struct, frozen=True):
         self.on_ready()
 
 
-def make_transcriber(config: Config) -> Transcriber | None:
-    """Who turns voice messages into text; None for nobody."""
-    if config.transcription is None:
-        return None
-    from bridge_mcp.models.transcription import OpenAITranscriber
-
-    return OpenAITranscriber(config.transcription)
+def lanes_beside(assembly: Assembly, voices: Voices, clock: Clock) -> dict[str, Callable[[], Awaitable[None]]]:
+    """What else exactly one process does, by what it is: posting events, sending spans, speaking."""
+    lanes = event_lanes(assembly.bridge, clock) | span_lanes(assembly.otlp, assembly.store)
+    return lanes | voices.lanes(assembly.config, assembly.store, assembly.files, clock)
 
 
 def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:

@@ -20,11 +20,11 @@ from bridge_mcp.assembly import (
     Assembly,
     Place,
     fetch_file,
+    lanes_beside,
     load_engine,
     make_channels,
     make_models,
     make_roster,
-    make_transcriber,
 )
 from bridge_mcp.builtin_tools import with_builtins
 from bridge_mcp.config import Config
@@ -32,14 +32,14 @@ from bridge_mcp.engine.engine import Engine, Shared
 from bridge_mcp.engine.publishing import Elsewhere
 from bridge_mcp.models.registry import Models
 from bridge_mcp.operations.engine_settings import Roster, put_posted
-from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, Transcriber, WorkerInfo
-from bridge_mcp.server.events.configured import event_lanes
+from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, WorkerInfo
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.postgres.errors import ConnectionLost
 from bridge_mcp.stores.postgres.store import PostgresStore, open_store
-from bridge_mcp.telemetry.configured import recording, span_lanes
+from bridge_mcp.telemetry.configured import recording
 from bridge_mcp.toolservers.toolbox import NestedToolbox
+from bridge_mcp.voices import Voices, make_voices
 from bridge_mcp.workers.clock import DatabaseClock
 from bridge_mcp.workers.jobs import JobDispatcher
 from bridge_mcp.workers.leases import PostgresLeases
@@ -175,8 +175,8 @@ class Worker:
         """
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
         toolbox = self._make_toolbox(toolbox_type)
-        transcriber = make_transcriber(self._assembly.config)
-        engine = self._engine = self._make_engine(engine_type, toolbox, transcriber)
+        voices = make_voices(self._assembly.config, self._models)
+        engine = self._engine = self._make_engine(engine_type, toolbox, voices)
         left: tuple[str, ...] = ()
         await toolbox.recall()
         async with anyio.create_task_group() as tasks:
@@ -193,15 +193,12 @@ class Worker:
                 with anyio.CancelScope(shield=True):
                     await toolbox.close()
                     await self._models.close()
-                    if transcriber is not None:
-                        await transcriber.close()
+                    await voices.close()
                     await self.registry.leave()
                 tasks.cancel_scope.cancel()
         return left
 
-    def _make_engine(
-        self, engine_type: type[Engine], toolbox: NestedToolbox, transcriber: Transcriber | None
-    ) -> Engine:
+    def _make_engine(self, engine_type: type[Engine], toolbox: NestedToolbox, voices: Voices) -> Engine:
         assembly, config = self._assembly, self._assembly.config
         configured = partial(put_posted, assembly.store, self._roster.own)
         return engine_type(
@@ -213,11 +210,9 @@ class Worker:
             self._clock,
             files=assembly.files,
             reconnect=toolbox.reconnect,
-            beside=event_lanes(assembly.bridge, self._clock)
-            | span_lanes(assembly.otlp, assembly.store)
-            | {"Telling how the bridge is configured": configured},
+            beside=lanes_beside(assembly, voices, self._clock) | {"Telling how the bridge is configured": configured},
             drafts=assembly.drafts,
-            transcriber=transcriber,
+            transcriber=voices.transcriber,
             traced=assembly.otlp is not None,
             shared=Shared(
                 self._jobs,

@@ -228,6 +228,7 @@ class Reading:
             window=self._window(key, section, model),
             late_after_s=section.late_after_s,
             quiet=quiet_hours(key, section.quiet, section.timezone, self.problems),
+            speak=self._speak(key, section),
             keep_days=section.keep_days,
             gather_s=gather_s(section, scripted=asked is not None and asked.model == SCRIPTED),
             groups=platform.groups,
@@ -236,6 +237,12 @@ class Reading:
             bot_chats={chat: each.bots for chat, each in platform.chats.items() if each.bots},
             bot_turns=platform.bot_turns,
         )
+
+    def _speak(self, key: str, section: schema.Channel) -> Literal["never", "voice", "always"]:
+        """Whether answers are spoken, which takes somebody who does."""
+        if section.speak != "never" and self.file.speech is None:
+            self.problems.add(f"{key}.speak", "nobody speaks: there is no [speech].", "Add it, or remove this line.")
+        return section.speak
 
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
         """What holds for calls of single tools: plain names before patterns, for the first that matches holds."""

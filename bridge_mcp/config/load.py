@@ -16,6 +16,7 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.convert import Reading
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.speech import speech
 from bridge_mcp.config.transcription import transcription
 from bridge_mcp.config.values import STORE_NAME, Config
 from bridge_mcp.core.errors import ConfigError
@@ -79,6 +80,7 @@ def examine(
         burst=file.http.burst,
         oauth=reading.oauth(),
         transcription=transcription(file.transcription, problems, reading.secrets),
+        speech=speech(file.speech, problems, reading.secrets),
         max_file=int(file.store.max_file_mb * 1_000_000),
         max_files=int(file.store.max_files_mb * 1_000_000),
         telemetry=reading.telemetry(),
@@ -106,6 +108,7 @@ def complaint(text: str, folder: Path | None = None) -> str:
         reading.stdio()
         reading.oauth()
         transcription(file.transcription, problems, reading.secrets)
+        speech(file.speech, problems, reading.secrets)
         reading.telemetry()
     except ConfigError as exc:
         return str(exc)

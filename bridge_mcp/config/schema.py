@@ -21,7 +21,7 @@ from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
 from bridge_mcp.config.schema_seen import Log, Telemetry
 from bridge_mcp.config.schema_store import Files, Store
-from bridge_mcp.config.schema_transcription import Transcription
+from bridge_mcp.config.schema_transcription import Speech, Transcription
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = [
@@ -137,6 +137,8 @@ class Channel(Section):
     """Messages that came in more seconds late than this are marked as late."""
     quiet: Text | None = None
     """Hours such as `22:00-07:00`, in `timezone`, in which messages make no sound and nobody is reminded of calls."""
+    speak: Literal["never", "voice", "always"] = "never"
+    """Whether the assistant's answers are spoken too, by `[speech]`: those to voice messages (`voice`), or all."""
     keep_days: float = Field(default=0.0, ge=0, le=36_500)
     """After how many days the content of conversations here is forgotten for good; 0 for never."""
 
@@ -363,6 +365,7 @@ class File(Section):
     files: Files = Files()
     models: dict[Name, ModelSection] = {}
     transcription: Transcription | None = None
+    speech: Speech | None = None
     channels: dict[Name, Annotated[Channel, WrapValidator(by_type)]] | None = None
     tool_servers: dict[ServerName, ToolServer] = {}
     approvals: Approvals = Approvals()

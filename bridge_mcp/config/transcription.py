@@ -17,6 +17,7 @@ def transcription(section: Transcription | None, problems: Problems, secrets: Se
     problems.add_unless_web("transcription.base_url", section.base_url)
     return TranscriptionSettings(
         model=section.model,
+        via=section.via,
         api_key=secrets.read("transcription.api_key", section.api_key_env, section.api_key_file),
         base_url=section.base_url or "",
         language=section.language or "",

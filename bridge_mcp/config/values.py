@@ -14,7 +14,7 @@ from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.secret_fields import HidesFields
-from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
+from bridge_mcp.models.settings import ModelSettings, SpeechSettings, TranscriptionSettings
 from bridge_mcp.ports import Rules
 from bridge_mcp.telemetry.settings import TelemetrySettings
 from bridge_mcp.toolservers.settings import ToolServer
@@ -80,6 +80,8 @@ class Config(HidesFields, frozen=True):
     oauth: OAuth | None = None
     transcription: TranscriptionSettings | None = None
     """Who turns voice messages into text; None: nobody."""
+    speech: SpeechSettings | None = None
+    """Who speaks answers; None: nobody."""
     lacking: Mapping[str, str] = field(default_factory=dict[str, str])
     """By key: a secret that was not there, and its fix. What needs it does not work; all else does."""
     digest: str = ""

@@ -38,6 +38,7 @@ __all__ = [
     "stranger",
     "typo",
     "unknown_command",
+    "unspoken",
     "who_is_who",
 ]
 
@@ -112,6 +113,12 @@ def unknown_command(command: str) -> str:
 
 
 # -- turns that end without an answer ------------------------------------------------------------------------
+
+
+def unspoken(why: str) -> str:
+    """What a chat is told whose answers cannot be spoken."""
+    return f"🔇 Answers cannot be spoken just now ({why}): they stay texts."
+
 
 NO_ANSWER = "The model could not answer just now."
 GAVE_UP = "I could not finish this. Please try again, or ask for less at once."

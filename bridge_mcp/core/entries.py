@@ -280,6 +280,10 @@ class Posted(Fact, frozen=True):
     question: Question | None = None
     trace: TraceContext | None = None
     """The trace of the client that sends it."""
+    spoken_by: str = ""
+    """The model that spoke it, where it is an answer's voice message."""
+    usage: Usage | None = None
+    """What that model took."""
 
 
 class Revised(Fact, frozen=True):

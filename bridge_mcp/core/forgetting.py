@@ -83,6 +83,7 @@ KEPT: Mapping[str, frozenset[str]] = {
     "Summarised": frozenset({"model"}),
     "Reviewed": frozenset({"call", "model"}),
     "Transcribed": frozenset({"model"}),
+    "Posted": frozenset({"spoken_by"}),
     "Scheduled": frozenset({"conversation", "call"}),
     **{name: frozenset({"call"}) for name in ("Judged", "Voted", "Reminded", "Collected")},
 }

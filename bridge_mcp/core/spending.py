@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import Entry, Logged, Replied, Reviewed, Summarised, Transcribed, Usage
+from bridge_mcp.core.entries import Entry, Logged, Posted, Replied, Reviewed, Summarised, Transcribed, Usage
 
 __all__ = ["DAY_S", "Cap", "Caps", "Spent", "Taken", "day_of", "model_of", "over", "scopes", "spent", "taken_by"]
 
@@ -96,6 +96,8 @@ def taken_by(logged: Logged) -> Spent | None:
     match logged.entry:
         case Replied(usage=usage):
             return spent(usage)
+        case Posted(usage=Usage() as usage):
+            return spent(usage)
         case Transcribed(usage=usage, calls=calls) if calls:
             return replace(spent(usage), calls=calls, unpriced=0 if usage.cost_usd is not None else calls)
         case Summarised(usage=usage, ref=ref) | Reviewed(usage=usage, ref=ref) if ref >= 0:
@@ -108,6 +110,8 @@ def model_of(entry: Entry) -> str:
     """The model of a call whose outcome an entry is; "" where it names none."""
     match entry:
         case Replied(model=model) | Transcribed(model=model) | Summarised(model=model) | Reviewed(model=model):
+            return model
+        case Posted(spoken_by=model):
             return model
         case _:
             return ""

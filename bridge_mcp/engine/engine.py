@@ -148,7 +148,8 @@ class Engine:
     def _make_transcriptions(self, transcriber: Transcriber | None) -> TranscriptionWorker | None:
         if transcriber is None:
             return None
-        return TranscriptionWorker(self._store, transcriber, partial(self._fetch, most=transcriber.max_bytes))
+        fetch = partial(self._fetch, most=transcriber.max_bytes)
+        return TranscriptionWorker(self._store, transcriber, fetch, self._policies.spent)
 
     def _make_status(self, model: Model, toolbox: Toolbox, reconnect: Callable[[], object]) -> StatusPublisher:
         return StatusPublisher(

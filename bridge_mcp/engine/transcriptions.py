@@ -1,7 +1,8 @@
 """The engine's lane for voice messages: each is transcribed once it is in the log, whoever answers its chat.
 
 It follows the feed from where it stood. A crash in the middle repeats one request at most; what came of it is recorded
-once per message. Where transcription was switched on just now, older messages stay as they are.
+once per message. Where transcription was switched on just now, older messages stay as they are. Where the day's budget
+is spent, nothing is asked, and the message says so.
 """
 
 from __future__ import annotations
@@ -30,13 +31,16 @@ FILES = 4
 """Audio files of one message that are transcribed."""
 
 Fetch = Callable[[str, Attachment], Awaitable[bytes]]
+Spent = Callable[[str], Awaitable[str]]
+"""Which of the day's caps on models a conversation has reached, in words; "" for none."""
 
 
 class TranscriptionWorker:
     """Transcribes what comes in."""
 
-    def __init__(self, store: Store, transcriber: Transcriber, fetch: Fetch) -> None:
+    def __init__(self, store: Store, transcriber: Transcriber, fetch: Fetch, spent: Spent) -> None:
         self._store = store
+        self._spent = spent
         self._transcriber = transcriber
         self._fetch = fetch
 
@@ -77,6 +81,8 @@ class TranscriptionWorker:
         """What came of it: the message's text from now on."""
         words: list[str] = []
         usage, model = Usage(), self._transcriber.model
+        if why := await self._spent(conversation):
+            return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
         try:
             for file in [each for each in heard.attachments if each.kind == "audio" and not each.quoted][:FILES]:
                 if (file.size or 0) > self._transcriber.max_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
@@ -14,7 +15,7 @@ from bridge_mcp.models.openai_responses import mapping, reported
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream_accumulator import StreamAccumulator
 
-__all__ = ["Grown", "ask"]
+__all__ = ["Grown", "ask", "hear"]
 
 Grown: TypeAlias = Callable[[str], None]
 """Is told of every chunk by what the text has grown by."""
@@ -47,6 +48,34 @@ async def ask(
         return completion.model_dump(warnings=False), cost_of(completion)
     except openai.OpenAIError as exc:  # the base of all litellm's errors
         raise failed(settings, refusal(exc)) from None
+
+
+async def hear(
+    library: Litellm, settings: ModelSettings, body: Mapping[str, JSON]
+) -> tuple[Mapping[str, object], float | None]:
+    """The transcript of a file (`data` in base64, `name`, `mime`, `language`), and its cost in US dollars if known.
+
+    Raises:
+        ModelFailed: the provider failed.
+    """
+    import openai
+
+    file = (str(body["name"]), b64decode(str(body["data"])), str(body["mime"]))
+    try:
+        found = await library.atranscription(
+            model=settings.model,
+            file=file,
+            response_format="json",
+            **({"language": body["language"]} if body.get("language") else {}),
+            api_key=settings.api_key or None,
+            api_base=settings.base_url or None,
+            timeout=settings.timeout_s,
+            max_retries=0,
+            drop_params=True,  # some providers know no language
+        )
+    except openai.OpenAIError as exc:
+        raise failed(settings, refusal(exc)) from None
+    return found.model_dump(warnings=False), cost_of(found)
 
 
 async def request(library: Litellm, settings: ModelSettings, body: Mapping[str, JSON]) -> Completion | Chunks:

@@ -80,6 +80,10 @@ class Litellm(Protocol):
         """One chat completion; chunks with `stream=True`. Raises `openai.OpenAIError`."""
         ...
 
+    async def atranscription(self, **request: object) -> Completion:
+        """The words of an audio file. Raises `openai.OpenAIError`."""
+        ...
+
     def ModelResponse(self, **fields: object) -> Completion:  # noqa: N802 - their name
         """Make a completion of its fields."""
         ...

@@ -1,6 +1,7 @@
 """litellm in a process of its own: `python -m bridge_mcp.models.litellm_main`, started by `litellm_process`.
 
-JSON lines in both directions. In: `{"id", "section", "body", "stream"}` is a call, `{"id", "cancel"}` cancels it. Out:
+JSON lines in both directions. In: `{"id", "section", "body", "stream", "what"}` is a call of a chat model (`what`:
+"reply") or of one that hears ("transcript"), `{"id", "cancel"}` cancels it. Out:
 `{}` once litellm is loaded, or `{"failed"}`; for each call `{"id", "text"}` with each piece of its text, then `{"id",
 "completion", "cost_usd"}` or `{"id", "failed"}`, the fields of a `ModelFailed`; and `{"log", "text"}` at any time. When
 stdin ends, the bridge is gone or wants no more: the process exits at once, even in the middle of loading.
@@ -21,7 +22,7 @@ from typing import Any, TypeAlias
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.models.errors import ProviderError, failed, redact
-from bridge_mcp.models.litellm_calls import ask
+from bridge_mcp.models.litellm_calls import ask, hear
 from bridge_mcp.models.litellm_loading import Litellm, load, stay_at_the_endpoint
 from bridge_mcp.models.settings import ModelSettings
 
@@ -96,7 +97,11 @@ class Desk:
 
         settings = ModelSettings(**request["section"])
         try:
-            completion, cost = await ask(self._library, settings, request["body"], grown if request["stream"] else None)
+            if request["what"] == "transcript":
+                completion, cost = await hear(self._library, settings, request["body"])
+            else:
+                grows = grown if request["stream"] else None
+                completion, cost = await ask(self._library, settings, request["body"], grows)
             told = read_json(json.dumps(completion, default=str), max_depth=MESSAGE_DEPTH, odd="mend")
             self._tell({"id": number, "completion": told, "cost_usd": cost})
         except ModelFailed as exc:

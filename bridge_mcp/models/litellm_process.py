@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import anyio
 from msgspec import Struct
@@ -61,6 +61,7 @@ class Call:
     heard: Callable[[], None] | None
     on_text: OnText | None
     text: str = ""
+    what: Literal["reply", "transcript"] = "reply"
 
 
 class LitellmProcess:
@@ -90,8 +91,9 @@ class LitellmProcess:
         body: Mapping[str, JSON],
         heard: Callable[[], None] | None = None,
         on_text: OnText | None = None,
+        what: Literal["reply", "transcript"] = "reply",
     ) -> Answer:
-        """One call; streamed if `heard` is given, which is called at every chunk.
+        """One call, of a chat model or of one that hears; streamed if `heard` is given, which is called at every chunk.
 
         Cancelling ends the call at the provider.
 
@@ -99,7 +101,7 @@ class LitellmProcess:
             ModelFailed: as the provider failed, or because the process ended meanwhile.
         """
         running = await self._ready()
-        call = Call(settings, asyncio.get_running_loop().create_future(), heard, on_text=on_text)
+        call = Call(settings, asyncio.get_running_loop().create_future(), heard, on_text=on_text, what=what)
         number = running.ask(call, body)
         try:
             return await call.answer
@@ -172,7 +174,8 @@ class Running(asyncio.SubprocessProtocol):
             "base_url": given.base_url,
             "timeout_s": given.timeout_s,
         }
-        self._tell({"id": number, "section": section, "body": body, "stream": call.heard is not None})
+        streamed = call.heard is not None
+        self._tell({"id": number, "section": section, "body": body, "stream": streamed, "what": call.what})
         if self.ended:
             self._lose()
         return number

@@ -98,6 +98,11 @@ class Models:
         room = Window(able.context_tokens, candidate.reserve_tokens).room / request.scale
         return replace(request, messages=ordered(narrowed(request.messages, room - tools_tokens(request.tools))))
 
+    @property
+    def litellm(self) -> LitellmProcess:
+        """The process of litellm, for what else goes through it; it ends with the models."""
+        return self._litellm
+
     def health(self) -> tuple[ModelHealth, ...]:
         """The health of the models, by their last call."""
         healths: list[ModelHealth] = []

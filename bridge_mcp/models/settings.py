@@ -13,7 +13,7 @@ from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.prices import Prices
 
-__all__ = ["SCRIPTED", "ModelSettings", "TranscriptionSettings"]
+__all__ = ["SCRIPTED", "ModelSettings", "SpeechSettings", "TranscriptionSettings"]
 
 SCRIPTED = "scripted"
 """The `model` that needs no provider."""
@@ -81,3 +81,24 @@ class TranscriptionSettings(HidesFields, frozen=True):
     timeout_s: float = 60.0
     max_bytes: int = 20_000_000
     usd_per_minute: float | None = None
+    via: Literal["auto", "openai", "litellm"] = "auto"
+    """`auto`: litellm for a model that names its provider (`groq/whisper-large-v3`), where there is no `base_url`."""
+
+    @property
+    def by_litellm(self) -> bool:
+        """Whether litellm asks the provider."""
+        return self.via == "litellm" or (self.via == "auto" and "/" in self.model and not self.base_url)
+
+
+class SpeechSettings(HidesFields, frozen=True):
+    """The section [speech]."""
+
+    HIDDEN: ClassVar = frozenset({"api_key"})
+
+    model: str
+    voice: str
+    api_key: str = ""
+    base_url: str = ""
+    timeout_s: float = 60.0
+    max_chars: int = 1_500
+    usd_per_million_chars: float | None = None

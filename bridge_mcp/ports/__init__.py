@@ -42,6 +42,7 @@ from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHeal
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.restoring import HeldBack, Restoring
 from bridge_mcp.ports.rules import BotMode, ChannelRules, EventRules, GroupMode, Rules
+from bridge_mcp.ports.speech import Speaker, Speech
 from bridge_mcp.ports.spending import Spending
 from bridge_mcp.ports.status import EngineStatus, Secrets, StatusName
 from bridge_mcp.ports.store import Pulse, Store, StoreHealth
@@ -141,6 +142,8 @@ __all__ = [
     "Secrets",
     "ServerState",
     "ServerStatus",
+    "Speaker",
+    "Speech",
     "Spending",
     "StatusName",
     "Store",

@@ -58,6 +58,8 @@ class ChannelRules(Struct, frozen=True):
     """How long a reply waits for what its sender's app made a message of its own; 0: it gathers nothing."""
     quiet: QuietHours | None = None
     """When what is sent makes no sound, and nobody is reminded."""
+    speak: Literal["never", "voice", "always"] = "never"
+    """Which of the assistant's answers are spoken beside the text: those to voice messages, or all."""
     keep_days: float = 0.0
     """After how many days the content of its conversations is forgotten; 0 for never."""
     groups: GroupMode = "mention"

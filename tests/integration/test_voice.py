@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -18,8 +18,11 @@ from bridge_mcp.core.entries import Attachment, Heard, Log, Logged, Transcribed
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.hearing import HEARD
 from bridge_mcp.core.policy import Policy
+from bridge_mcp.core.spending import Cap, Caps
 from bridge_mcp.core.steps import CallModel, Wait
 from bridge_mcp.engine.engine import Engine
+from bridge_mcp.models.litellm_process import LitellmProcess
+from bridge_mcp.models.litellm_transcription import LitellmTranscriber
 from bridge_mcp.models.settings import TranscriptionSettings
 from bridge_mcp.models.transcription import OpenAITranscriber
 from bridge_mcp.ports import Pairing
@@ -35,11 +38,12 @@ VOICE = Attachment("v1", "audio", "audio/ogg", name="voice.oga", size=9)
 @asynccontextmanager
 async def hearing(folder: Path, *replies: str, **settings: object) -> AsyncGenerator[tuple[World, SpeechServer]]:
     """A bridge that hears, with a chat that is let in and a file `v1` on its platform."""
+    more: Any = settings.pop("rules", {})
     async with serving() as server:
         given = {"model": "whisper-1", "api_key": server.key, "base_url": server.url, **settings}
         transcriber = OpenAITranscriber(TranscriptionSettings(**given))  # pyright: ignore[reportArgumentType]
         model = FakeModel([says(reply) for reply in replies])
-        async with world(folder, model, rules=rules_for(hears=True), engine=False) as it:
+        async with world(folder, model, rules=rules_for(hears=True, **more), engine=False) as it:
             await it.store.access.pair(Pairing("family", "9", name="Ann"))
             it.family.files["v1"] = b"OggS voice"
             engine = Engine(it.store, it.rules, it.channels, it.model, it.toolbox, it.clock, transcriber=transcriber)
@@ -126,6 +130,55 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
             await transcriber.transcribe(b"OggS voice", name="voice.ogg", mime="audio/ogg")
         await transcriber.close()
     assert came == ["/v1/audio/transcriptions"]
+
+
+@pytest.mark.shows("chats.voice")
+async def test_where_the_budget_is_spent_nobody_is_asked_and_the_message_says_so(tmp_path: Path) -> None:
+    caps = Caps(conversation=Cap(usd=0.001))
+    async with hearing(tmp_path, "At nine.", usd_per_minute=0.006, rules={"caps": caps}) as (it, server):
+        server.says("when do we meet", seconds=30.0)
+        await speak(it)
+        await it.events("message.transcribed")
+        await speak(it)
+        (_, event) = await it.events("message.transcribed", 2)
+        assert "budget" in str(event.body["failed"])
+        assert len(server.requests) == 1
+
+
+@pytest.mark.shows("chats.voice")
+async def test_litellm_hears_too_and_tells_the_cost() -> None:
+    async with serving() as server:
+        server.says("when do we meet", seconds=30.0)
+        settings = TranscriptionSettings(
+            model="openai/whisper-1", api_key=server.key, base_url=server.url, via="litellm", language="en"
+        )
+        assert settings.by_litellm
+        litellm = LitellmProcess()
+        try:
+            hears = LitellmTranscriber(settings, litellm)
+            found = await hears.transcribe(b"OggS voice", name="voice.oga", mime="audio/ogg")
+            assert found.text == "when do we meet"
+            (request,) = server.requests
+            assert (request["file"], request["filename"], request["language"]) == (b"OggS voice", "voice.ogg", "en")
+            server.fails(400, "The audio file could not be decoded.")
+            with pytest.raises(ModelFailed, match="could not be decoded"):
+                await hears.transcribe(b"OggS voice", name="voice.ogg", mime="audio/ogg")
+        finally:
+            await litellm.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "via", "by_litellm"),
+    [
+        ("whisper-1", "", "auto", False),
+        ("groq/whisper-large-v3", "", "auto", True),
+        ("Systran/faster-whisper-small", "http://x/v1", "auto", False),
+        ("groq/whisper-large-v3", "", "openai", False),
+        ("whisper-1", "", "litellm", True),
+    ],
+)
+def test_who_is_asked_follows_from_the_model(model: str, base_url: str, via: Any, by_litellm: bool) -> None:
+    assert TranscriptionSettings(model=model, base_url=base_url, via=via).by_litellm is by_litellm
 
 
 @pytest.mark.shows("chats.voice")

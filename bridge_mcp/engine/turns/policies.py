@@ -13,12 +13,12 @@ from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.offer import MAX_TOOLS, crowded, offered, wanted_tools
 from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
-from bridge_mcp.core.spending import day_of, over, scopes
 from bridge_mcp.core.token_estimate import tools_tokens
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.core.transcript import ModelView
 from bridge_mcp.engine.turns.system_prompts import SystemPrompts
 from bridge_mcp.operations.addresses import CALLS
+from bridge_mcp.operations.budget import reached
 from bridge_mcp.operations.client_limits import may_call, may_use, rules_within
 from bridge_mcp.operations.external_calls import policy_of, runners
 from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
@@ -163,11 +163,7 @@ class Policies:
 
     async def spent(self, conversation: str) -> str:
         """Which of the day's caps on models is reached here, in words; "" if none is."""
-        caps = self._rules.caps
-        if not caps.any:
-            return ""
-        taken = await self._spending.on(day_of(self._clock.now()), *scopes(conversation))
-        return over(caps, conversation, taken)
+        return await reached(self._spending, self._rules.caps, conversation, self._clock.now())
 
     async def snapshot(self, conversation: str, *, tools: Collection[str], within: tuple[str, ...] = ()) -> Policy:
         """The policy now. `tools` are those of the calls that are open: only their grants are looked up.

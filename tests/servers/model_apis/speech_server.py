@@ -1,7 +1,8 @@
-"""A server on loopback that turns speech into text as OpenAI's `/v1/audio/transcriptions` does.
+"""A server on loopback that turns speech into text, and texts into speech, as OpenAI's `/v1/audio` does.
 
-Written from OpenAI's API reference ("Create transcription"): multipart form data with `file` and `model`; the format of
-the file is known by its ending; files have at most 25 MB. It refuses what the real one refuses.
+Written from OpenAI's API reference ("Create transcription", "Create speech"): multipart form data with `file` and
+`model`, where the format of the file is known by its ending, and files have at most 25 MB; JSON with at most 4,096
+characters of `input`. It refuses what the real one refuses.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from aiohttp import BodyPartReader, web
 __all__ = ["SpeechServer", "serving"]
 
 ENDINGS = {"flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm"}
-MAX_FILE = 25_000_000
+MAX_FILE, MAX_INPUT = 25_000_000, 4_096
 
 
 @dataclass
@@ -27,6 +28,25 @@ class SpeechServer:
     url: str = ""
     answers: deque[tuple[int, object]] = field(default_factory=deque[tuple[int, object]])
     requests: list[Mapping[str, bytes | str]] = field(default_factory=list[Mapping[str, bytes | str]])
+
+    spoken: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
+    """What was to be spoken."""
+    voices: deque[tuple[int, bytes]] = field(default_factory=deque[tuple[int, bytes]])
+    """What is answered next instead of speech: (status, body)."""
+
+    async def speak(self, request: web.Request) -> web.Response:
+        if request.headers.get("authorization") != f"Bearer {self.key}":
+            return web.json_response(refusal("Incorrect API key provided."), status=401)
+        if request.content_type != "application/json":
+            return web.json_response(refusal("Invalid body: expected application/json"), status=400)
+        told = await request.json()
+        if not (told.get("model") and told.get("voice") and told.get("input")):
+            return web.json_response(refusal("Missing required parameter"), status=400)
+        if len(told["input"]) > MAX_INPUT:
+            return web.json_response(refusal("string_above_max_length"), status=400)
+        self.spoken.append(told)
+        status, body = self.voices.popleft() if self.voices else (200, b"OggS spoken")
+        return web.Response(status=status, body=body, content_type="audio/ogg" if status == 200 else "application/json")
 
     def says(self, text: str, seconds: float = 30.0) -> None:
         usage = {"type": "duration", "seconds": seconds}
@@ -70,6 +90,7 @@ async def serving() -> AsyncGenerator[SpeechServer]:
     server = SpeechServer()
     app = web.Application(client_max_size=2 * MAX_FILE)
     app.router.add_post("/v1/audio/transcriptions", server.transcribe)
+    app.router.add_post("/v1/audio/speech", server.speak)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
