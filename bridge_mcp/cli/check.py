@@ -266,12 +266,12 @@ async def door_findings(config: Config) -> tuple[Finding, ...]:
 
 
 async def held_back(config: Config) -> tuple[Finding, ...]:
-    """Clients and grants of a restored store that are off."""
+    """Clients, grants and pairings of a restored store that are off."""
     async with readable_store(config) as store:
         found = HeldBack() if store is None else await store.restoring.held_back()
     if not found:
         return ()
-    told = texts.held_back(len(found.clients), len(found.grants))
+    told = texts.held_back(len(found.clients), grants=len(found.grants), pairings=len(found.pairings))
     return (Finding("clients", True, told, warning=True),)
 
 

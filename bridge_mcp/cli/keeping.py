@@ -78,7 +78,8 @@ def restore(
     """Put a backup in the place of the store. Nothing is sent and nothing runs because of it.
 
     What was under way when the backup was made is over: messages on their way are `uncertain`, calls that had begun
-    `unknown`, and what waited has lapsed. Clients and grants stay off until `bridge-mcp restore --confirm` lists them.
+    `unknown`, and what waited has lapsed. Clients, grants and
+    pairings stay off until `bridge-mcp restore --confirm` lists them.
 
     Parameters
     ----------
@@ -186,6 +187,8 @@ async def confirmed(assembly: Assembly) -> None:
         limits = [texts.like(name, pattern) for name, pattern in grant.arguments]
         where = grant.conversation or texts.EVERYWHERE
         out.print(visible(texts.grant(grant.tool, where=where, by=grant.by, limits=limits)))
+    for each in found.pairings:
+        out.print(visible(texts.pairing(each.channel, each.subject, name=each.name, role=each.role)))
     if found:
         out.print(texts.LET_IN)
 

@@ -400,6 +400,9 @@ class Forgot(Fact, frozen=True):
     """Their seqs, each span from its first to its last."""
     why: Literal["conversation", "person", "retention"] = "conversation"
     """Whether all of the conversation was to go, one person, or what is older than its channel keeps."""
+    left: str = ""
+    """A digest (`core.hash_chain.digest_left`) of what is left of all entries of this log that are forgotten by now,
+    those of earlier ones too: the chain covers it here. Empty in logs of before."""
 
 
 class Lapsed(Fact, frozen=True):

@@ -13,8 +13,10 @@ drops text and salt and keeps the digest, so every link can still be computed, a
 texts. An entry of before the salt is covered by its link directly: that link is kept, is taken as given, and the links
 after it still depend on it; whoever guesses the whole text of such an entry can see that they guessed right.
 
-*Who says so.* A `Forgot` entry names the seqs, who asked for it, and why. It stands in the chain as any entry, and
-comes in the very transaction that empties the others. An entry that is empty without one is a finding of `verify`.
+*Who says so.* A `Forgot` entry names the seqs, who asked for it, and why, and has a digest of what is left of all
+forgotten entries by then: whoever changes one of these later breaks the chain there. It stands in the chain as any
+entry, and comes in the very transaction that empties the others. An entry that is empty without one is a finding of
+`verify`.
 
 *What comes late.* A tool that was running ends after its call was forgotten: the store empties such an outcome as it
 comes (`of_forgotten` says which entry it speaks of). A running turn is stopped and cleared first, so a late reply is

@@ -8,19 +8,20 @@ from typing import Protocol
 from msgspec import Struct
 
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.ports.access import StoredClient
+from bridge_mcp.ports.access import Pairing, StoredClient
 
 __all__ = ["HeldBack", "Restoring"]
 
 
 class HeldBack(Struct, frozen=True):
-    """The clients and grants of a restored store that are off until its owner has seen them."""
+    """The clients, grants and pairings of a restored store that are off until its owner has seen them."""
 
     clients: tuple[StoredClient, ...] = ()
     grants: tuple[Grant, ...] = ()
+    pairings: tuple[Pairing, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.clients or self.grants)
+        return bool(self.clients or self.grants or self.pairings)
 
 
 class Restoring(Protocol):
@@ -30,8 +31,9 @@ class Restoring(Protocol):
         """Give the store a new identity, in one transaction.
 
         The feed begins after `cursor`, which is higher than any that was given: whoever goes on at an older one is told
-        that there is a gap. Secrets are made anew, so no signed handle of before holds. Clients and grants are held
-        back; subscriptions to events, claims, open pairing codes and the status of the engine are gone.
+        that there is a gap. Secrets are made anew, so no signed handle of before holds. Clients, grants and pairings
+        are held back: each may have been ended since. Subscriptions to events, claims, open pairing codes and the
+        status of the engine are gone.
         """
         ...
 

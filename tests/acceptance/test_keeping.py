@@ -89,21 +89,23 @@ async def test_a_restored_bridge_has_everything_and_goes_on_with_nothing(home: H
         page = await store.feed.read(3, 10)
         assert page.gap
         assert page.first_available > 1_000_000
-        assert (await store.access.pairings("tg"))[0].name == "Ann"
+        assert await store.access.pairings("tg") == ()
         assert await store.clients.by_token("0" * 64) is None
         assert await store.grants.active(1001.0) == ()
     finally:
         await store.close()
     found = FileFolder(home.state / "files")
     assert await found.read("kept:" + hashlib.sha256(b"a picture").hexdigest()) == b"a picture"
-    assert "1 client and 1 grant are off since the store was restored." in home.done("check").stdout
+    assert "1 client, 1 grant and 1 pairing are off since the store was restored." in home.done("check").stdout
     told = home.run("restore", "--confirm")
     assert "are off since" not in home.done("check").stdout
     assert "client nova: read, send (everywhere)" in told
     assert "grant of files__read in tg/1, by bob" in told
+    assert "pairing tg/1 (Ann): user" in told
     assert "Nothing is held back" in home.run("restore", "--confirm")
     store = await open_store(home.state / "bridge.db", clock=ManualClock(3000.0))
     assert await store.clients.by_token("0" * 64) is not None
+    assert [(each.subject, each.name) for each in await store.access.pairings("tg")] == [("1", "Ann")]
     assert [grant.tool for grant in await store.grants.active(1001.0)] == ["files__read"]
     await store.close()
 

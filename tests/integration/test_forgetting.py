@@ -301,6 +301,28 @@ async def test_content_that_is_gone_without_a_word_is_found(tmp_path: Path, cloc
 
 
 @pytest.mark.shows("keep.forget-chain")
+async def test_what_is_left_of_a_forgotten_entry_cannot_be_changed_unseen(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "bridge.db"
+    store = await open_store(path, clock=clock)
+    await turn(store, CHAT, "secretword", "replyword")
+    await forget(keepers(tmp_path, store, clock), ToForget("conversation", CHAT, "owner"))
+    await turn(store, CHAT, "later", "and its reply")
+    await forget(keepers(tmp_path, store, clock), ToForget("conversation", CHAT, "owner"))
+    await store.close()
+    assert verify(path) == ()
+    for seq in (0, 2):  # of the first time: the digest of the second one covers them too
+        with closing(sqlite3.connect(path)) as connection, connection:
+            (body,) = connection.execute("SELECT body FROM log WHERE seq = ?", (seq,)).fetchone()
+            changed = body.replace('"(forgotten)"', '"somebody said so"')
+            assert changed != body
+            connection.execute("UPDATE log SET body = ? WHERE seq = ?", (changed, seq))
+        assert any("a forgotten entry is not what was left of it" in line for line in verify(path))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE log SET body = ? WHERE seq = ?", (body, seq))
+    assert verify(path) == ()
+
+
+@pytest.mark.shows("keep.forget-chain")
 async def test_a_log_of_before_the_salt_is_forgotten_too(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "bridge.db"
     store = await open_store(path, clock=clock)

@@ -129,11 +129,9 @@ def channel_lacks(scopes: Sequence[str]) -> str:
     return f"Claude Code's channel needs the scopes read and send: [clients.stdio] lacks {' and '.join(scopes)}."
 
 
-def held_back(clients: int, grants: int) -> str:
-    return (
-        f"{counted(clients, 'client')} and {counted(grants, 'grant')} are off since the store was restored. "
-        "See them and turn them on: bridge-mcp restore --confirm"
-    )
+def held_back(clients: int, *, grants: int, pairings: int) -> str:
+    what = f"{counted(clients, 'client')}, {counted(grants, 'grant')} and {counted(pairings, 'pairing')}"
+    return f"{what} are off since the store was restored. See them and turn them on: bridge-mcp restore --confirm"
 
 
 # -- status --------------------------------------------------------------------------------------------------

@@ -36,9 +36,11 @@ OUTSIDE = (
 )
 NOT_IN_IT = f"Not in it: {OUTSIDE}"
 CURSORS = f"Older cursors of the feed get a gap. Not restored: {OUTSIDE}"
-HELD_BACK = "Clients and grants of the backup are off: bridge-mcp restore --confirm lists them and turns them on."
+HELD_BACK = (
+    "Clients, grants and pairings of the backup are off: bridge-mcp restore --confirm lists them and turns them on."
+)
 NOTHING_HELD_BACK = "Nothing is held back."
-LET_IN = "They hold from now on. End what you do not want: clients revoke, approvals revoke."
+LET_IN = "They hold from now on. End what you do not want: clients revoke, approvals revoke, pair remove."
 EVERYWHERE = "everywhere"
 
 UNCERTAIN = "on its way: `uncertain`, and not sent again"
@@ -69,6 +71,10 @@ def restored(when: str, contents: str) -> str:
 
 def ended(number: int, noun: str, what: str) -> str:
     return f"  {counted(number, noun)} {what}."
+
+
+def pairing(channel: str, subject: str, *, name: str, role: str) -> str:
+    return f"pairing {channel}/{subject}{f' ({name})' if name else ''}: {role}"
 
 
 def client(name: str, scopes: str, where: str) -> str:
@@ -114,6 +120,7 @@ WHAT_WAS_BEGUN = "what was begun"
 def forgotten(subject: str) -> str:
     return (
         f"Forgotten: {subject}.\n"
-        "Kept: that there was a conversation of this name, how many entries it had and when, tokens and cost, and a "
-        "digest of each entry. Not in reach: what models, tools, platforms and earlier backups hold."
+        "Kept: the address of each conversation, in which the platform's id of its chat or person stands (every link "
+        "of the log's chain covers it), how many entries it had and when, tokens and cost, and a digest of each. "
+        "Not in reach: what models, tools, platforms and earlier backups hold."
     )

@@ -29,7 +29,7 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.events import event_of
-from bridge_mcp.core.hash_chain import FIRST, content_digest, link
+from bridge_mcp.core.hash_chain import FIRST, Left, content_digest, link
 from bridge_mcp.core.projections import approval_of, message_of, tokens_of
 from bridge_mcp.core.spending import Spent, day_of, model_of, taken_by
 from bridge_mcp.core.state import unsettled_after
@@ -78,6 +78,10 @@ class Expected:
     """The entries whose content is gone."""
     forgotten: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """The spans of which an entry says so."""
+    left: Left = field(default_factory=Left)
+    """What is left of the forgotten entries so far."""
+    told_left: tuple[str, str] = ("", "")
+    """What the last entry that says so tells of what is left before it, and what that is now."""
     spending: dict[tuple[int, str], Spent] = field(default_factory=dict[tuple[int, str], Spent])
     """By day."""
 
@@ -94,6 +98,7 @@ def sealed_by(
     seq, at, body = entry
     if digest is not None:
         expected.emptied.add(seq)
+        expected.left.add(seq, body)
         # Of before the salt the seal itself is all that is kept: the next one depends on it.
         return link(expected.tip, name, seq, at, digest) if digest else sealed
     return link(expected.tip, name, seq, at, body if salt is None else content_digest(salt, body))
@@ -173,8 +178,10 @@ def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
             expected.asking.discard(question)
         case Configured() as e:
             expected.responder = e.responder
-        case Forgot(spans=spans):
+        case Forgot(spans=spans, left=left):
             expected.forgotten += spans
+            # Only the last one's holds: what an earlier one left may have been emptied further since.
+            expected.told_left = (left, expected.left.hex())
         case _:
             pass
 

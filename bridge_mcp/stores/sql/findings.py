@@ -92,6 +92,9 @@ def findings_in(
         fold(name, expected, here)
     for seq in sorted(seq for seq in expected.emptied if not is_covered(seq, expected.forgotten)):
         yield f"{name}, entry {seq}: its content is gone, and no entry says who had it forgotten"
+    said, is_left = expected.told_left
+    if said and said != is_left:
+        yield f"{name}: a forgotten entry is not what was left of it when it was forgotten"
     yield from check_conversation(name, expected, row[1:])
     yield from compare(name, "message", found_messages(session, row[0], expected), expected.messages)
     kinds = {seq: (kind, edited) for seq, kind, edited in session.rows("message_kinds", id=row[0])}

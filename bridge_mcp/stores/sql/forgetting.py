@@ -17,7 +17,7 @@ from bridge_mcp.core.codec import encode
 from bridge_mcp.core.entries import CALLS, Asked, Entry, Forgot, Heard, approval_id, key
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.forgetting import files_of, redacted, spans_of, without_quote
-from bridge_mcp.core.hash_chain import content_digest
+from bridge_mcp.core.hash_chain import content_digest, digest_left
 from bridge_mcp.ports import KEPT, Clock, Forgotten, ToForget, Why
 from bridge_mcp.stores.sql.appends import Append, prepare
 from bridge_mcp.stores.sql.feed import cursor_span
@@ -32,9 +32,19 @@ PAGE = 1000
 
 FILE = re.compile(rf"{KEPT}[0-9a-f]{{64}}")
 
-BESIDE = ("delete_claim_on", "delete_undelivered_of", "delete_grants_in", "delete_held_grants_in")
+BESIDE = (
+    *("delete_claim_on", "delete_undelivered_of", "delete_grants_in", "delete_held_grants_in"),
+    "delete_grant_events_in",
+)
 """The statements about one conversation."""
-OF_PERSON = ("delete_grants_by", "delete_held_grants_by", "clear_pairings_by", "clear_clients_by")
+PAIRING_OF_PERSON = (
+    *("delete_pairing", "delete_held_pairing", "delete_pairing_requests", "delete_first_messages_of"),
+    "delete_pairing_events",
+)
+OF_PERSON = (
+    *("delete_grants_by", "delete_held_grants_by", "clear_pairings_by", "clear_clients_by"),
+    *("clear_held_pairings_by", "clear_held_clients_by", "delete_grant_events_by"),
+)
 """The statements about what somebody has done."""
 
 
@@ -105,7 +115,8 @@ class SqlForgetting:
                 session.put(statement, conversation=conversation)
             below, beyond = f"{target}/", f"{target}0"
             session.put("delete_topic_titles_of", channel=channel, chat=target, below=below, beyond=beyond)
-            session.put("clear_pairing_name", channel=channel, subject=chat)
+            for statement in ("clear_pairing_name", "clear_held_pairing_name"):
+                session.put(statement, channel=channel, subject=chat)
             session.put("delete_first_messages_of", channel=channel, subject=chat)
 
         await self._writer.execute(operation, None)
@@ -115,9 +126,8 @@ class SqlForgetting:
         who = {"channel": channel, "subject": subject}
 
         def operation(session: Session) -> None:
-            for statement in ("delete_pairing", "delete_pairing_requests", "delete_first_messages_of"):
+            for statement in PAIRING_OF_PERSON:
                 session.put(statement, **who)
-            session.put("delete_pairing_events", **who)
             for statement in (*OF_PERSON, "clear_accepted_tools_by"):
                 session.put(statement, by=principal)
 
@@ -217,7 +227,7 @@ class Emptying:
                 session.put("forget_entry", id=id, seq=seq, key=key(entry), body=encode(entry), digest=digest)
             self._replay()
         append = Append(session, self._name, self._now, self._delivered)
-        append.add(prepare(Forgot(by, spans_of(emptied), why)))
+        append.add(prepare(Forgot(by, spans_of(emptied), why, left=digest_left(self._left()))))
         append.close()
         self.head = append.head
         for ref in sorted(self._files):
@@ -243,6 +253,13 @@ class Emptying:
                 self._files |= {each.ref for each in files_of(before) if FILE.fullmatch(each.ref)}
                 kept = digest if digest is not None else b"" if salt is None else content_digest(salt, body)
                 yield seq, (new, kept)
+            after = rows[-1][0]
+
+    def _left(self) -> Iterable[tuple[int, str]]:
+        """What is left of all entries that are forgotten by now, in the order of the log."""
+        after = -1
+        while rows := self._session.rows("entries_to_forget", id=self._id, after=after, limit=PAGE):
+            yield from ((seq, body) for seq, _, body, _, digest in rows if digest is not None)
             after = rows[-1][0]
 
     def _replay(self) -> None:

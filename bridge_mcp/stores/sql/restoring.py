@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from bridge_mcp.ports import HeldBack
+from bridge_mcp.ports import HeldBack, Pairing
 from bridge_mcp.stores.sql.clients import client
 from bridge_mcp.stores.sql.rows import grant
 from bridge_mcp.stores.sql.session import Reads, Session
@@ -16,6 +16,7 @@ __all__ = ["SqlRestoring"]
 NEW_IDENTITY = (
     *("delete_all_events", "forget_newest_cursor"),
     *("hold_back_clients", "delete_all_clients", "hold_back_grants", "delete_all_grants"),
+    *("hold_back_pairings", "delete_all_pairings"),
     *("delete_all_subscriptions", "delete_all_callbacks", "delete_all_claims"),
     *("delete_all_face_sessions", "delete_all_face_subscriptions", "delete_all_face_notes"),
     *("delete_all_pairing_requests", "delete_all_first_messages", "delete_all_secrets", "delete_all_status"),
@@ -64,7 +65,7 @@ class SqlRestoring:
 
         def operation(session: Session) -> HeldBack:
             found = held_back(session)
-            for statement in ("let_in_clients", "let_in_grants", "delete_held_back"):
+            for statement in ("let_in_clients", "let_in_grants", "let_in_pairings", "delete_held_back"):
                 session.put(statement)
             return found
 
@@ -73,8 +74,14 @@ class SqlRestoring:
 
 def held_back(session: Session) -> HeldBack:
     """The rows as they were before they were put off."""
-    clients, grants = ([json.loads(body) for (body,) in session.rows("held_back", kind=kind)] for kind in KINDS)
-    return HeldBack(tuple([client(row) for row in clients]), tuple([grant(row) for row in grants]))
+    clients, grants, pairings = (
+        [json.loads(body) for (body,) in session.rows("held_back", kind=kind)] for kind in KINDS
+    )
+    return HeldBack(
+        tuple([client(row) for row in clients]),
+        tuple([grant(row) for row in grants]),
+        tuple([Pairing(*row) for row in pairings]),
+    )
 
 
-KINDS = ("client", "grant")
+KINDS = ("client", "grant", "pairing")

@@ -40,6 +40,13 @@ SELECT 'grant', CAST(json_build_array(id, tool, conversation, arguments, expires
 -- name: delete_all_grants()
 DELETE FROM grants;
 
+-- name: hold_back_pairings()
+INSERT INTO held_back (kind, body)
+SELECT 'pairing', CAST(json_build_array(channel, subject, role, name, by, at) AS text) FROM pairings ORDER BY channel, at, subject;
+
+-- name: delete_all_pairings()
+DELETE FROM pairings;
+
 -- name: delete_all_subscriptions()
 DELETE FROM event_subscriptions;
 
@@ -86,6 +93,14 @@ INSERT INTO grants (tool, conversation, arguments, expires_at, by, created_at)
 SELECT CAST(body AS json) ->> 1, CAST(body AS json) ->> 2, CAST(body AS json) ->> 3, CAST(CAST(body AS json) ->> 4 AS double precision),
     CAST(body AS json) ->> 5, CAST(CAST(body AS json) ->> 6 AS double precision)
 FROM held_back WHERE kind = 'grant' ORDER BY number;
+
+-- name: let_in_pairings()
+-- Whoever was paired anew meanwhile stays what they are now.
+INSERT INTO pairings (channel, subject, role, name, by, at)
+SELECT CAST(body AS json) ->> 0, CAST(body AS json) ->> 1, CAST(body AS json) ->> 2, CAST(body AS json) ->> 3,
+    CAST(body AS json) ->> 4, CAST(CAST(body AS json) ->> 5 AS double precision)
+FROM held_back WHERE kind = 'pairing' ORDER BY number
+ON CONFLICT DO NOTHING;
 
 -- name: delete_held_back()
 DELETE FROM held_back;

@@ -28,6 +28,14 @@ DELETE FROM events
 WHERE conversation = '' AND body IS NOT NULL
     AND json_extract(body, '$.channel') = :channel AND json_extract(body, '$.subject') = :subject;
 
+-- name: delete_grant_events_in(conversation)
+DELETE FROM events
+WHERE conversation = '' AND body IS NOT NULL AND type = 'grant.made' AND json_extract(body, '$.where') = :conversation;
+
+-- name: delete_grant_events_by(by)
+DELETE FROM events
+WHERE conversation = '' AND body IS NOT NULL AND type IN ('grant.made', 'grant.revoked') AND json_extract(body, '$.by') = :by;
+
 -- name: delete_topic_titles_of(channel, chat, below, beyond)
 DELETE FROM topic_titles WHERE channel = :channel AND (chat = :chat OR (chat > :below AND chat < :beyond));
 
@@ -54,6 +62,19 @@ DELETE FROM grants WHERE by = :by;
 
 -- name: delete_held_grants_by(by)
 DELETE FROM held_back WHERE kind = 'grant' AND json_extract(body, '$[5]') = :by;
+
+-- name: delete_held_pairing(channel, subject)
+DELETE FROM held_back WHERE kind = 'pairing' AND json_extract(body, '$[0]') = :channel AND json_extract(body, '$[1]') = :subject;
+
+-- name: clear_held_pairing_name(channel, subject)
+UPDATE held_back SET body = json_set(body, '$[3]', '')
+WHERE kind = 'pairing' AND json_extract(body, '$[0]') = :channel AND json_extract(body, '$[1]') = :subject;
+
+-- name: clear_held_pairings_by(by)
+UPDATE held_back SET body = json_set(body, '$[4]', '') WHERE kind = 'pairing' AND json_extract(body, '$[4]') = :by;
+
+-- name: clear_held_clients_by(by)
+UPDATE held_back SET body = json_set(body, '$[5]', '') WHERE kind = 'client' AND json_extract(body, '$[5]') = :by;
 
 -- name: clear_pairings_by(by)
 UPDATE pairings SET by = '' WHERE by = :by;

@@ -40,6 +40,13 @@ SELECT 'grant', json_array(id, tool, conversation, arguments, expires_at, by, cr
 -- name: delete_all_grants()
 DELETE FROM grants;
 
+-- name: hold_back_pairings()
+INSERT INTO held_back (kind, body)
+SELECT 'pairing', json_array(channel, subject, role, name, by, at) FROM pairings ORDER BY channel, at, subject;
+
+-- name: delete_all_pairings()
+DELETE FROM pairings;
+
 -- name: delete_all_subscriptions()
 DELETE FROM event_subscriptions;
 
@@ -86,6 +93,14 @@ INSERT INTO grants (tool, conversation, arguments, expires_at, by, created_at)
 SELECT json_extract(body, '$[1]'), json_extract(body, '$[2]'), json_extract(body, '$[3]'), json_extract(body, '$[4]'),
     json_extract(body, '$[5]'), json_extract(body, '$[6]')
 FROM held_back WHERE kind = 'grant' ORDER BY number;
+
+-- name: let_in_pairings()
+-- Whoever was paired anew meanwhile stays what they are now.
+INSERT INTO pairings (channel, subject, role, name, by, at)
+SELECT json_extract(body, '$[0]'), json_extract(body, '$[1]'), json_extract(body, '$[2]'), json_extract(body, '$[3]'),
+    json_extract(body, '$[4]'), json_extract(body, '$[5]')
+FROM held_back WHERE kind = 'pairing' ORDER BY number
+ON CONFLICT DO NOTHING;
 
 -- name: delete_held_back()
 DELETE FROM held_back;
