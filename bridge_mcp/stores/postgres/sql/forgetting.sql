@@ -14,7 +14,7 @@ UPDATE log SET key = :key, body = :body, salt = NULL, digest = :digest WHERE con
 -- The messages whose text stands in one of these entries; `seqs` is a JSON list.
 SELECT seq FROM messages
 WHERE conversation = :id
-    AND (seq IN (SELECT jsonb_array_elements_text(CAST(:seqs AS jsonb))) OR edited IN (SELECT jsonb_array_elements_text(CAST(:seqs AS jsonb))));
+    AND (seq IN (SELECT CAST(jsonb_array_elements_text(CAST(:seqs AS jsonb)) AS bigint)) OR edited IN (SELECT CAST(jsonb_array_elements_text(CAST(:seqs AS jsonb)) AS bigint)));
 
 -- name: events_of_conversation(name)
 SELECT cursor, seq, type FROM events WHERE conversation = :name AND seq IS NOT NULL ORDER BY cursor;
