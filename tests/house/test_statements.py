@@ -23,7 +23,7 @@ ONLY_SQLITE = {
     *("fts_insert_messages", "fts_optimize", "fts_progress", "fts_set_progress"),
 }
 ONLY_POSTGRES = {
-    *("begun", "fate", "lease_fence", "lock_for", "notify"),  # transactions
+    *("begun", "fate", "is_entry", "lease_fence", "lock_for", "notify"),  # transactions
     "workers_alive",  # SQLite has one process that works
     *("conversation_rows_to_write", "seqs_of_keys"),  # several at once, read ahead
     *("insert_conversation_as", "new_conversation_ids"),  # under a number that was taken before

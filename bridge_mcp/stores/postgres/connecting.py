@@ -13,7 +13,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
 from bridge_mcp.core.errors import BadInput, ConfigError, StoreError
-from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
+from bridge_mcp.stores.postgres.errors import ConnectionLost, refusal, store_error
 
 __all__ = ["CONNECT_S", "Database"]
 
@@ -77,12 +77,11 @@ class Database:
         Raises:
             ConfigError: it is neither.
         """
-        try:
-            given = conninfo.conninfo_to_dict(url)
-        except psycopg.Error:  # what it says holds a part of the URL
+        given = parameters(url)
+        if given is None:
             raise ConfigError(
                 "The URL of the store cannot be read.", fix='Write "postgresql://USER@HOST/DATABASE" as [store] url.'
-            ) from None
+            )
         self._given = {**DEFAULTS, **given}
         self.password = str(given.get("password") or "")
         host, port = given.get("host") or given.get("hostaddr") or "", given.get("port") or ""
@@ -105,9 +104,7 @@ class Database:
                 return self._connected(read_only=read_only)
             except psycopg.Error as exc:
                 error = store_error(self.place, exc, lost=True)
-                # A server that starts, or ends, says so with a code of its own; refusals are for people.
-                passing = exc.sqlstate is None or exc.sqlstate.startswith(("57", "08", "53"))
-                if not passing or time.monotonic() > until:
+                if refusal(str(exc)) or time.monotonic() > until:
                     raise self._without_password(error) from None
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, RETRY_S[1])
@@ -137,6 +134,14 @@ class Database:
             connection.close()
             raise
         return connection
+
+
+def parameters(url: str) -> dict[str, Any] | None:
+    """What a URL says; None where it cannot be read: what libpq says of it then would show a part of it."""
+    try:
+        return conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        return None
 
 
 def is_lost(connection: psycopg.Connection[Any]) -> bool:

@@ -8,7 +8,7 @@ from psycopg import errors
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.stores.sql.session import Contended
 
-__all__ = ["ConnectionLost", "store_error"]
+__all__ = ["ConnectionLost", "refusal", "store_error"]
 
 CONTENDED = (
     errors.DeadlockDetected,
@@ -36,14 +36,32 @@ FIXES: dict[str, str] = {
     "53100": "Free some space on the disk of Postgres.",
     "53300": "Raise max_connections of Postgres, or run fewer processes of the bridge.",
     "25006": "Name the primary in [store] url (target_session_attrs=read-write): this server is a standby.",
+    "08P01": "See sslmode, sslrootcert in [store] url, and whether that server takes TLS.",
     "XX001": "Postgres finds its data damaged: restore a backup.",
     "XX002": "Postgres finds an index damaged: REINDEX DATABASE, or restore a backup.",
 }
+REFUSED: dict[str, str] = {
+    # by what libpq says where there is no connection yet, and so no SQLSTATE
+    "authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "pg_hba.conf": "28000",
+    "role": "28000",
+    'database "': "3D000",
+    "SSL": "08P01",
+    "certificate": "08P01",
+}
+"""What no waiting helps against."""
+
 UNREACHABLE = "See that Postgres runs and can be reached from here; the bridge goes on by itself then."
 
 
 class ConnectionLost(Contended):
     """The connection is gone, and what was not committed with it."""
+
+
+def refusal(said: str) -> str:
+    """The SQLSTATE of a connection that was refused for good; "" where it may be made later."""
+    return next((state for word, state in REFUSED.items() if word in said), "")
 
 
 def store_error(place: str, exc: Exception, *, lost: bool = False) -> StoreError | BadInput:
@@ -54,7 +72,7 @@ def store_error(place: str, exc: Exception, *, lost: bool = False) -> StoreError
         return Contended(f"The store {place} is busy: {said}.", fix="Try again.")
     if isinstance(exc, VALUES):
         return BadInput(f"A value cannot be stored: {said}.", fix="Use text of whole characters, 64-bit numbers.")
-    fix = FIXES.get(state or "", "")
+    fix = FIXES.get(state or refusal(said), "")
     if lost:
         return ConnectionLost(f"The store {place} cannot be reached: {said}.", fix=fix or UNREACHABLE)
     return StoreError(f"The store {place} failed: {said}.", fix=fix)

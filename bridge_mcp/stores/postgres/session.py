@@ -68,7 +68,9 @@ class Session:
         self._ahead = Ahead()
         self._ids: list[int] = []
         self._events: list[tuple[str, str, int | None, float | None, str | None]] = []
-        self._transaction = ""
+        self._transaction = self._began = ""
+        self._mark: dict[str, object] | None = None
+        """The newest entry of the transaction; its salt is like no other."""
         self.committed = deque[int](maxlen=10_000)
         """The numbers of the transactions that it has committed, for whoever takes them out."""
         self.changes = 0
@@ -149,6 +151,7 @@ class Session:
             self.put("insert_entry_with_free_key", **values)
         if free:
             self._ahead.added(name, key, seq)
+            self._mark = {"id": values["id"], "seq": seq, "salt": values["salt"]}
         return free
 
     def seq_of_key(self, name: str, id: int, key: str) -> int | None:
@@ -270,7 +273,7 @@ class Session:
                 f"one, which knows version {self._version}, had it open.",
                 fix="Upgrade mcp-chat-bridge here too, then start it again.",
             )
-        self._transaction = str(found[0])
+        self._transaction, self._began = str(found[0]), str(found[2])
 
     def commit(self, changed: dict[str, int] | None = None) -> None:
         """Write the events, tell of the commit, and end it: all of it is durable.
@@ -300,32 +303,47 @@ class Session:
         try:
             self._sync()
         except ConnectionLost as lost:
+            mark = self._mark
             self.roll_back()
-            if not self._was_committed(self._transaction, lost):
+            if not self._was_committed(mark, lost):
                 raise
         self.committed.append(int(self._transaction))
         self._forget()
 
-    def _was_committed(self, transaction: str, lost: ConnectionLost) -> bool:
-        """Ask a new connection what became of a transaction.
+    def _was_committed(self, mark: dict[str, object] | None, lost: ConnectionLost) -> bool:
+        """Ask a new connection what became of the transaction.
+
+        An entry that it has written tells for certain. Else its number does, but not beyond a restart of the server:
+        a number that was never written to its disk is given again.
 
         Raises:
-            CommitUnknown: nobody could be asked.
+            CommitUnknown: nobody could be asked, or nobody knows.
         """
+        unknown = f"{lost} Whether what was being written then is stored cannot be told"
         until = time.monotonic() + CONNECT_S
         while True:
             try:
-                status = self.value("fate", transaction=transaction)
+                status, began = self._fate()
+                if status != "in progress" or time.monotonic() > until:
+                    break
             except StoreError as exc:
-                raise CommitUnknown(
-                    f"{lost} Whether what was being written then is stored cannot be told ({exc}).",
-                    fix="The bridge goes on from what is stored.",
-                ) from exc
-            if status != "in progress":
-                return bool(status == "committed")
-            if time.monotonic() > until:
-                raise CommitUnknown(str(lost), fix="The bridge goes on from what is stored.")
+                raise CommitUnknown(f"{unknown} ({exc}).", fix="The bridge goes on from what is stored.") from exc
             time.sleep(0.05)  # the server has not noticed yet that its client is gone
+        if mark is not None and status != "in progress":
+            return bool(self.value("is_entry", **mark))
+        if status == "in progress" or (status == "committed" and began != self._began):
+            raise CommitUnknown(f"{unknown}.", fix="The bridge goes on from what is stored.")
+        return status == "committed"
+
+    def _fate(self) -> tuple[str, str]:
+        """What became of the transaction, and since when the server runs."""
+        try:
+            found = self.row("fate", transaction=self._transaction)
+        except StoreError as exc:
+            if not isinstance(exc.__cause__, psycopg.errors.InvalidParameterValue):
+                raise
+            return "aborted", ""  # "is in the future": the server has forgotten that it gave this number
+        return ("aborted", "") if found is None else (str(found[0]), str(found[1]))
 
     def roll_back(self) -> None:
         """Give up the transaction, if there is one."""
@@ -350,7 +368,7 @@ class Session:
             pipelining.__exit__(None, None, None)
 
     def _forget(self) -> None:
-        self._events, self._ahead = [], Ahead()
+        self._events, self._ahead, self._mark = [], Ahead(), None
 
     def _command(self, sql: str) -> None:
         """Run or send a statement that is no query."""

@@ -1,9 +1,12 @@
 -- name: begun()
--- The transaction's own number, by which its fate can be asked, and the schema's version.
-SELECT CAST(pg_current_xact_id() AS text), version FROM bridge_mcp_schema;
+-- The transaction's own number, by which its fate can be asked, the schema's version, and since when the server runs.
+SELECT CAST(pg_current_xact_id() AS text), version, CAST(pg_postmaster_start_time() AS text) FROM bridge_mcp_schema;
 
 -- name: fate(transaction)
-SELECT pg_xact_status(CAST(:transaction AS xid8));
+SELECT pg_xact_status(CAST(:transaction AS xid8)), CAST(pg_postmaster_start_time() AS text);
+
+-- name: is_entry(id, seq, salt)
+SELECT EXISTS (SELECT 1 FROM log WHERE conversation = :id AND seq = :seq AND salt = :salt);
 
 -- name: lock_for(what)
 SELECT pg_advisory_xact_lock(hashtext('bridge_mcp'), hashtext(:what));
