@@ -13,7 +13,8 @@ import pytest
 from bridge_mcp.core.events import Event
 from bridge_mcp.ports import EventPage, Store
 from bridge_mcp.stores.postgres import open_store
-from bridge_mcp.stores.postgres.session import CHANNEL, statements
+from bridge_mcp.stores.postgres.notices import CHANNEL
+from bridge_mcp.stores.postgres.statements import statements
 from bridge_mcp.testing import ManualClock
 from tests.contract.store_kit import SOON_S, heard
 from tests.servers.launch import eventually

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import time
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,30 +16,17 @@ from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.postgres.ahead import Ahead, columns
 from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, is_lost
 from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
+from bridge_mcp.stores.postgres.notices import CHANNEL, Events, payload
+from bridge_mcp.stores.postgres.statements import statements
 from bridge_mcp.stores.postgres.words import WORDS, PostgresWords
-from bridge_mcp.stores.sql.session import CommitUnknown, Contended, Row, named_statements
+from bridge_mcp.stores.sql.session import CommitUnknown, Row
 
-__all__ = ["CHANNEL", "Session", "statements"]
+__all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "bridge_mcp"
-"""Where commits are told of (NOTIFY)."""
-
-MAX_PAYLOAD = 7_900
-"""Bytes that a notice may have (8000 in Postgres); of more, it says that anything may have changed."""
-
-NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
-
 IDS = 64
 """Numbers of conversations that are taken from the sequence at once; those that are not used are missing."""
-
-
-@cache
-def statements() -> dict[str, bytes]:
-    """The text of each named statement, with the driver's placeholders."""
-    texts = named_statements(Path(__file__).with_name("sql"))
-    return {name: NAMED.sub(r"%(\1)s", text.replace("%", "%%")).rstrip(";").encode() for name, text in texts.items()}
 
 
 class Session:
@@ -67,7 +50,7 @@ class Session:
         self._pipeline: psycopg.Pipeline | None = None
         self._ahead = Ahead()
         self._ids: list[int] = []
-        self._events: list[tuple[str, str, int | None, float | None, str | None]] = []
+        self._events = Events()
         self._transaction = self._began = ""
         self._mark: dict[str, object] | None = None
         """The newest entry of the transaction; its salt is like no other."""
@@ -167,7 +150,7 @@ class Session:
     ) -> None:
         """Add an event to the feed with this commit."""
         self.changes += 1
-        self._events.append((type, conversation, seq, at, body if seq is None else None))
+        self._events.add(type, conversation, seq=seq, at=at, body=body if seq is None else None)
 
     def alone(self, what: str) -> None:
         """Until the commit no other transaction goes on that asks for the same."""
@@ -285,18 +268,7 @@ class Session:
         """
         events = self._events
         if events:
-            types, conversations, seqs, ats, bodies = (list(column) for column in zip(*events, strict=True))
-            self._send(
-                "insert_events",
-                {
-                    "count": len(events),
-                    "types": types,
-                    "conversations": conversations,
-                    "seqs": seqs,
-                    "ats": ats,
-                    "bodies": bodies,
-                },
-            )
+            self._send("insert_events", events.columns())
         if changed is None or changed or events:
             self._send("notify", {"channel": CHANNEL, "payload": f"{self._transaction} {payload(changed)}"})
         self._command("COMMIT")
@@ -368,7 +340,7 @@ class Session:
             pipelining.__exit__(None, None, None)
 
     def _forget(self) -> None:
-        self._events, self._ahead, self._mark = [], Ahead(), None
+        self._events, self._ahead, self._mark = Events(), Ahead(), None
 
     def _command(self, sql: str) -> None:
         """Run or send a statement that is no query."""
@@ -404,14 +376,3 @@ class Session:
             connection.close()
         with suppress(psycopg.Error):
             self._leave_pipeline()
-
-
-def payload(changed: dict[str, int] | None) -> str:
-    """What a notice says: the conversations with their next seqs, as JSON; "" for anything."""
-    if changed is None:
-        return ""
-    told = json.dumps(changed, separators=(",", ":"), ensure_ascii=False)
-    return told if len(told.encode()) <= MAX_PAYLOAD and "\0" not in told else ""
-
-
-__all__ += ["Contended"]

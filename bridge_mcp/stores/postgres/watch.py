@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 import psycopg
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.stores.postgres.connecting import Database
-from bridge_mcp.stores.postgres.session import CHANNEL
+from bridge_mcp.stores.postgres.notices import CHANNEL, told_by
 
 __all__ = ["Watcher"]
 
@@ -171,13 +170,3 @@ class Watcher:
             self._loop.call_soon_threadsafe(self._notify, changed)
         except RuntimeError:  # it is closed: nobody is there any more
             self._closed = True
-
-
-def told_by(payload: bytes) -> tuple[int, Mapping[str, int] | None]:
-    """The transaction that a notice tells of, -1 for none, and what it has changed; None for anything."""
-    number, _, changed = payload.partition(b" ")
-    try:
-        told = msgspec.json.decode(changed, type=dict[str, int]) if changed else None
-        return int(number), told
-    except ValueError:  # anybody who has the database may send notices
-        return -1, None
