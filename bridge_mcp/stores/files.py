@@ -22,7 +22,7 @@ from bridge_mcp.core.errors import BadInput, NotFound, StoreError
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.ports import KEPT
 
-__all__ = ["MAX_FOLDER", "MAX_KEPT_FILE", "FileFolder"]
+__all__ = ["MAX_FOLDER", "MAX_KEPT_FILE", "ROOM", "FileFolder", "check_size", "hash_of", "removed"]
 
 MAX_KEPT_FILE = 20_000_000
 MAX_FOLDER = 1_000_000_000
@@ -31,6 +31,38 @@ ROOM = 0.9
 """How full the folder is after files were removed: else every file would remove another."""
 
 REF = re.compile(rf"{KEPT}([0-9a-f]{{64}})")
+
+
+def check_size(data: bytes, most: int) -> None:
+    """Raise where a file is larger than one may be.
+
+    Raises:
+        BadInput: it is.
+    """
+    if len(data) > most:
+        raise BadInput(
+            f"A file of {len(data):,} bytes is too large to keep: the limit is {most:,}.",
+            fix="Raise max_file_mb in [store], or use a smaller file.",
+        )
+
+
+def hash_of(ref: str) -> str:
+    """The SHA-256 in a reference.
+
+    Raises:
+        NotFound: it is no reference of ours.
+    """
+    found = REF.fullmatch(ref)
+    if found is None:
+        raise NotFound(f"'{ref[:100]}' is not a file of the bridge.", fix="Pass a reference as a message shows it.")
+    return found[1]
+
+
+def removed() -> NotFound:
+    """The error for a file that was kept and is not there."""
+    return NotFound(
+        "This file was removed to make room for newer ones.", fix="Raise max_files_mb in [store] to keep more."
+    )
 
 
 class FileFolder:
@@ -45,25 +77,16 @@ class FileFolder:
 
     async def put(self, data: bytes, *, mime: str = "", name: str = "") -> Attachment:
         """See `ports.Files`."""
-        if len(data) > self.max_file:
-            raise BadInput(
-                f"A file of {len(data):,} bytes is too large to keep: the limit is {self.max_file:,}.",
-                fix="Raise max_file_mb in [store], or use a smaller file.",
-            )
+        check_size(data, self.max_file)
         digest = await anyio.to_thread.run_sync(self._keep, data)
         return Attachment(f"{KEPT}{digest}", attachment_kind(mime), mime, name=plain_name(name), size=len(data))
 
     async def read(self, ref: str) -> bytes:
         """See `ports.Files`."""
-        found = REF.fullmatch(ref)
-        if found is None:
-            raise NotFound(f"'{ref[:100]}' is not a file of the bridge.", fix="Pass a reference as a message shows it.")
         try:
-            return await anyio.to_thread.run_sync(self._read, self._path(found[1]))
+            return await anyio.to_thread.run_sync(self._read, self._path(hash_of(ref)))
         except FileNotFoundError:
-            raise NotFound(
-                "This file was removed to make room for newer ones.", fix="Raise max_files_mb in [store] to keep more."
-            ) from None
+            raise removed() from None
         except OSError as exc:
             raise StoreError(f"{exc.filename} cannot be read: {exc.strerror}.") from exc
 

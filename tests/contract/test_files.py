@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -11,6 +12,64 @@ import pytest
 from bridge_mcp.core.errors import BadInput, NotFound, StoreError
 from bridge_mcp.ports import KEPT, Files
 from bridge_mcp.stores.files import FileFolder
+from bridge_mcp.stores.postgres.connecting import Database
+from bridge_mcp.stores.postgres.files import PostgresFiles
+from bridge_mcp.stores.postgres.migrate import migrate
+
+Place = Callable[..., FileFolder | PostgresFiles]
+
+
+@pytest.fixture(params=["folder", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Makes files over one and the same place, as any number of processes would."""
+
+    def folder(most: int = 1000) -> FileFolder:
+        return FileFolder(tmp_path / "files", max_file=100, max_folder=most)
+
+    def table(most: int = 1000) -> PostgresFiles:
+        return PostgresFiles(url, max_file=100, max_total=most)
+
+    if request.param == "folder":
+        return folder
+    url = request.getfixturevalue("database").tcp_url
+    migrate(Database(url))
+    return table
+
+
+async def test_every_place_keeps_bytes_once_and_gives_them_by_their_reference(place: Place) -> None:
+    files, other = place(), place()
+    image = await files.put(b"\x89PNG\0", mime="image/png", name="a.png")
+    assert (image.ref[: len(KEPT)], image.kind, image.size) == (KEPT, "image", 5)
+    assert await other.read(image.ref) == b"\x89PNG\0"
+    assert (await other.put(b"\x89PNG\0")).ref == image.ref
+    await other.remove(image.ref)
+    await other.remove("kept:nothing")
+    with pytest.raises(NotFound, match="removed to make room"):
+        await files.read(image.ref)
+    with pytest.raises(NotFound, match="is not a file of the bridge"):
+        await files.read("kept:../../etc/passwd")
+    with pytest.raises(BadInput, match="101 bytes is too large"):
+        await files.put(b"x" * 101)
+    if isinstance(files, PostgresFiles) and isinstance(other, PostgresFiles):
+        await files.close()
+        assert (await files.put(b"again")).size == 5, "it connects again"
+        await files.close()
+        await other.close()
+
+
+async def test_every_place_makes_room(place: Place) -> None:
+    files = place(most=500)
+    refs = [(await files.put(bytes([number]) * 100)).ref for number in range(8)]
+    left = 0
+    for ref in refs:
+        try:
+            left += len(await files.read(ref))
+        except NotFound:
+            continue
+    assert 300 <= left <= 500
+    assert await files.read(refs[-1])
+    if isinstance(files, PostgresFiles):
+        await files.close()
 
 
 def kept(folder: Path) -> list[Path]:

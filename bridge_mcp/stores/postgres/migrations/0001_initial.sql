@@ -337,6 +337,17 @@ CREATE TABLE undelivered (
     reason text NOT NULL
 );
 
+-- Files from chats and tools. Many machines share a store, and a folder is of one machine alone.
+CREATE TABLE kept_files (
+    hash text COLLATE "C" PRIMARY KEY,  -- SHA-256 of the bytes, in hexadecimal
+    size bigint NOT NULL,
+    used_at double precision NOT NULL,  -- to some minutes
+    body bytea NOT NULL
+);
+
+ALTER TABLE kept_files ALTER COLUMN body SET STORAGE EXTERNAL;
+CREATE INDEX kept_files_by_use ON kept_files (used_at, hash) INCLUDE (size);
+
 CREATE FUNCTION chat_of(conversation text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN strpos(conversation, '/') = 0 THEN conversation
