@@ -78,7 +78,7 @@ class FileFolder:
     async def put(self, data: bytes, *, mime: str = "", name: str = "") -> Attachment:
         """See `ports.Files`."""
         check_size(data, self.max_file)
-        digest = await anyio.to_thread.run_sync(self._keep, data)
+        digest = await anyio.to_thread.run_sync(self.keep, data)
         return Attachment(f"{KEPT}{digest}", attachment_kind(mime), mime, name=plain_name(name), size=len(data))
 
     async def read(self, ref: str) -> bytes:
@@ -115,8 +115,12 @@ class FileFolder:
             os.utime(path)  # it is in use: the last to be removed
         return data
 
-    def _keep(self, data: bytes) -> str:
-        """Write the bytes, unless they are there."""
+    def keep(self, data: bytes) -> str:
+        """Write the bytes, unless they are there; their SHA-256.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
         try:

@@ -98,7 +98,7 @@ def version(connection: psycopg.Connection[Any], place: str) -> int:
 
     Raises:
         NewerSchema: a newer bridge_mcp has been here.
-        StoreError: tables of ours are there without our note: it is something else.
+        StoreError: a move is not finished, or tables of ours are there without our note: it is something else.
     """
     rows = connection.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
@@ -115,6 +115,11 @@ def version(connection: psycopg.Connection[Any], place: str) -> int:
         return 0
     row = connection.execute(f"SELECT version FROM {VERSION_TABLE}").fetchone()
     found = 0 if row is None else int(row[0])
+    if found < 0:
+        raise StoreError(
+            f"A bridge is being moved into {place}, and that is not finished.",
+            fix="Run bridge-mcp migrate --from … --to … again: it goes on where it stopped. Or drop the database.",
+        )
     if found > newest():
         raise NewerSchema(
             f"The store {place} has schema version {found}; this bridge_mcp knows versions up to {newest()}.",
