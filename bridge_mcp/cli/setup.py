@@ -6,9 +6,12 @@ import os
 import shlex
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.text import Text
 
 from bridge_mcp.channels.registry import plug, type_names
@@ -20,7 +23,7 @@ from bridge_mcp.cli.texts import keeping
 from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import template as all_keys
-from bridge_mcp.core.errors import BadInput, BridgeError
+from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
 from bridge_mcp.core.safe_text import visible
 
 __all__ = ["init", "migrate", "rebuild"]
@@ -120,21 +123,43 @@ def absolute(path: Path | None) -> Path | None:
     return named / CONFIG_NAME if named.is_dir() else named
 
 
-def migrate(*, common: Common = USUAL) -> int:
-    """Bring the store to this version's schema, or make it. Nothing is lost; newer stores are refused.
+def migrate(
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    common: Common = USUAL,
+) -> int:
+    """Bring the store to this version's schema, or make it; or move a whole bridge to another store.
 
-    No engine of an older version may run meanwhile.
+    Nothing is lost; newer stores are refused. No engine of an older version may run meanwhile. A move reads one store
+    and fills another, which is a store once all is there: rows are counted, and every hash chain is computed anew.
+    Interrupted, it goes on when it is run again. Nothing may run on either meanwhile.
+
+    Parameters
+    ----------
+    from_
+        The store that is moved: sqlite:///PATH, postgresql://USER@HOST/DATABASE, or env:NAME or file:PATH of a URL.
+    to
+        Where it goes to: a file that is not there, or an empty database.
     """
     from bridge_mcp.place import PulseFile, owner_of
-    from bridge_mcp.stores.sqlite.migrate import migrate as bring
-    from bridge_mcp.stores.sqlite.migrate import migrations, schema_version
+    from bridge_mcp.stores import opening
 
     config = common.prepare()
-    path = config.store_path
-    before = schema_version(path)
+    if from_ or to:
+        from bridge_mcp.cli.moving import moved
+
+        if not (from_ and to):
+            raise BadInput("A move has a --from and a --to.", fix="Name both stores.")
+        return moved(config, from_, to)
+    if config.store.lacking:
+        raise ConfigError(f"The store cannot be found: {config.store.lacking}", fix="See [store] in bridge.toml.")
+    url = config.store.direct
+    before = opening.schema_version(url)
+    owner = partial(owner_of, config.lock_path, PulseFile(config.lock_path))
     with progress(console(stderr=True), keeping.MIGRATING) as migrated:
-        bring(path, owner=partial(owner_of, config.lock_path, PulseFile(config.lock_path)), progress=migrated)
-    console().print(keeping.migrated(path, before, len(migrations())))
+        opening.migrate(url, owner=nullcontext if config.store.is_postgres else owner, progress=migrated)
+    console().print(keeping.migrated(config.store.where, before, opening.schema_version(url) or 0))
     return 0
 
 

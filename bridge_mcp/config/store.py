@@ -44,6 +44,11 @@ class StoreAddress(HidesFields, frozen=True):
         return self.url.startswith(POSTGRES)
 
     @property
+    def where(self) -> str:
+        """The file, or the database, for people."""
+        return self.shown.removeprefix("sqlite:///")
+
+    @property
     def direct(self) -> str:
         """The URL for notices, advisory locks and migrations."""
         return self.direct_url or self.url

@@ -19,7 +19,7 @@ from bridge_mcp.ports import Rules
 from bridge_mcp.telemetry.settings import TelemetrySettings
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["ChannelSettings", "Client", "Config"]
+__all__ = ["ChannelSettings", "Client", "Config", "files_beside", "lock_beside"]
 
 
 class ChannelSettings(Struct, frozen=True):
@@ -135,8 +135,7 @@ class Config(HidesFields, frozen=True):
     @property
     def files_path(self) -> Path:
         """The folder of kept files: one beside each store. Postgres keeps them itself."""
-        default = self.store_path == self.state_dir / STORE_NAME
-        return self.state_dir / "files" if default else self.store_path.with_name(f"{self.store_path.name}.files")
+        return files_beside(self.store_path, self.state_dir)
 
     @property
     def tokens_path(self) -> Path:
@@ -161,9 +160,17 @@ class Config(HidesFields, frozen=True):
         """
         if self.store.is_postgres:
             return self.state_dir / f"postgres-{self.store.name}.engine.lock"
-        default = self.state_dir / STORE_NAME
-        path = self.store_path
-        return self.state_dir / "engine.lock" if path == default else path.with_name(f"{path.name}.engine.lock")
+        return lock_beside(self.store_path, self.state_dir)
+
+
+def files_beside(store: Path, state: Path) -> Path:
+    """The folder of the files of a SQLite store; `state` is the state folder."""
+    return state / "files" if store == state / STORE_NAME else store.with_name(f"{store.name}.files")
+
+
+def lock_beside(store: Path, state: Path) -> Path:
+    """The file whose lock the engine of a SQLite store holds."""
+    return state / "engine.lock" if store == state / STORE_NAME else store.with_name(f"{store.name}.engine.lock")
 
 
 STORE_NAME = "bridge.db"

@@ -31,6 +31,9 @@ ONLY_POSTGRES = {
     "insert_events",
     "read_all",
     *("delete_all_words", "delete_words", "delete_words_of", "put_words"),
+    # files, which SQLite has in a folder
+    *("use_kept_file", "has_kept_file", "put_kept_file", "kept_file", "delete_kept_file", "kept_files_size"),
+    *("delete_kept_files_beyond", "kept_file_hashes"),
     "settle_numbers",  # sequences, which SQLite has not
 }
 OTHER_PARAMETERS = {

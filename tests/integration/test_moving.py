@@ -50,10 +50,9 @@ async def filled(folder: Path) -> Path:
         await bridge.wait_for(OWNER, turn.id, timeout_s=10)
         await bridge.run_turn(OWNER, "local/other", "delete waits.txt", wait_s=10)
         for number in range(60):
-            await store.log.record(
-                "family/42", Heard(f"message \u4f60\u597d {number} \0", Sender("7", "Ann"), f"k{number}")
-            )
-        await store.log.record("family/42", Edited(0, "quite another text", "7", f"e{0}"))
+            text = f"message \u4f60\u597d {number} \0"
+            await store.log.record("family/42", Heard(text, Sender("7", "Ann"), f"k{number}", to="off"))
+        await store.log.record("family/42", Edited(0, "quite another text", key="e0"))
         await store.clients.add(StoredClient("ann", "hash", frozenset({"read"})))
         await store.grants.add(Grant(0, "files__*", expires_at=9e9, by="owner"))
         await store.access.pair(Pairing("family", "43", "user", name="Bob"))

@@ -124,3 +124,21 @@ def forgotten(subject: str) -> str:
         "of the log's chain covers it), how many entries it had and when, tokens and cost, and a digest of each. "
         "Not in reach: what models, tools, platforms and earlier backups hold."
     )
+
+
+# -- a move to another store ---------------------------------------------------------------------------------
+
+NOT_MOVED = "Not all has arrived as it was. The target is no store; remove it and begin anew. The source is unchanged."
+AFTER_A_MOVE = (
+    "Set [store] url (or url_env) to the new store for every process of the bridge. The old store is as it was: do not "
+    "start a bridge on it again. Logins to tool servers (the folder oauth) and bridge.toml are not in a store."
+)
+STAGES = {"words": "Indexing words", "files": "Moving files", "check": "Checking every hash chain"}
+
+
+def moving(stage: str) -> str:
+    return STAGES.get(stage, f"Moving {stage}")
+
+
+def moved(contents: str, rows: int, *, files: int, seconds: float) -> str:
+    return f"Moved {contents}: {rows:,} rows and {counted(files, 'kept file')} in {seconds:,.1f} s."

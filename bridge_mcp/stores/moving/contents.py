@@ -87,7 +87,7 @@ class DatabaseFiles:
         """Into its table."""
         self._run("put_kept_file", hash=digest, size=len(data), body=data)
 
-    def _run(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+    def _run(self, statement: str, **values: object) -> list[Row]:
         with self._database.connect() as connection:
             try:
                 cursor = connection.execute(statements()[statement], values)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,9 @@ from bridge_mcp.stores.sqlite.session import BROKEN
 from bridge_mcp.stores.sqlite.session import store_error as sqlite_error
 
 __all__ = ["End", "PostgresEnd", "SqliteEnd"]
+
+GONE_S = 2.0
+"""How long connections may take to be gone."""
 
 MOVING = ".moving"
 """Behind the name of a file that is being written."""
@@ -264,12 +268,14 @@ class PostgresEnd:
         Raises:
             StoreError: they have.
         """
-        found = self._rows(
+        until = time.monotonic() + GONE_S
+        while found := self._rows(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )[0][0]
-        if found:
-            raise StoreError(f"{self.place} is in use by {found} other connections.", fix=RUNS)
+        )[0][0]:
+            if time.monotonic() > until:
+                raise StoreError(f"{self.place} is in use by {found} other connections.", fix=RUNS)
+            time.sleep(0.02)  # one that was closed a moment ago is still listed
 
     def columns(self, table: str) -> tuple[str, ...]:
         """See `End`."""
