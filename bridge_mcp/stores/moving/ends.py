@@ -155,19 +155,12 @@ class SqliteEnd:
     def put(self, table: str, columns: Sequence[str], rows: Sequence[Row], state: object) -> None:
         """See `End`."""
         marks = ", ".join("?" * len(columns))
-        with self._told():
-            connection = self._open()
+        reached = (table, msgspec.json.encode(state).decode())
+        with self._told(), self._open() as connection:  # which commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                if rows:
-                    connection.executemany(f'INSERT INTO "{table}" ({spelled(columns)}) VALUES ({marks})', rows)
-                connection.execute(
-                    "INSERT OR REPLACE INTO moving VALUES (?, ?)", (table, msgspec.json.encode(state).decode())
-                )
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+            if rows:
+                connection.executemany(f'INSERT INTO "{table}" ({spelled(columns)}) VALUES ({marks})', rows)
+            connection.execute("INSERT OR REPLACE INTO moving VALUES (?, ?)", reached)
 
     def state(self, name: str) -> Any:
         """See `End`."""
