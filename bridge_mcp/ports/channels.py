@@ -228,6 +228,8 @@ class Outgoing(Struct, frozen=True):
     question: Question | None = None
     key: str = ""
     """The bridge's own name of the message, the same at every try; a platform may know a repeat by it."""
+    at: float = 0.0
+    """When it was written, in epoch seconds; 0 where nobody says."""
 
 
 class Edit(Struct, frozen=True):

@@ -97,3 +97,5 @@ async def test_kills_lose_nothing_and_repeat_nothing(platform: Platform, tmp_pat
     assert heard == Counter(f"number {number}." for number in range(count)), f"seed {seed}"
     twice = {text: times for text, times in told(people).items() if times > 1 and text != "echo: hello"}
     assert twice == {}, f"seed {seed}"
+    kept = f"0 lost, 0 twice, {len(missing)} uncertain, seed {seed}"
+    sys.stdout.write(f"{platform.name}: {count} messages, {kills} kills: {kept}\n")

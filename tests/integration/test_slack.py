@@ -14,9 +14,11 @@ import pytest
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.channels.slack.channel import SlackChannel
-from bridge_mcp.channels.slack.settings import SlackSettings
+from bridge_mcp.channels.slack.settings import Patience, SlackSettings
+from bridge_mcp.channels.slack.web import MAX_ANSWER, SlackWeb
+from bridge_mcp.channels.slack.web import Fault as WebFault
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.ports import Outgoing
+from bridge_mcp.ports import Outgoing, Upload
 from bridge_mcp.service import OWNER
 from tests.channels.platforms import WAIT_S
 from tests.channels.slack_platform import Slack, SlackPlace
@@ -388,3 +390,70 @@ async def test_a_file_that_slack_does_not_give_is_told(server: SlackServer, tmp_
             await bridge.fetch_attachment(OWNER, heard.id)
         assert (await bridge.fetch_attachment(OWNER, heard.id)).data == b"x" * 100
         assert it.assembly is not None
+
+
+async def test_a_file_that_went_out_before_a_crash_is_found_by_what_was_uploaded(server: SlackServer) -> None:
+    """A channel that begins anew knows nothing of the first try; a file that is sent again later is another message."""
+    ann = server.user("Ann")
+    await ann.says(ann.dm, "hi")
+    upload = Upload("file", "plan.txt", "text/plain", data=b"the plan")
+    first = Outgoing(ann.address, "", (upload,), key="family/x#1", at=time.time())
+    assert await sent_by(server, first) == await sent_by(server, first)
+    assert len(server.ours(ann.dm)) == 1
+    later = Outgoing(ann.address, "", (upload,), key="family/x#2", at=time.time() + 10)
+    assert await sent_by(server, later) != await sent_by(server, first)
+    other = Upload("file", "plan.txt", "text/plain", data=b"another plan")
+    await sent_by(server, Outgoing(ann.address, "", (other,), key="family/x#3", at=time.time()))
+    assert len(server.ours(ann.dm)) == 3
+
+
+async def sent_by(server: SlackServer, action: Outgoing) -> tuple[str, ...]:
+    """What a channel that begins anew makes of an action."""
+    channel = SlackChannel(
+        SlackSettings("here", server.bot_token, server.app_token, api_base_url=server.url), WallClock()
+    )
+    (part,) = channel.parts(action)
+    return await channel.send(part)
+
+
+async def test_an_answer_that_is_too_long_is_not_read_to_its_end(server: SlackServer) -> None:
+    ann = server.user("Ann")
+    await ann.says(ann.dm, "x" * (MAX_ANSWER + 1))
+    settings = SlackSettings("here", server.bot_token, server.app_token, api_base_url=server.url)
+    web = SlackWeb(settings, Patience())
+    async with web.open():
+        with pytest.raises(WebFault, match="ClientPayloadError"):
+            await web.call(web.client.conversations_history, channel=ann.dm.id, limit=1)
+
+
+async def test_a_slow_pace_is_no_failure(server: SlackServer) -> None:
+    """More messages than a burst: Slack refuses none of them."""
+    ann = server.user("Ann")
+    await ann.says(ann.dm, "hi")
+    server.messages_per_s = 1
+    settings = SlackSettings("here", server.bot_token, server.app_token, api_base_url=server.url)
+    channel = SlackChannel(settings, WallClock())
+    for number in range(5):
+        (part,) = channel.parts(Outgoing(ann.address, f"n {number}", key=f"k#{number}"))
+        await channel.send(part)
+    assert len(server.ours(ann.dm)) == 5
+    assert server.refused == 0
+
+
+@pytest.mark.parametrize("hours", [0, 12])
+async def test_what_was_written_before_the_first_start_is_read_where_the_owner_wants(
+    server: SlackServer, tmp_path: Path, hours: int
+) -> None:
+    ann = server.user("Ann")
+    await ann.says(ann.dm, "are you there?")
+    platform = Own(server)
+    platform.more = f"first_h = {hours}\n"
+    async with staged(tmp_path, platform) as it:
+        it.waits = False
+        async with it.up() as bridge:
+            await bridge.pair_chat(OWNER, channel="family", chat=ann.address)
+            await it.ready()
+            await ann.says(ann.dm, "now?")
+            await server.until(lambda: any("now?" in shown(each) for each in server.ours(ann.dm)), WAIT_S)
+            heard = await it.heard(ann.address)
+    assert heard == (["are you there?", "now?"] if hours else ["now?"])

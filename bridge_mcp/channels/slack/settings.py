@@ -44,6 +44,8 @@ class SlackSettings(HidesFields, frozen=True):
     """Whether a reply in a thread is shown as it grows."""
     reactions: bool = False
     """Whether reactions become events."""
+    first_s: float = 0.0
+    """Seconds before the first connection ever from which messages are read."""
     lacking: str = ""
     """A missing setting (a token), with the fix; not empty: the channel cannot work, and nothing is sent."""
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 
+from pydantic import Field
+
 from bridge_mcp.channels.plug import ChannelType, Found, Given, KeyReader, PlatformKeys, Text
 from bridge_mcp.channels.slack.channel import SlackChannel
 from bridge_mcp.channels.slack.manifest import steps
@@ -43,6 +45,8 @@ class SlackKeys(PlatformKeys):
     """Whether replies in threads are shown as they grow; the app needs Slack's features for agents."""
     reactions: bool = False
     """Whether reactions become events."""
+    first_h: float = Field(default=0.0, ge=0, le=720)
+    """Hours before the very first connection from which messages are read and answered; later gaps are read anyway."""
 
 
 def check(section: SlackKeys, keys: KeyReader) -> SlackSettings:
@@ -70,6 +74,7 @@ def check(section: SlackKeys, keys: KeyReader) -> SlackSettings:
         threads=section.threads,
         stream=section.stream,
         reactions=section.reactions,
+        first_s=section.first_h * 3600,
         lacking=keys.lacking(),
     )
 
@@ -127,6 +132,7 @@ TEMPLATE = """\
 # threads = true                           # a mention in a channel begins a thread, a conversation of its own
 # stream = true                            # show replies in threads as they grow, where the app may
 # reactions = true                         # events of people who react
+# first_h = 12                             # hours before the very first start from which messages are read, too
 """
 
 TYPE = ChannelType(SlackKeys, check, make, probe=probe, template=TEMPLATE, setup=steps, user_id=USER)

@@ -14,6 +14,7 @@ import anyio
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bridge_mcp.channels.slack.rates import Pace
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
 
 __all__ = ["Fault", "SlackWeb"]
@@ -25,6 +26,8 @@ SDK.setLevel(logging.CRITICAL)
 UNSURE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Errors of Slack's behind which an operation may have taken effect."""
 
+MAX_ANSWER = 8_000_000
+"""Bytes of one answer: 200 messages with all their blocks are some 3 MB."""
 LONGEST_WAIT_S = 3600.0
 """No longer than that is waited without asking again, whatever an answer says."""
 
@@ -50,11 +53,33 @@ class Fault(Exception):
         return self.told
 
 
+class Bounded(aiohttp.ClientResponse):
+    """A response whose whole body has at most `MAX_ANSWER` bytes. So the library reads it; files are read in pieces."""
+
+    async def read(self) -> bytes:
+        """As in aiohttp.
+
+        Raises:
+            aiohttp.ClientPayloadError: it is longer.
+        """
+        if self._body is None:
+            parts, left = list[bytes](), MAX_ANSWER
+            async for part in self.content.iter_any():
+                parts.append(part)
+                left -= len(part)
+                if left < 0:
+                    self.close()
+                    raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_ANSWER:,} bytes")
+            self._body = b"".join(parts)
+        return self._body
+
+
 class SlackWeb:
     """The Web API, as one app's bot."""
 
     def __init__(self, settings: SlackSettings, patience: Patience) -> None:
         self.settings, self.patience = settings, patience
+        self._pace = Pace()
         self._users = 0
         self._lock = anyio.Lock()
         self._client: AsyncWebClient | None = None
@@ -78,7 +103,7 @@ class SlackWeb:
         async with self._lock:
             if not self._users:
                 timeout = aiohttp.ClientTimeout(total=self.patience.request)
-                self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True)
+                self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True, response_class=Bounded)
                 self._client = AsyncWebClient(
                     self.settings.bot_token,
                     base_url=self.settings.base_url,
@@ -103,6 +128,8 @@ class SlackWeb:
         Raises:
             Fault: it gave no good answer.
         """
+        if wait := await self._pace.turn(getattr(method, "__name__", ""), arguments):
+            raise Fault("ratelimited", "Slack's rate is kept", retry_after_s=wait)
         try:
             answer = await method(**arguments)
         except SlackApiError as exc:

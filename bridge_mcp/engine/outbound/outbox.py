@@ -315,6 +315,7 @@ class OutboxWorker:
             message.silent or self._quiet(address.channel, self._clock.now()) > 0,
             message.question,
             message.id,
+            message.at,
         )
 
     async def _target(self, message: Message) -> tuple[str, ...]:

@@ -61,6 +61,11 @@ class SlackServer:
         self.calls: list[Call] = []
         self.faults: dict[str, deque[Fault]] = {}
         self.changes = self.deliveries.changes
+        self.messages_per_s = 0.0
+        """How many messages a channel takes in a second, and four at once after a rest; 0: any number."""
+        self.refused = 0
+        """Requests that came too fast."""
+        self._full: dict[str, float] = {}
         self._tickets: set[str] = set()
         self._runner: web.AppRunner | None = None
         self.base = ""
@@ -141,6 +146,10 @@ class SlackServer:
         if fault.retry_after is not None:
             call.answer = {"ok": False, "error": "ratelimited"}
             return web.json_response(call.answer, status=429, headers={"Retry-After": f"{fault.retry_after:g}"})
+        if method == "chat.postMessage" and self._too_fast(str(given.get("channel"))):
+            self.refused += 1
+            call.answer = {"ok": False, "error": "ratelimited"}
+            return web.json_response(call.answer, status=429, headers={"Retry-After": "1"})
         wrong = bool(fault.error) or fault.status != 200 or fault.hangs_up
         if not wrong or fault.takes_effect:
             call.answer = self._answer(method, given, request)
@@ -154,6 +163,17 @@ class SlackServer:
         if fault.error:
             return web.json_response({"ok": False, "error": fault.error})
         return web.json_response(call.answer, headers={"x-oauth-scopes": SCOPES} if method == "auth.test" else {})
+
+    def _too_fast(self, channel: str) -> bool:
+        """https://docs.slack.dev/apis/web-api/rate-limits: one message a second in a channel, with short bursts."""
+        if not self.messages_per_s:
+            return False
+        now, every = time.monotonic(), 1 / self.messages_per_s
+        full = max(now, self._full.get(channel, now)) + every
+        if full - now > 4 * every:
+            return True
+        self._full[channel] = full
+        return False
 
     def _answer(self, method: str, given: Json, request: web.Request) -> Json:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ") or str(given.get("token") or "")

@@ -104,9 +104,11 @@ class Session:
                     self._bad("Slack is not connected, and is tried again. Check the network.")
 
     async def _catch_up(self, inbox: Inbox, receiver: Receiver, backlog: Backlog) -> None:
-        """Read what came while nobody listened; at first, only mark where the stream stands."""
+        """Read what came while nobody listened; at the very first as far back as the owner wants."""
         receiver.advances = False
         offset, began, backoff = await inbox.offset(self._settings.name), self._clock.now(), self._backoff()
+        if offset is None and self._settings.first_s:
+            offset = int((began - self._settings.first_s) * 1_000_000)
         while offset is not None:
             try:
                 await backlog.read(offset)

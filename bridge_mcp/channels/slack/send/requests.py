@@ -39,6 +39,8 @@ class Share(Struct, frozen=True):
 
     uploads: tuple[Upload, ...]
     key: str
+    at: float = 0.0
+    """When its message was written, in epoch seconds; 0 where nobody says."""
 
 
 class Update(Struct, frozen=True):
@@ -85,7 +87,7 @@ def posted(action: Outgoing, renderer: Renderer) -> list[Body]:
     """Files first, so that buttons stand below all there is to see; then the text, buttons on its last part."""
     files, made = action.uploads, list[Body]()
     for at in range(0, len(files), MAX_FILES):
-        made.append(Share(files[at : at + MAX_FILES], key_of(action, f"f{at // MAX_FILES}")))
+        made.append(Share(files[at : at + MAX_FILES], key_of(action, f"f{at // MAX_FILES}"), action.at))
     texts = split(renderer.render(action.text))
     if not texts and (action.buttons or not files):
         texts = [[{"type": "rich_text_section", "elements": [{"type": "text", "text": EMPTY}]}]]

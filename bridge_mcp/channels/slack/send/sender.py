@@ -7,20 +7,22 @@ there: https://docs.slack.dev/messaging/message-metadata. Knows nothing of the s
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
+from msgspec import Struct
 
 from bridge_mcp.channels.slack.places import Places
 from bridge_mcp.channels.slack.send.errors import failure
 from bridge_mcp.channels.slack.send.requests import Body, Post, React, Refused, Share, Update, cut
 from bridge_mcp.channels.slack.send.shows import Shows
-from bridge_mcp.channels.slack.send.uploads import Uploads
+from bridge_mcp.channels.slack.send.uploads import Uploads, content
 from bridge_mcp.channels.slack.text.rich_text import Renderer
 from bridge_mcp.channels.slack.values import inner, listed
 from bridge_mcp.channels.slack.web import Fault, SlackWeb
 from bridge_mcp.core.errors import SendFailed
-from bridge_mcp.ports import OutgoingAction, Part
+from bridge_mcp.ports import OutgoingAction, Part, Upload
 
 __all__ = ["EVENT_TYPE", "Sender"]
 
@@ -31,8 +33,18 @@ EVENT_TYPE = "bridge_message"
 LOOKED_BACK = 100
 """Messages of a chat in which one of ours is looked for."""
 REMEMBERED = 2048
+CLOCKS_S = 5.0
+"""How far our clock and Slack's may be apart."""
 DONE = ("already_reacted", "no_reaction")
 """Answers of Slack's that say that it is as wanted."""
+
+
+class Shared(Struct, frozen=True):
+    """Files that somebody shared by one message."""
+
+    user: str
+    files: tuple[tuple[str, int], ...]
+    """Names and sizes in bytes."""
 
 
 class Sender:
@@ -46,8 +58,14 @@ class Sender:
         self.shows = Shows(web, places, self._renderer)
         self._found: dict[str, str] = {}
         """By key of a part: the message that is there already."""
+        self._own = ""
+        """Our own user, once it was asked for."""
         self._looked: set[str] = set()
         """Chats in which there can be no message of ours that is not known here."""
+        self._shared: dict[str, dict[str, Shared]] = {}
+        """By chat, as it was when it was looked into: messages with files, by their `ts`."""
+        self._sent: dict[str, None] = {}
+        """By `ts`: messages with files that are known to be of a part."""
         self._unsure: set[str] = set()
         """Keys of parts whose request gave no answer."""
 
@@ -96,7 +114,11 @@ class Sender:
                     self._found[body.key] = made
                 return (made,)
             case Share():
-                return await self._uploads.share(channel, thread, body)
+                if there := await self._shared_before(chat, channel, thread, body):
+                    return (there,)
+                sent = await self._uploads.share(channel, thread, body)
+                self._claim(sent)
+                return sent
             case Update(message, blocks, text):
                 said: dict[str, Any] = {"channel": channel, "ts": message, "text": text, "blocks": list(blocks)}
                 await self._web.call(client.chat_update, **said)
@@ -134,7 +156,7 @@ class Sender:
     async def _unreact(self, channel: str, message: str) -> None:
         """Take away every reaction of ours below a message."""
         client = self._web.client
-        me = str((await self._web.call(client.auth_test))["user_id"])
+        me = await self._me()
         found = await self._web.call(client.reactions_get, channel=channel, timestamp=message)
         for each in listed(inner(found, "message"), "reactions"):
             if me in each.get("users", ()):
@@ -147,14 +169,43 @@ class Sender:
         if not key:
             return ""
         if chat not in self._looked:
-            if await self._look(channel, thread):
+            if await self._look(chat, channel, thread):
                 self._unsure.discard(key)
             elif key in self._unsure:
                 raise Fault("", "Slack lets the app not read the chat", begun=True)
             self._looked.add(chat)
         return self._found.get(key, "")
 
-    async def _look(self, channel: str, thread: str) -> bool:
+    async def _shared_before(self, chat: str, channel: str, thread: str, body: Share) -> str:
+        """The message by which these files were shared before a crash; "" for none.
+
+        Files carry no metadata, so they are known by what was uploaded: ours, of these names and sizes, since the
+        message was written. Only what was there when the chat was first looked into can be meant.
+        """
+        if not body.key or not body.at:
+            return ""
+        await self._there(chat, channel, thread, body.key)
+        names = sorted(each.name or "file" for each in body.uploads)
+        since = body.at - CLOCKS_S
+        for ts, shared in sorted(self._shared.get(chat, {}).items(), key=lambda each: float(each[0])):
+            if ts in self._sent or float(ts) < since or sorted(name for name, _ in shared.files) != names:
+                continue
+            if shared.user == await self._me() and sorted(shared.files) == await uploaded(body.uploads):
+                self._claim((ts,))
+                return ts
+        return ""
+
+    def _claim(self, messages: Sequence[str]) -> None:
+        self._sent |= dict.fromkeys(messages)
+        while len(self._sent) > REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+
+    async def _me(self) -> str:
+        if not self._own:
+            self._own = str((await self._web.call(self._web.client.auth_test))["user_id"])
+        return self._own
+
+    async def _look(self, chat: str, channel: str, thread: str) -> bool:
         """Read the end of a chat; whether that is allowed."""
         client = self._web.client
         asked: dict[str, Any] = {"channel": channel, "limit": LOOKED_BACK, "include_all_metadata": True}
@@ -173,6 +224,11 @@ class Sender:
             metadata = inner(message, "metadata")
             if metadata.get("event_type") == EVENT_TYPE:
                 self._found[str(inner(metadata, "event_payload").get("key", ""))] = str(message["ts"])
+        if chat not in self._looked:
+            seen = {str(each["ts"]): shared_by(each) for each in listed(answer, "messages")}
+            self._shared[chat] = {ts: shared for ts, shared in seen.items() if shared.files}
+        while len(self._shared) > REMEMBERED:
+            del self._shared[next(iter(self._shared))]
         while len(self._found) > REMEMBERED:
             del self._found[next(iter(self._found))]
         return True
@@ -198,3 +254,14 @@ class Sender:
             return (there,)
         self._looked.discard(chat)  # it may still come: the next try looks again
         raise SendFailed(f"{fault.told}, and it is not in '{where}'; it is tried again.", retry_after_s=0.0)
+
+
+def shared_by(message: Mapping[str, Any]) -> Shared:
+    """The files that a message of a history shares."""
+    files = [(str(each.get("name")), int(each.get("size") or 0)) for each in listed(message, "files")]
+    return Shared(str(message.get("user", "")), tuple(files))
+
+
+async def uploaded(uploads: Sequence[Upload]) -> list[tuple[str, int]]:
+    """Names and sizes of files on their way, in order."""
+    return sorted([(each.name or "file", len(await content(each))) for each in uploads])

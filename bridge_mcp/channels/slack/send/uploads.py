@@ -18,7 +18,7 @@ from bridge_mcp.channels.slack.web import Fault, SlackWeb
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Upload
 
-__all__ = ["Uploads"]
+__all__ = ["Uploads", "content"]
 
 UPLOAD_S = 120.0
 """How long one file may take."""
