@@ -31,6 +31,7 @@ from bridge_mcp.engine.supervision import error_line, first_error
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
+from bridge_mcp.operations.later import cancel_of_gone
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store
 from bridge_mcp.redaction import quiet
@@ -327,6 +328,7 @@ class Standby(Struct, frozen=True):
             traced=self.assembly.otlp is not None,
         )
         await toolbox.recall()
+        await cancel_of_gone(store, [each.name for each in config.visitors])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.beat, seal)
             toolbox.start(tasks)

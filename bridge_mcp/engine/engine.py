@@ -125,6 +125,7 @@ class Engine:
         """Lanes of others, by what they do."""
         self._rules = rules
         self._keepers = Keepers(store, files, drafts, clock=clock)
+        self._elapsed = elapsed
         self._jumps = clocks.Jumps(clock, elapsed)
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         traits = {name: channel.traits for name, channel in channels.items()}
@@ -286,7 +287,7 @@ class Engine:
         yield "Watching the clock", self._watch_the_clock
         yield "Writing to the store now and then", self._write_now_and_then
         yield "Forgetting old events", self._keep_the_feed_short
-        yield "Forgetting for good", partial(keep_forgetting, self._keepers, self._rules)
+        yield "Forgetting for good", partial(keep_forgetting, self._keepers, self._rules, self._jumps, self._elapsed)
         yield "Closing approvals of calls that are over", partial(close_what_is_over, self._store)
         yield "Welcoming who was let in", self._welcome.run
         if self._transcriptions is not None:

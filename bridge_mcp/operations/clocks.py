@@ -27,6 +27,9 @@ WATCH_S = 1.0
 MIN_S = 1.0
 """Smaller differences are a clock that is being slewed."""
 
+UNSET = 1_577_836_800.0
+"""2020: a machine whose clock shows an earlier year has not been told the time yet."""
+
 KEPT = 64
 """Jumps that are remembered."""
 
@@ -75,6 +78,21 @@ class Jumps:
     def ahead_since(self, at: float) -> float:
         """The seconds by which the clock was set ahead since it showed `at`."""
         return sum(jump for before, jump in self._ahead if before >= at)
+
+    def old_before(self, before: float) -> float:
+        """The time up to which all that was written is as old as what was written at `before` would be.
+
+        A clock that was set ahead makes what stood there by then look older than it is: that counts as younger by as
+        much. A clock that had never been set (it showed a year before 2020) is no measure of anything.
+        """
+        limit, ahead = before, 0.0
+        for shown, jump in reversed(self._ahead):
+            if shown < UNSET:
+                continue
+            ahead += jump
+            if shown > before - ahead:
+                limit = min(limit, before - ahead)
+        return limit
 
 
 async def follow(jump: float, recent_logs: LogCache, agenda: Agenda, clock: Clock) -> None:

@@ -170,16 +170,17 @@ async def remove_files(keepers: Keepers) -> None:
         await store.forgetting.done(ToForget("file", ref))
 
 
-async def retain(keepers: Keepers, rules: Rules) -> int:
+async def retain(keepers: Keepers, rules: Rules, old_before: Callable[[float], float] = lambda at: at) -> int:
     """Forget what is older than its channel keeps; how many conversations that concerned.
 
-    One conversation at a time: others write in between. What is under way is left to a later look.
+    One conversation at a time: others write in between. What is under way is left to a later look. `old_before` is
+    `Jumps.old_before`: what a clock that was set ahead makes older than it is, stays.
     """
     count, now = 0, keepers.clock.now()
     for channel in rules.channels.values():
         if not channel.keep_days:
             continue
-        before = now - channel.keep_days * DAY_S
+        before = old_before(now - channel.keep_days * DAY_S)
         for conversation, last in (await keepers.store.forgetting.older_than(channel.name, before, AT_ONCE)).items():
             unsettled = await keepers.store.log.unsettled(conversation)
             end = last + 1 if unsettled is None else min(last + 1, unsettled)

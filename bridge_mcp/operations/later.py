@@ -8,6 +8,8 @@ clock that is set makes it neither earlier nor later than it says.
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import structs
@@ -15,9 +17,12 @@ from msgspec import structs
 from bridge_mcp.core.entries import CALLS, Posted, Scheduled, Stopped
 from bridge_mcp.core.errors import BadInput, Conflict, NotFound
 from bridge_mcp.core.results import Later
+from bridge_mcp.operations import status_board
 from bridge_mcp.ports import Recorded, Store
 
-__all__ = ["cancel", "due_time", "log_of", "schedule", "scheduled"]
+__all__ = ["cancel", "cancel_of_gone", "due_time", "log_of", "schedule", "scheduled"]
+
+logger = logging.getLogger(__name__)
 
 PREFIX = f"{CALLS}/bridge.later-"
 END = f"{CALLS}/bridge.later."
@@ -108,3 +113,23 @@ async def cancel(store: Store, later: Later, by: str) -> bool:
         except Conflict:
             continue
         return True
+
+
+async def cancel_of_gone(store: Store, named: Collection[str]) -> int:
+    """Cancel what clients wanted to send that the config named at the last start, and names no more; how many.
+
+    A client of the store is ended by `revoke_client`, which cancels its messages itself. `named` are the clients of the
+    config now; the name `oauth` stands for all that an authorization server lets in.
+    """
+    stored = {each.name for each in await store.clients.all()}
+    before, now = await status_board.named_clients(store), tuple(sorted(named))
+    gone = set(before) - set(now) - stored
+    count = 0
+    for message in await scheduled(store) if gone else ():
+        if message.by in gone or (message.by.startswith("oauth:") and "oauth" in gone):
+            count += await cancel(store, message, "config")
+    if count:
+        logger.info("cancelled %d messages to be sent later, of clients that the config names no more", count)
+    if before != now:
+        await status_board.put_named_clients(store, now)
+    return count

@@ -23,13 +23,17 @@ __all__ = [
     "complaints",
     "engine",
     "models",
+    "named_clients",
     "put_channels",
     "put_complaints",
     "put_engine",
     "put_models",
+    "put_named_clients",
+    "put_retained",
     "put_tools",
     "put_troubles",
     "reload_asked",
+    "retained",
     "retries_asked",
     "tools",
     "troubles",
@@ -120,6 +124,28 @@ async def retries_asked(store: Store) -> dict[str, JSON]:
     """By channel: when that was last asked for."""
     body = await store.status.get("retries")
     return dict(body) if isinstance(body, dict) else {}
+
+
+async def retained(store: Store) -> float:
+    """When an engine last looked for what is older than its channel keeps (epoch seconds); 0 for never."""
+    body = await store.status.get("retained")
+    return float(body) if isinstance(body, int | float) else 0.0
+
+
+async def put_retained(store: Store, at: float) -> None:
+    """Note it."""
+    await store.status.put("retained", at)
+
+
+async def named_clients(store: Store) -> tuple[str, ...]:
+    """The clients that the config named when an engine last started."""
+    body = await store.status.get("named_clients")
+    return tuple([str(each) for each in body]) if isinstance(body, list) else ()
+
+
+async def put_named_clients(store: Store, names: Sequence[str]) -> None:
+    """Note them, for the next engine."""
+    await store.status.put("named_clients", list(names))
 
 
 async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:

@@ -18,6 +18,8 @@ StatusName: TypeAlias = Literal[
     "troubles",
     "reload",
     "retries",
+    "named_clients",
+    "retained",
     "written",
     "checked",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bridge_mcp.core.codec import decode, encode
@@ -36,6 +37,8 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.forgetting import redacted
 from bridge_mcp.core.grants import Grant
+from bridge_mcp.engine.forgetting import keep_forgetting, patience
+from bridge_mcp.operations.clocks import Jumps
 from bridge_mcp.operations.forgetting import Keepers, forget, go_on, retain
 from bridge_mcp.ports import ChannelRules, FirstMessage, Pairing, PairingRequest, Rules, Store, ToForget
 from bridge_mcp.stores.drafts import DraftFolder
@@ -357,6 +360,71 @@ async def test_what_is_older_than_its_channel_keeps_goes(tmp_path: Path, clock: 
     await store.close()
     assert verify(tmp_path / "bridge.db") == ()
     assert found(tmp_path, ("secretword", "resultword", "replyword", "editedword", "postedword")) == []
+
+
+DAY_S = 24 * 3600.0
+NOW_S = 1_800_000_000.0
+
+
+@pytest.mark.shows("keep.retention")
+async def test_a_clock_that_was_set_ahead_makes_nothing_old(tmp_path: Path) -> None:
+    wall, passed = ManualClock(NOW_S), [0.0]
+    store = await open_store(tmp_path / "bridge.db", clock=wall)
+    rules = Rules(channels={"tg": ChannelRules("tg", keep_days=7.0)})
+    jumps = Jumps(wall, lambda: passed[0])
+
+    def after(days: float, *, ahead: float = 0.0) -> None:
+        passed[0] += days * DAY_S
+        wall.advance((days + ahead) * DAY_S)
+        jumps.look()
+
+    async def texts() -> set[str]:
+        return {each.text for each in await store.history.messages("tg/8")}
+
+    await store.log.record("tg/8", Heard("before", BOB, "1", to="off"))
+    after(1, ahead=400)
+    await store.log.record("tg/8", Heard("after", BOB, "2", to="off"))
+    assert await retain(keepers(tmp_path, store, wall), rules, jumps.old_before) == 0
+    after(5.9)
+    assert await retain(keepers(tmp_path, store, wall), rules, jumps.old_before) == 0
+    assert await texts() == {"before", "after"}
+    after(0.2)
+    assert await retain(keepers(tmp_path, store, wall), rules, jumps.old_before) == 1
+    assert await texts() == {"(forgotten)", "after"}
+    after(1)
+    await retain(keepers(tmp_path, store, wall), rules, jumps.old_before)
+    assert await texts() == {"(forgotten)"}
+    await store.close()
+
+
+def test_a_clock_that_had_never_been_set_is_no_measure() -> None:
+    wall, passed = ManualClock(5.0), [0.0]
+    jumps = Jumps(wall, lambda: passed[0])
+    wall.advance(NOW_S)
+    jumps.look()
+    assert jumps.old_before(NOW_S - 7 * DAY_S) == NOW_S - 7 * DAY_S
+
+
+@pytest.mark.shows("keep.retention")
+async def test_the_engine_forgets_nothing_for_its_age_before_its_clock_has_settled(tmp_path: Path) -> None:
+    wall = ManualClock(NOW_S)
+    store = await open_store(tmp_path / "bridge.db", clock=wall)
+    await store.log.record("tg/8", Heard("old", BOB, "1", to="off"))
+    wall.advance(10 * DAY_S)
+    rules = Rules(channels={"tg": ChannelRules("tg", keep_days=7.0)})
+
+    async def look(*elapsed: float) -> set[str]:
+        """What the lane's first look leaves, where so much time has passed at the start and then."""
+        times = iter(elapsed)
+        with anyio.move_on_after(0.3):
+            await keep_forgetting(keepers(tmp_path, store, wall), rules, Jumps(wall, lambda: 0.0), lambda: next(times))
+        return {each.text for each in await store.history.messages("tg/8")}
+
+    assert await look(0.0, 299.0) == {"old"}
+    assert await look(0.0, 300.0, 300.0) == {"(forgotten)"}
+    assert patience(0.0, wall.now()) == patience(wall.now() - DAY_S, wall.now()) == 300.0
+    assert patience(wall.now() - 31 * DAY_S, wall.now()) == patience(wall.now() + 5.0, wall.now()) == 3600.0
+    await store.close()
 
 
 @pytest.mark.parametrize("entry", [entry for entry, _ in PINNED], ids=lambda entry: type(entry).__name__)

@@ -18,6 +18,7 @@ from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.state import state_of
 from bridge_mcp.core.steps import Judge, Remind, Wait
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.operations.later import cancel_of_gone
 from bridge_mcp.ports import ChannelRules, Pairing, Rules
 from bridge_mcp.ports.quiet import QuietHours
 from bridge_mcp.stores.sqlite import open_store
@@ -268,6 +269,22 @@ async def test_what_a_revoked_client_wanted_to_send_is_not_sent(tmp_path: Path) 
         clock.at = datetime(2026, 12, 2, 9, 0, tzinfo=UTC).timestamp()
         await it.bridge.send_message(HOST, CHAT, "wakes the engine")
         assert sorted(await sent(it, 2)) == ["of host", "wakes the engine"]
+
+
+@pytest.mark.shows("tools.send-later")
+async def test_what_a_client_wanted_to_send_that_the_config_names_no_more_is_cancelled(tmp_path: Path) -> None:
+    async with bridge(tmp_path, WallAndElapsed()) as it:
+        await it.bridge.add_client(OWNER, "stored", scopes=("send",))
+        for name in ("named", "moved", "stored", "oauth:ann", "embedded"):
+            who = Principal(name, scopes=frozenset({"send"}))
+            await it.bridge.send_message(who, CHAT, f"of {name}", send_at="2026-12-02T08:00:00Z")
+        assert await cancel_of_gone(it.store, ["named", "moved", "oauth"]) == 0
+        await it.bridge.add_client(OWNER, "moved", scopes=("send",))  # out of the config, into the store
+        assert await cancel_of_gone(it.store, ["oauth"]) == 1
+        assert await cancel_of_gone(it.store, ["oauth"]) == 0
+        assert await cancel_of_gone(it.store, []) == 1
+        left = {each.by for each in await it.bridge.scheduled_messages(OWNER)}
+        assert left == {"moved", "stored", "embedded"}
 
 
 async def test_a_client_without_read_sees_its_own_messages_alone(tmp_path: Path) -> None:
