@@ -93,6 +93,10 @@ def of_access(event: Event) -> str:
             return (
                 f"{event.conversation}: answered by {cut(body['responder'] or 'whoever its channel says')} from now on"
             )
+        case "topic.asked":
+            return (
+                f"{cut(body['message'])}: a topic is to be {'made' if body['new'] else 'changed'}, by {cut(body['by'])}"
+            )
         case "conversation.claimed" | "conversation.released":
             return f"{event.conversation}: {event.type.partition('.')[2]} by {cut(body['by'])}"
         case "conversation.summarised":
