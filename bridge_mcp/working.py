@@ -50,8 +50,8 @@ __all__ = ["Worker", "WorkerOptions", "open_worker"]
 
 logger = logging.getLogger(__name__)
 
-WARM_S = 60.0
-"""How long tool servers may take until loading counts as done."""
+WARM_S = 10.0
+"""How long a worker waits for its tool servers before it begins; a call waits for its server once more."""
 
 
 @asynccontextmanager
@@ -180,9 +180,11 @@ class Worker:
         left: tuple[str, ...] = ()
         await toolbox.recall()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._session.run)
             toolbox.start(tasks)
-            tasks.start_soon(self._warm, toolbox, on_ready)
+            # Loading keeps the event loop busy: what is held while it does would be lost.
+            await self._warm(toolbox)
+            tasks.start_soon(self._session.run)
+            tasks.start_soon(self._tell, on_ready)
             try:
                 async with anyio.create_task_group() as working:
                     working.start_soon(engine.run)
@@ -238,10 +240,13 @@ class Worker:
             tokens=config.tokens_path,
         )
 
-    async def _warm(self, toolbox: NestedToolbox, on_ready: Callable[[], object]) -> None:
-        """Load what the first turn would wait for, and say when it is there and this worker drives."""
+    async def _warm(self, toolbox: NestedToolbox) -> None:
+        """Load what the first turn would wait for."""
         await self._models.warm()
         await toolbox.ready(frozenset(server.name for server in self._assembly.config.tool_servers), WARM_S)
+
+    async def _tell(self, on_ready: Callable[[], object]) -> None:
+        """Say when this worker drives."""
         await self.registry.driving.wait()
         on_ready()
 

@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.4
 """How often the session is used: to see that it lives, and to try for what others hold."""
 
-LATE_S = 0.7
+LATE_S = 1.0
 """A tick that takes longer is taken for a lost session. `TICK_S` and this are less than `SILENT_S`."""
 
-SILENT_S = 1.2
+SILENT_S = 1.5
 """After so long without a word the server ends the session."""
 
 CONNECT_S = 2
