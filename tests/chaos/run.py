@@ -127,6 +127,7 @@ async def run(plan: Plan, yard: Yard, bridge: Bridge, server: TelegramServer, pr
     report.lasted = time.monotonic() - began
     await at_rest(yard, report)
     report.wrong += [line for person in people for line in await chat_findings(bridge, person, report)]
+    report.wrong += yard.ended()
     report.wrong += await job_findings(yard, bridge, tickets)
     report.wrong += await bridge.store.verify()
     return report
@@ -280,7 +281,9 @@ async def moving(yard: Yard, report: Report, before: dict[str, tuple[str, int]],
                 del mine[name]
                 report.moved.append(time.monotonic() - began)
             await anyio.sleep(0.05)
-    report.wrong += [f"nobody took over {name}" for name in mine]
+    for name in mine:
+        report.note(f"nobody took over {name}, which worker {child.pid} held")
+        report.wrong.append(f"nobody took over {name} for 20 s after worker {child.pid} was harmed")
 
 
 # -- what came of it -----------------------------------------------------------------------------------------

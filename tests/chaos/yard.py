@@ -137,7 +137,11 @@ class Yard:
         """Wait until so many workers drive, and are not stopped; those."""
         with anyio.fail_after(PATIENCE_S):
             while True:
-                there = [each for each in self.workers if each.ready.is_set() and not each.stopped]
+                there = [
+                    each
+                    for each in self.workers
+                    if each.ready.is_set() and each.process.returncode is None and not each.stopped
+                ]
                 if len(there) >= count:
                     return there
                 await anyio.sleep(0.05)
@@ -149,6 +153,14 @@ class Yard:
         with suppress(ProcessLookupError):
             child.process.send_signal(signal.SIGKILL)
         await child.process.wait()
+
+    def ended(self) -> list[str]:
+        """The workers that ended by themselves, with the last that they said: none should."""
+        return [
+            f"worker {each.pid} ended by itself: {each.said[-2000:].decode(errors='replace')}"
+            for each in self.workers
+            if each.process.returncode is not None
+        ]
 
     async def end(self) -> None:
         """End all that is left."""

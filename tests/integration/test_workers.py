@@ -1,0 +1,364 @@
+"""Workers on one Postgres: leases and their fences, jobs that are left behind, and who may work at all."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from subprocess import PIPE
+
+import anyio
+import psycopg
+import pytest
+from msgspec.structs import replace
+
+from bridge_mcp.core.entries import Heard
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.ports import ChannelOffset, Driven, WorkerInfo
+from bridge_mcp.stores.postgres.job_schema import bring_up
+from bridge_mcp.stores.postgres.store import PostgresStore, open_store
+from bridge_mcp.workers import clock as clocks
+from bridge_mcp.workers import jobs
+from bridge_mcp.workers.clock import DatabaseClock
+from bridge_mcp.workers.leases import PostgresLeases
+from bridge_mcp.workers.registry import Registry, refusal
+from bridge_mcp.workers.session import DirectSession
+from tests.contract.store_kit import ANN, SOON_S, say
+from tests.contract.test_dispatchers import FakeDrives, House, many_machines
+from tests.servers.postgres import Database, PostgresServer
+
+MOVED_S = 2.0
+"""Within this a lease has another holder."""
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncGenerator[PostgresStore]:
+    opened = await open_store(database.url, clock=DatabaseClock(), delivered_by_commit=frozenset({"local"}))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def house(request: pytest.FixtureRequest) -> AsyncGenerator[House]:
+    async with many_machines(request) as made:
+        yield made
+
+
+async def until(holds: Callable[[], bool], within_s: float = SOON_S) -> float:
+    """Wait until something holds; how many seconds that took."""
+    began = time.monotonic()
+    with anyio.fail_after(within_s):
+        while not holds():  # noqa: ASYNC110 - what other processes do has no event here
+            await anyio.sleep(0.01)
+    return time.monotonic() - began
+
+
+# -- leases ----------------------------------------------------------------------------------------------------
+
+
+class Holder:
+    """One that wants a lease, in this process."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.session = DirectSession(database.url, DatabaseClock())
+        self.leases = PostgresLeases(self.session, name)
+        self.held = False
+        self.times = 0
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.session.run)
+            tasks.start_soon(self.leases.hold, "channel:family", self.hold)
+
+    async def hold(self) -> None:
+        self.held, self.times = True, self.times + 1
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.held = False
+
+
+@pytest.mark.usefixtures("store")
+async def test_one_holds_a_lease_and_the_next_has_it_once_the_connection_is_gone(database: Database) -> None:
+    one, other = Holder(database, "one"), Holder(database, "other")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one.run)
+        await until(lambda: one.held)
+        tasks.start_soon(other.run)
+        await anyio.sleep(1.0)
+        assert not other.held
+        assert one.leases.fences == {"channel:family": 1}
+        with database.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        fences = (one.leases.fences, other.leases.fences)
+        took = await until(lambda: any(2 in each.values() for each in fences))  # it says that it changed hands
+        assert took < MOVED_S + 1.0, "two seconds, and one for a busy machine"
+        await until(lambda: one.held + other.held == 1)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.usefixtures("store")
+async def test_who_needs_a_lease_no_longer_gives_it_back(database: Database) -> None:
+    one, other = Holder(database, "one"), Holder(database, "other")
+    async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as first:
+            first.start_soon(one.session.run)
+            first.start_soon(one.leases.hold, "channel:other", one.hold)
+            async with anyio.create_task_group() as briefly:
+                briefly.start_soon(one.leases.hold, "channel:family", one.hold)
+                await until(lambda: set(one.leases.fences) == {"channel:family", "channel:other"})
+                tasks.start_soon(other.run)
+                briefly.cancel_scope.cancel()
+            assert await until(lambda: other.held) < MOVED_S + 1.0
+            assert set(one.leases.fences) == {"channel:other"}
+            first.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_lease_moves_when_its_holder_is_killed_or_stands_still(database: Database, how: signal.Signals) -> None:
+    """A process that is stopped keeps its connection open: the server ends it, for it says nothing."""
+    command = [sys.executable, "-m", "tests.integration.lease_child", database.tcp_url]
+    child = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=Path(__file__).parents[2])
+    assert child.stdout is not None
+    other = Holder(database, "other")
+    try:
+        assert await child.stdout.readline() == b"held\n"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other.run)
+            await anyio.sleep(0.5)
+            assert not other.held
+            child.send_signal(how)
+            took = await until(lambda: other.held)
+            if how == signal.SIGSTOP:
+                child.send_signal(signal.SIGCONT)
+                assert await child.stdout.readline() == b"lost\n", "woken up, it knows that it holds nothing"
+                assert other.held
+            assert took < MOVED_S + 1.0, "two seconds, and one for a busy machine"
+            tasks.cancel_scope.cancel()
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def test_a_holder_that_does_not_know_that_it_is_none_any_more_moves_no_offset(
+    store: PostgresStore, database: Database
+) -> None:
+    """It was stopped in the middle of a poll: what it goes on to store is stored by whoever polls now, and once."""
+    with database.connect() as connection:
+        connection.execute("INSERT INTO leases VALUES ('channel:family', 2, 'another one', 0)")
+    store.fence_by({"channel:family": 1})
+    with pytest.raises(StoreError, match="Another process receives from family now"):
+        await store.log.record("family/1", Heard("hi", ANN, "m1"), offset=ChannelOffset("family", 7))
+    with pytest.raises(StoreError, match="Another process"):
+        await store.channel_state.set_offset(ChannelOffset("family", 7))
+    assert await store.channel_state.offset("family") is None
+    assert await store.log.load("family/1") == ()
+    store.fence_by({"channel:family": 2})
+    await store.log.record("family/1", Heard("hi", ANN, "m1"), offset=ChannelOffset("family", 7))
+    assert await store.channel_state.offset("family") == 7
+
+
+# -- jobs ------------------------------------------------------------------------------------------------------
+
+
+def count_of_jobs(database: Database) -> int:
+    with database.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_a_job_of_a_worker_that_is_gone_is_taken_over_though_it_held_the_lock(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "STALE_S", 1.0)
+    await say(house.store, "local/a", "hi")
+    with database.connect() as connection:
+        connection.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+        connection.execute("SELECT procrastinate_fetch_job_v2(NULL, (SELECT id FROM procrastinate_workers))")
+    await say(house.store, "local/a", "and more")
+    drives = FakeDrives(house.store)
+    async with house.at_work(drives):
+        await drives.until(lambda: drives.seen["local/a"] >= 1)
+        await until(lambda: count_of_jobs(database) == 0)
+
+
+async def test_finished_jobs_leave_nothing_behind(house: House, database: Database) -> None:
+    drives = FakeDrives(house.store)
+    async with house.at_work(drives):
+        for number in range(20):
+            await say(house.store, f"local/{number}", "hi")
+        await drives.until(lambda: len(drives.seen) == 20)
+        await until(lambda: count_of_jobs(database) == 0)
+    with database.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM procrastinate_events").fetchone() == (0,)
+
+
+async def test_what_has_lost_its_job_is_found_again(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losing a job delays, and loses nothing: the conversations' own rows say what is due."""
+    monkeypatch.setattr(jobs, "THOROUGH", 1)
+    await say(house.store, "local/a", "hi")
+    with database.connect() as connection:
+        connection.execute("DELETE FROM procrastinate_jobs")
+    drives = FakeDrives(house.store)
+    async with house.at_work(drives):
+        await drives.until(lambda: drives.seen["local/a"] == 1)
+
+
+async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are about to take it over; so it is cut off here before, and handed back."""
+    monkeypatch.setattr(jobs, "LOST_S", 0.5)
+    await say(house.store, "local/a", "hi")
+    cut = anyio.Event()
+
+    async def hang(conversation: str) -> Driven | None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cut.set()
+
+    session = DirectSession(database.url, DatabaseClock())  # it never runs: nothing gets through
+    dispatcher = jobs.JobDispatcher(database.url, session, house.store.agenda, lambda: True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(dispatcher.run, FakeDrives(house.store, most=1, act=hang))
+        with anyio.fail_after(SOON_S):
+            await cut.wait()
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_stop_waits_for_what_is_under_way_and_hands_over_the_rest(house: House, database: Database) -> None:
+    async def act(conversation: str) -> Driven | None:
+        await anyio.sleep(0.3 if conversation == "local/short" else 60)
+        return None
+
+    drives = FakeDrives(house.store, act=act)
+    async with house.at_work(drives) as dispatcher:
+        assert isinstance(dispatcher, jobs.JobDispatcher)
+        await say(house.store, "local/long", "hi")
+        await say(house.store, "local/short", "hi")
+        await until(lambda: len(drives.under_way) == 2)
+        left = await dispatcher.finish(1.5)
+        assert left == ("local/long",)
+        await say(house.store, "local/late", "hi")  # begun by nobody who is about to end
+    assert "local/late" not in drives.seen
+    following = FakeDrives(house.store)
+    async with house.at_work(following):
+        await following.until(lambda: following.seen.keys() >= {"local/long", "local/late"})
+
+
+async def test_a_restart_of_postgres_in_the_middle_is_gone_on_after(own_postgres: PostgresServer) -> None:
+    database, clock = own_postgres.served.create(), DatabaseClock()
+    store = await open_store(database.url, clock=clock, delivered_by_commit=frozenset({"local"}))
+    session = DirectSession(database.url, clock)
+    dispatcher = jobs.JobDispatcher(database.url, session, store.agenda, lambda: True)
+    drives = FakeDrives(store)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.run)
+        tasks.start_soon(dispatcher.run, drives)
+        await say(store, "local/a", "hi")
+        await drives.until(lambda: drives.seen["local/a"] == 1)
+        await anyio.to_thread.run_sync(own_postgres.restart)
+        await say(store, "local/a", "again")
+        await say(store, "local/b", "hi")
+        await drives.until(lambda: drives.seen["local/a"] >= 2 and drives.seen["local/b"] >= 1)
+        tasks.cancel_scope.cancel()
+    await store.close()
+
+
+@pytest.mark.usefixtures("store")
+async def test_procrastinates_files_are_each_applied_once_and_which_ran_is_kept(database: Database) -> None:
+    with psycopg.connect(database.url) as connection:
+        ran = connection.execute("SELECT name, at FROM procrastinate_migrations ORDER BY name").fetchall()
+        bring_up(connection)
+        assert connection.execute("SELECT name, at FROM procrastinate_migrations ORDER BY name").fetchall() == ran
+        assert len(ran) > 30
+        # As after an update of Procrastinate: what is new is applied, and nothing else.
+        connection.execute("DELETE FROM procrastinate_migrations WHERE name LIKE '03.03.00_01%'")
+        connection.execute("DROP FUNCTION procrastinate_fetch_job_v2")
+        bring_up(connection)
+        assert connection.execute("SELECT to_regproc('procrastinate_fetch_job_v2') IS NOT NULL").fetchone() == (True,)
+
+
+# -- the clock -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_machine_that_is_ten_minutes_off_goes_by_the_databases_clock(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    monkeypatch.setattr(clocks.time, "time", lambda: real() + 600)
+    clock = DatabaseClock()
+    monkeypatch.undo()
+    assert clock.now() - real() > 590
+    session = DirectSession(database.url, clock)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.run)
+        await until(lambda: abs(clock.now() - real()) < 1.0)
+        tasks.cancel_scope.cancel()
+
+
+# -- who may work ----------------------------------------------------------------------------------------------
+
+OLD = WorkerInfo(id="old", host="a", pid=1, version="1.2.3", config="c1", concurrency=8)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "told"),
+    [
+        (OLD, (), ""),
+        (OLD, (replace(OLD, id="b"),), ""),
+        (OLD, (replace(OLD, id="b", version="1.10.0"),), "runs bridge_mcp 1.10.0, and this one 1.2.3"),
+        (replace(OLD, version="1.10.0"), (replace(OLD, id="b"),), ""),
+        (replace(OLD, id="new", config="c2"), (OLD,), "runs the configuration c1, and this one c2"),
+        (replace(OLD, version="2.0", config="c2"), (replace(OLD, id="b", version="1.9", config="c1"),), ""),
+    ],
+)
+def test_who_drives_beside_whom(own: WorkerInfo, others: tuple[WorkerInfo, ...], told: str) -> None:
+    why = refusal(own, (*others, own))
+    assert told in why
+    assert bool(why) == bool(told)
+
+
+@asynccontextmanager
+async def registered(database: Database, worker: WorkerInfo) -> AsyncGenerator[Registry]:
+    session = DirectSession(database.url, DatabaseClock())
+    registry = Registry(session, lambda: worker)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.run)
+        yield registry
+        await registry.leave()
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_rolling_upgrade(database: Database, store: PostgresStore) -> None:
+    """The newer version takes over as soon as it is there; a newer configuration, once the last of the old one ends."""
+    new = replace(OLD, id="new", version="1.3.0", config="c2")
+    async with registered(database, OLD) as old:
+        await until(old.may_drive)
+        async with registered(database, new) as newer:
+            await until(newer.may_drive)
+            await until(lambda: not old.may_drive())
+            assert "Update it, or stop it" in old.refuses
+            async with registered(database, replace(new, id="other", config="c3")) as other:
+                await until(lambda: "configuration" in other.refuses)
+                assert newer.may_drive()
+                told = {each.id: each.refuses for each in await store.workers.listed()}
+                assert told["new"] == ""
+                await until(lambda: len(other.workers) == 3)
+        await until(old.may_drive)
+    assert await store.workers.listed() == ()
