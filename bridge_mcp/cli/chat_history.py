@@ -19,11 +19,11 @@ __all__ = ["ChatHistory", "clear_chat_history"]
 FILE = "chat_history"
 """Its name in the state folder."""
 
-MOST = 1000
+MAX_LINES = 1000
 """Lines that are kept."""
-LONGEST = 10_000
+MAX_CHARS = 10_000
 """Characters of a line that is kept."""
-SHORT = ("y", "n", "yes", "no")
+VERDICTS = ("y", "n", "yes", "no")
 """What nobody wants to have back by an arrow key: it would decide the next call."""
 
 
@@ -42,7 +42,7 @@ class ChatHistory(History):
 
     def load_history_strings(self) -> Iterable[str]:
         """What was typed before, the newest first."""
-        found: deque[str] = deque(maxlen=MOST)
+        found: deque[str] = deque(maxlen=MAX_LINES)
         with suppress(OSError), self._path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 with suppress(ValueError):
@@ -53,9 +53,9 @@ class ChatHistory(History):
 
     def store_string(self, string: str) -> None:
         """Keep a line, unless it is a verdict, is or holds a secret, or begins with a blank, as shells have it."""
-        if string[:1].isspace() or len(string) > LONGEST or string.lower() in SHORT or self._is_secret(string):
+        if string[:1].isspace() or len(string) > MAX_CHARS or string.lower() in VERDICTS or self._is_secret(string):
             return
-        kept = [*self.load_history_strings()][: MOST - 1]
+        kept = [*self.load_history_strings()][: MAX_LINES - 1]
         lines = [json.dumps(each) for each in (*reversed(kept), string)]
         new = self._path.with_name(f"{self._path.name}.new")
         with suppress(OSError):

@@ -17,7 +17,7 @@ from bridge_mcp.cli.texts import setup as texts
 __all__ = ["one_of", "secret", "text"]
 
 T = TypeVar("T")
-LONGEST = 1_000
+MAX_CHARS = 1_000
 """Characters of an answer."""
 
 
@@ -62,4 +62,4 @@ def asked(question: str, default: str, *, hidden: bool) -> str:
         found = PromptSession[str]().prompt(f"{question}: ", default=default, is_password=hidden)
     except EOFError:
         raise KeyboardInterrupt from None
-    return found.strip()[:LONGEST]
+    return found.strip()[:MAX_CHARS]

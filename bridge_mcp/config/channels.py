@@ -1,4 +1,4 @@
-"""From a [channels.NAME] section to the settings that its type makes of it."""
+"""Reads a [channels.NAME] section into the settings of its channel type."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SectionKeys:
 def channel_settings(
     name: str, section: schema.Channel, problems: Problems, secrets: Secrets, holders: dict[str, str]
 ) -> ChannelSettings:
-    """One channel's settings. `holders` says which channel has which account's secret so far."""
+    """Return one channel's settings. `holders` maps each secret seen so far to the channel that has it."""
     keys, found = SectionKeys(name, section, problems, secrets, holders), plug(section.type)
     if name in RESERVED_CHANNELS:
         keys.problem(
@@ -79,7 +79,7 @@ def channel_settings(
 
 
 def own_channels(env: Mapping[str, str]) -> dict[str, schema.Channel]:
-    """The channels that are there without any section: the local one, and those whose variables are set."""
+    """Return the channels that exist without a section: the local one, and those whose variables are set."""
     found = {"local": schema.channel_section({"type": "local"})}
     for name, known in BUILT_IN.items():
         if known.variables and all(env.get(variable, "").strip() for variable in known.variables.values()):
@@ -88,7 +88,7 @@ def own_channels(env: Mapping[str, str]) -> dict[str, schema.Channel]:
 
 
 def gather_s(section: schema.Channel, *, scripted: bool) -> float:
-    """How long replies wait for more of the same; by itself only where apps cut messages, and a model thinks.
+    """Return how many seconds a reply waits for further messages; not 0 by default only where apps split messages.
 
     A scripted model answers each message by a rule of its own: it gains nothing from a second one.
     """

@@ -1,4 +1,4 @@
-"""From the file's sections to the values the rooms take, with the checks that need more than one key."""
+"""Converts the sections of the file into the values that the rooms take, and checks what takes several keys."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STDIO = "stdio"
 
 
 class Reading:
-    """One configuration while it is read. Every method notes what it finds wrong, and gives what it can."""
+    """Reads one configuration. Each method records the problems that it finds, and returns what is valid."""
 
     def __init__(
         self, file: schema.File, folder: Path, problems: Problems, secrets: Secrets, env: Mapping[str, str]
@@ -96,7 +96,7 @@ class Reading:
         return tuple(server for server in found if server)
 
     def rules(self, state: Path) -> Rules:
-        """Everything that the engine and the service decide by."""
+        """Return the rules that the engine and the service apply."""
         asked, engine = self.file.approvals, self.file.engine
         self._places("approvals", asked)
         return Rules(
@@ -125,7 +125,7 @@ class Reading:
         return tuple(client for client in found if client)
 
     def stdio(self) -> Client:
-        """What a host on stdio may do: everything but admin, or what [clients.stdio] says."""
+        """Return the rights of a stdio host: every scope but admin, or those of [clients.stdio]."""
         section = self.file.clients.get(STDIO)
         if section is None:
             return Client(STDIO, frozenset(SCOPES) - {"admin"})
@@ -136,7 +136,7 @@ class Reading:
         return self._limits(STDIO, section, "")
 
     def oauth(self) -> OAuth | None:
-        """The authorization server whose tokens are taken."""
+        """Return the authorization server whose tokens are accepted."""
         section, key = self.file.http.oauth, "http.oauth"
         if section is None:
             return None
@@ -158,7 +158,7 @@ class Reading:
         )
 
     def telemetry(self) -> TelemetrySettings | None:
-        """Where traces and metrics go; None for nowhere."""
+        """Return where traces and metrics are sent; None: nowhere."""
         section = self.file.telemetry
         if section.endpoint is None:
             return None
@@ -168,7 +168,7 @@ class Reading:
     # -- one section each -------------------------------------------------------------------------------------
 
     def _sections(self) -> dict[str, schema.Channel]:
-        """The channels' sections; without any, the ones that are there by themselves."""
+        """Return the sections of the channels; if there are none, the default channels."""
         if self.file.channels is not None:
             return dict(self.file.channels)
         return own_channels(self.env)
@@ -245,7 +245,7 @@ class Reading:
         return section.speak
 
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
-        """What holds for calls of single tools: plain names before patterns, for the first that matches holds."""
+        """Return the rules for single tools: plain names before patterns, since the first match applies."""
         ordered = sorted(sections.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
         made: list[ToolRule] = []
         for pattern, section in ordered:
@@ -254,7 +254,7 @@ class Reading:
         return tuple(made)
 
     def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
-        """Note where prompts would go and there is nothing."""
+        """Record a problem for each place of prompts that does not exist."""
         for name, place in (*(("route", each) for each in places(section.route)), ("escalate_to", section.escalate_to)):
             if not place or (name == "route" and place == AGENTS):
                 continue
@@ -276,7 +276,7 @@ class Reading:
         return name
 
     def _window(self, key: str, section: schema.Channel, model: str) -> Window:
-        """What one request of a channel may hold: its model's window, and what is wanted here."""
+        """Return the limits of one model request of a channel: its model's window, and the limits of its section."""
         asked = self._models.get(model) or schema.ModelSection(model=model)
         context, reserve = asked.context_tokens, asked.reserve_tokens
         if context is not None and reserve is not None and reserve > context // 2:
@@ -325,7 +325,7 @@ class Reading:
             return ""
 
     def _client(self, name: str, section: schema.Client, owners: dict[str, str]) -> Client | None:
-        """A client over HTTP; None while its token is not there: nobody can come as it then."""
+        """Return a client over HTTP; None if its token is missing, since nobody can authenticate as it."""
         key = f"clients.{name}"
         if name in RESERVED:
             self.problems.add(key, "this name is taken by the bridge itself.", "Use another name.")
@@ -364,7 +364,7 @@ class Reading:
         )
 
     def _within(self, key: str, section: schema.Client | schema.OAuth) -> None:
-        """Note limits that point nowhere: they would let nobody in, or be taken for something else."""
+        """Record a problem for each limit that names no channel or chat: it would let nobody in."""
         for channel in section.channels:
             self._among(f"{key}.channels", channel, self._channels, "channels")
         for conversation in section.conversations:
@@ -379,7 +379,7 @@ class Reading:
     def _among(
         self, key: str, name: str, known: Iterable[str], noun: Literal["channels", "models", "tool servers"]
     ) -> None:
-        """Note a name that points nowhere."""
+        """Record a problem for a name that does not exist."""
         if name not in known and name not in self.problems.left_out:
             self.problems.add(key, f"there is no '{name}' among the {noun}.", nearest(name, known, noun))
 

@@ -19,12 +19,12 @@ __all__ = ["decoded", "servers_in"]
 
 CONTAINERS = frozenset({"mcpServers", "mcp_servers", "context_servers", "modelContextProtocolServers"})
 """Keys that hold nothing but MCP servers, wherever they stand."""
-SHORT = frozenset({"servers", "mcp"})
-"""Keys that may hold them, at the top, inside each other, or where what they hold looks like servers."""
-MARKS = frozenset({"command", "cmd", "url", "httpUrl", "serverUrl", "uri", "transport"})
-"""Keys of a server's entry by which it is known."""
+POSSIBLE_CONTAINERS = frozenset({"servers", "mcp"})
+"""Keys that may hold servers: at the top level, nested in each other, or if their values look like servers."""
+SERVER_KEYS = frozenset({"command", "cmd", "url", "httpUrl", "serverUrl", "uri", "transport"})
+"""Keys that show that an object is a server's entry."""
 DEEPEST = 6
-"""Levels of a file that are searched; a project's servers stand at the third in ~/.claude.json."""
+"""The maximum depth that is searched; ~/.claude.json has the servers of projects at the third level."""
 
 BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -79,7 +79,7 @@ def servers_in(text: str) -> list[tuple[str, object]]:
 
 
 def parsed(text: str) -> object:
-    """The value of a text: JSON, JSON5, TOML, or YAML where no brace begins it."""
+    """Parse a text: JSON, JSON5, TOML, or YAML if it does not begin with a brace."""
     for read in (read_json, read_json5):
         try:
             return read(text)
@@ -114,7 +114,7 @@ def read_json5(text: str) -> object:
 
 
 def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:
-    """Everything in a file that holds servers."""
+    """Return every object or list in the file that holds servers."""
     for key, value in body.items():
         if key.rpartition(".")[2] in CONTAINERS and isinstance(value, dict | list):
             if value or isinstance(value, dict):
@@ -122,7 +122,7 @@ def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:
         elif isinstance(value, dict) and level < DEEPEST:
             inner = cast("dict[str, object]", value)
             last = key.rpartition(".")[2]
-            if last in SHORT and (all_servers(inner) or (last == "servers" and not level)):
+            if last in POSSIBLE_CONTAINERS and (all_servers(inner) or (last == "servers" and not level)):
                 yield inner
             elif last == "extensions" and not level and some_servers(inner):
                 yield inner
@@ -143,11 +143,11 @@ def some_servers(body: Mapping[str, object]) -> bool:
 
 
 def server_like(body: Mapping[str, object]) -> bool:
-    return any(isinstance(body.get(mark), str | list | dict) for mark in MARKS)
+    return any(isinstance(body.get(mark), str | list | dict) for mark in SERVER_KEYS)
 
 
 def named(container: object) -> Iterator[tuple[str, object]]:
-    """Servers with their names: of an object, or of a list whose items name themselves."""
+    """Return servers with their names, from an object, or from a list whose items have a name."""
     if isinstance(container, dict):
         yield from cast("dict[str, object]", container).items()
         return

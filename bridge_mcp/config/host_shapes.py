@@ -32,11 +32,11 @@ TRUSTED = (
     "default_tools_approval_mode",
     "approval",
 )
-SILENT = frozenset(
+IGNORED_KEYS = frozenset(
     "type name id description title icon icons version $schema source gallery metadata enabled disabled display_name "
     "bundled alwaysLoad dev".split()
 )
-"""What says nothing that a section could hold, or was looked at already."""
+"""Keys that are ignored: no section has a place for them, or they were read already."""
 
 CONNECT_LIMITS = {
     "startup_timeout_sec": 1.0,
@@ -48,7 +48,7 @@ CONNECT_LIMITS = {
     "connectionTimeout": 0.0,
     "startupTimeout": 0.0,
 }
-CALL_LIMITS = {
+TIME_LIMITS = {
     "tool_timeout_sec": 1.0,
     "timeout_s": 1.0,
     "timeout_ms": 0.001,
@@ -59,17 +59,17 @@ CALL_LIMITS = {
     "toolTimeout": 0.0,
     "tool_timeout": 0.0,
 }
-"""Limits by their names, with their unit in seconds; 0 where hosts disagree and the number has to tell."""
-LONGEST_S = 3600.0
+"""Keys of time limits with their unit in seconds; 0: hosts disagree, so the unit is guessed from the number."""
+MAX_LIMIT_S = 3600.0
 """The longest limit that a section takes; a larger number without a unit is in milliseconds."""
 
-BRIDGES = frozenset({"bridge-mcp", "mcp-chat-bridge", "bridge_mcp"})
+OWN_NAMES = frozenset({"bridge-mcp", "mcp-chat-bridge", "bridge_mcp"})
 """This program, by the names of its command, its distribution and its package."""
 
 
 @dataclass(slots=True)
 class HostServer:
-    """One server as some host has it. `notes` is what was found that could not be taken over."""
+    """One server of another host. `notes` lists what could not be imported."""
 
     command: str = ""
     args: list[str] = field(default_factory=list[str])
@@ -86,18 +86,18 @@ class HostServer:
     connect_timeout_s: float = 0.0
     allowed_tools: list[str] | None = None
     asks_first: list[str] = field(default_factory=list[str])
-    """Tools that are switched off there."""
+    """Tools that are disabled there."""
     off: bool = False
     notes: list[str] = field(default_factory=list[str])
 
 
 def read_server(body: Mapping[str, object]) -> HostServer:
-    """One entry in any of the known shapes. Without a command and a url it is none that can be had."""
+    """Read one entry in any known shape. Without a command or a url the server cannot be imported."""
     return Entry(body).read()
 
 
 class Entry:
-    """An entry while it is read: what was used of it, and what came of it."""
+    """Reads one entry: the keys that were used, and the server that results."""
 
     def __init__(self, body: Mapping[str, object]) -> None:
         transport = body.get("transport")
@@ -148,22 +148,22 @@ class Entry:
     def read_limits(self) -> None:
         """Seconds, whatever unit the host counts in."""
         opencode = isinstance(self.body.get("command"), list) or self.body.get("type") in ("local", "remote")
-        for limits, connects in ((CONNECT_LIMITS, True), (CALL_LIMITS, False)):
+        for limits, connects in ((CONNECT_LIMITS, True), (TIME_LIMITS, False)):
             for key, unit in limits.items():
                 value = self.take(key)
                 if value is None:
                     continue
                 number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-                seconds = number * (unit or (0.001 if number > LONGEST_S or (opencode and key == "timeout") else 1.0))
+                seconds = number * (unit or (0.001 if number > MAX_LIMIT_S or (opencode and key == "timeout") else 1.0))
                 if not 0 < seconds:
                     self.made.notes.append(f"Its {key} is not a limit here, and is left out.")
                 elif connects or (opencode and key == "timeout"):
-                    self.made.connect_timeout_s = min(seconds, LONGEST_S)
+                    self.made.connect_timeout_s = min(seconds, MAX_LIMIT_S)
                 else:
-                    self.made.timeout_s = min(seconds, LONGEST_S)
+                    self.made.timeout_s = min(seconds, MAX_LIMIT_S)
 
     def read_tools(self) -> None:
-        """Which of its tools are on offer; those switched off there can here only be made to ask."""
+        """Read which tools are allowed; tools disabled there require approval here."""
         for key in ALLOWED:
             if (found := self.names(key)) and "*" not in found:
                 self.made.allowed_tools = found
@@ -187,11 +187,13 @@ class Entry:
                 self.made.notes.append("Of its oauth only that there is one is taken over.")
 
     def rest(self) -> None:
-        """Name what was left."""
+        """Add a note for each key that was not used."""
         if self.take("envFile"):
             self.made.notes.append("Its envFile is not read: set those variables, and name them in env_pass.")
         left = [
-            key for key, value in self.body.items() if key not in self.used | SILENT and value not in (None, {}, [], "")
+            key
+            for key, value in self.body.items()
+            if key not in self.used | IGNORED_KEYS and value not in (None, {}, [], "")
         ]
         if left:
             self.made.notes.append(f"Not taken over: {', '.join(key[:60] for key in sorted(left)[:20])}.")
@@ -222,7 +224,7 @@ class Entry:
         return [each for each in cast("list[object]", value) if isinstance(each, str) and each]
 
     def mapping(self, keys: tuple[str, ...]) -> dict[str, str]:
-        """Texts by name; what is null there is not there here."""
+        """Return strings by name, without the null values."""
         found: dict[str, str] = {}
         for key in keys:
             value = self.take(key)
@@ -247,12 +249,12 @@ class Entry:
 
 
 def plain(value: object) -> str:
-    """A value as a text: `true`, `1`, or JSON for what is no single value."""
+    """Return a value as text: `true`, `1`, or JSON for lists and objects."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def split(command: str) -> list[str]:
-    """A line as its words, where it is one; a path with blanks in it stays whole."""
+    """Split a command line into words; a path with blanks is not split."""
     windows = bool(re.match(r"^[A-Za-z]:[\\/]|^\\\\", command))
     if not re.search(r"\s", command) or windows:
         return [command]
@@ -267,13 +269,13 @@ def split(command: str) -> list[str]:
 
 
 def is_bridge(server: HostServer) -> bool:
-    """Whether an entry starts this program itself, however: by its command, a runner of packages, or as a module."""
+    """Whether an entry starts this program: by its command, a package runner, or as a module."""
     if server.url:
         return bool(OWN_ADDRESS.match(server.url))
     words = [server.command, *server.args]
     for place, word in enumerate(words):
         program = split(word)[0] if words[place - 1] in ("-c", "/c", "/C", "-lc") else word
-        if stem(program) in BRIDGES and (place == 0 or runs(words[:place])):
+        if stem(program) in OWN_NAMES and (place == 0 or runs(words[:place])):
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""Reads YAML as a host's settings file (Goose, Continue, LibreChat) needs it: values as JSON has them, and no more.
+"""Reads the YAML of a host's settings file (Goose, Continue, LibreChat): JSON's values, and nothing else.
 
 Texts are what YAML 1.2 takes for texts: `yes`, `0123` and a date are none of a truth, a number and a date. Anchors with
 aliases and tags are refused, since a few lines of them stand for millions of values or for objects of a program.
@@ -15,7 +15,7 @@ from bridge_mcp.core.errors import BadInput
 
 __all__ = ["read_yaml"]
 
-LONGEST = 60_000
+MAX_CHARS = 60_000
 """Characters; settings are shorter, and reading takes some 20 to 40 s for a million."""
 DEEPEST = 40
 WORDS = "tag:yaml.org,2002:"
@@ -27,8 +27,8 @@ def read_yaml(text: str) -> object:
     Raises:
         BadInput: this is no YAML, or holds what no settings need: aliases, tags, several documents, too much.
     """
-    if len(text) > LONGEST:
-        raise refused(f"it is longer than {LONGEST:,} characters")
+    if len(text) > MAX_CHARS:
+        raise refused(f"it is longer than {MAX_CHARS:,} characters")
     try:
         return cast("object", Settings(text).get_single_data())
     except yaml.MarkedYAMLError as exc:
@@ -43,7 +43,7 @@ def refused(why: str) -> BadInput:
 
 
 class Settings(yaml.SafeLoader):
-    """The safe loader with fewer kinds of values, and an end to its depth."""
+    """The safe loader, with fewer types of values and a maximum depth."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - filled below, for this class alone
     depth = 0
@@ -75,7 +75,7 @@ class Settings(yaml.SafeLoader):
 
 
 def set_up(kind: Any) -> None:
-    """What of a text is not a text."""
+    """Register the scalars that are not strings."""
     kind.add_constructor(f"{WORDS}map", kind.construct_object_with_texts)
     for name, pattern, first in (
         ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),

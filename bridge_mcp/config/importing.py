@@ -1,4 +1,4 @@
-"""Tool servers of other hosts' settings as sections of bridge.toml.
+"""Converts the tool servers in another host's settings into sections of bridge.toml.
 
 Secrets stand there in clear; here they never do: what looks like one becomes the name of a variable, and the owner is
 told to set it. Knows no command line, and writes nothing.
@@ -24,7 +24,7 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 REFERENCE = re.compile(
     rf"\$\{{([^}}]*)\}}|\{{(?:env|file):([^}}]*)\}}|\$env:({VARIABLE})|^\$({VARIABLE})$|%({VARIABLE})%|\$\(([^)]*)\)"
 )
-"""What a host replaces before it starts a server."""
+"""A reference that a host replaces before it starts a server."""
 WHOLE = re.compile(
     rf"^(?:Bearer\s+)?(?:\$\{{(?:env:)?({VARIABLE})\}}|\$\{{\{{\s*secrets\.({VARIABLE})\s*\}}\}}"
     rf"|\{{env:({VARIABLE})\}}|\$({VARIABLE})|%({VARIABLE})%)$"
@@ -36,7 +36,7 @@ MAX_NAME = 32
 
 @dataclass(slots=True)
 class Imported:
-    """One server: its section, and what its owner must know or do. Without a `section` it was left out."""
+    """One server: its section, and notes for its owner. An empty `section` means that it was left out."""
 
     name: str
     section: str = ""
@@ -72,7 +72,7 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
 
 
 def write(made: Imported, server: HostServer) -> None:
-    """The section of a server into `made`, or why it was left out."""
+    """Write the section of a server into `made`, or the reason why it was left out."""
     why = left_out(server)
     if not why:
         section = Section(made.name, server).text()
@@ -119,7 +119,7 @@ def legal(given: str, taken: Collection[str]) -> str:
 
 
 class Section:
-    """One server's section: its keys, and what its owner must know or do."""
+    """One server's section: its keys, and notes for its owner."""
 
     def __init__(self, name: str, server: HostServer) -> None:
         self.name = name
@@ -155,7 +155,7 @@ class Section:
             self.notes.append("Not taken over: headers, which a command has no use for.")
 
     def environment(self) -> None:
-        """Plain values as they are; secrets and references as names to pass on."""
+        """Write plain values as they are, and secrets and references as names of variables to pass on."""
         plain: dict[str, str] = {}
         passed = list(dict.fromkeys(self.server.env_pass))
         self.wanted += passed
@@ -224,12 +224,12 @@ class Section:
 
 
 def variable(server: str, what: str) -> str:
-    """A name for a variable that holds something of a server."""
+    """Return a name for an environment variable of a server."""
     name = re.sub(r"[^A-Z0-9]+", "_", f"{server}_{what}".upper()).strip("_")
     return name if not name[:1].isdigit() else f"MCP_{name}"
 
 
 def variable_of(value: str) -> str:
-    """The variable that a value is, as it is or behind `Bearer`; "" if it is none."""
+    """Return the environment variable that a value refers to, also behind `Bearer`; "" if it refers to none."""
     found = WHOLE.match(value)
     return next((group for group in found.groups() if group), "") if found else ""

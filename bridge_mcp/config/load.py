@@ -25,7 +25,7 @@ from bridge_mcp.paths import find_config, make_private, passed_over, state_folde
 __all__ = ["complaint", "examine", "load_config"]
 
 MAX_MENDED = 5
-"""How often entries of another shape are taken out of a file, so that the rest can be looked at."""
+"""How often invalid entries are removed from a file so that the rest can be checked."""
 
 
 def load_config(
@@ -93,7 +93,7 @@ def examine(
 
 
 def complaint(text: str, folder: Path | None = None) -> str:
-    """What is wrong with a text as a bridge.toml in that folder, apart from secrets that are not there yet; or ""."""
+    """Return what is wrong with a text as the bridge.toml of a folder, missing secrets aside; "" if nothing is."""
     problems = Problems(None)
     folder = folder or working_folder()
     try:

@@ -15,7 +15,7 @@ __all__ = ["people"]
 
 
 def people(sections: Mapping[str, schema.Person], channels: Mapping[str, schema.Channel], problems: Problems) -> People:
-    """The people of a file. A principal that two of them have, or that nobody can be, is a problem."""
+    """Return the people of a file. It is a problem if two share a principal, or if nobody can be that principal."""
     names: dict[str, str] = {}
     for person, section in sections.items():
         key = f"people.{person}.principals"
@@ -32,13 +32,13 @@ def people(sections: Mapping[str, schema.Person], channels: Mapping[str, schema.
 
 
 def of_another(principal: str, person: str, names: Mapping[str, str]) -> str:
-    """Which other person has this principal; the principals of this machine's user are one person."""
+    """Return the other person who has this principal; all principals of this machine's user are one person."""
     alike = LOCAL if principal in LOCAL else frozenset({principal})
     return next((names[each] for each in sorted(alike) if each in names and names[each] != person), "")
 
 
 def mistake(principal: str, channels: Mapping[str, schema.Channel]) -> tuple[str, str]:
-    """Why nobody can be this principal, and what to write; "" where somebody can."""
+    """Return why nobody can be this principal, with the fix; "" if somebody can."""
     channel, colon, subject = principal.partition(":")
     if colon:
         if channel not in channels:

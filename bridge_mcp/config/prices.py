@@ -1,4 +1,4 @@
-"""What a section of `[models]` says of prices."""
+"""Reads the prices in a section of `[models]`."""
 
 from __future__ import annotations
 

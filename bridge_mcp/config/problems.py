@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: collected while it is read, told at once, with the nearest right word.
+"""Collects the problems of a configuration while it is read, and reports them together, with suggestions.
 
 Never shows a value of the file: it may be a secret that stands where it should not.
 """
@@ -60,7 +60,7 @@ class Problems:
     def add_shape(
         self, error: ValidationError, file: type[BaseModel], text: str = "", *, typed: Typed = lambda _: None
     ) -> None:
-        """Note all that pydantic found in the file, whose `text` tells the lines.
+        """Record all errors of pydantic's; the line numbers come from the file's `text`.
 
         `typed` knows the models of the sections whose keys depend on what stands in them.
         """
@@ -84,7 +84,7 @@ class Problems:
                 self.add(key, f"{lower_first(each['msg'])}.", "Change the value.")
 
     def add_unless_web(self, key: str, url: str | None) -> None:
-        """Note an address that HTTP clients do not take."""
+        """Record a problem for an address that HTTP clients do not accept."""
         try:
             parts = urlsplit(url or "http://none")
             fine = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -94,7 +94,7 @@ class Problems:
             self.add(key, "this is not an http or https address.", 'Write it like "https://host/path".')
 
     def found(self, lacking: Mapping[str, str] | None = None) -> ConfigError | None:
-        """All of it as one error; None when nothing is wrong.
+        """Return all problems as one error; None if there are none.
 
         Secrets that are `lacking`, by key, stop nothing, and are told with the rest.
         """

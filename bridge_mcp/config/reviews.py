@@ -1,4 +1,4 @@
-"""What rules say about asking, with the reviewers that they name; and what tool servers' sections say of theirs."""
+"""Reads when rules ask for approval, and which reviewers rules and sections of tool servers name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Asked = schema.Review | Literal[False] | None
 
 
 class Reviews(Struct, frozen=True):
-    """Reads what a configuration says of reviewers, and notes what is wrong with it."""
+    """Reads the reviewers of a configuration, and records problems."""
 
     models: Collection[str]
     existing: Callable[[str, str], Path | None]
-    """The file that a key names; None, and noted, where there is none."""
+    """Return the file that a key names; if it does not exist, record a problem and return None."""
     problems: Problems
     policies: list[Path] = field(default_factory=list[Path])
-    """The files that were named so far: whoever changes one decides on calls."""
+    """The policy files named so far: whoever can change one decides about calls."""
 
     def settings(self, key: str, section: schema.Approvals | schema.CallRule) -> PartialApprovalSettings:
         """What a section says about asking for approval. As a confirmation, `default` says nothing."""
@@ -86,7 +86,7 @@ def routed(route: str | list[str] | None) -> PartialApprovalSettings:
 
 
 def confirmed(confirmation: str, said: PartialApprovalSettings) -> PartialApprovalSettings:
-    """A part with the confirmation that goes with it."""
+    """Add the confirmation that a reviewer implies."""
     match confirmation:
         case "required" | "person" | "never" | "by-annotation" as mode:
             return {**said, "confirmation": mode}

@@ -1,4 +1,4 @@
-"""What looks like a secret, so that it is never written into a file in clear. In doubt it is one."""
+"""Recognizes values that look like secrets, so that they are never written in clear. In doubt a value is one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VALUE = re.compile(
 RANDOM = re.compile(r"^(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+=_-]{24,}$")
 """Long, without a space, a slash or a dot, letters and digits mixed: made by a machine."""
 PLAIN = re.compile(r"(?i)^(true|false|yes|no|on|off|none|null|[0-9]{1,9}(\.[0-9]+)?)$")
-"""What is a setting and no secret, whatever it is called."""
+"""Values that are settings and no secrets, whatever their name."""
 PAIR = re.compile(r"^-{0,2}([\w.-]+)\s*[=:]\s*(.+)$", re.DOTALL)
 """`--api-key=…`, `NAME=…`, `Header: …`."""
 

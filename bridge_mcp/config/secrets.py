@@ -1,4 +1,4 @@
-"""Secrets by the name of a variable or a file: read once, remembered under a name that may be shown in their place."""
+"""Reads secrets from environment variables or files, and remembers the name that logs show instead of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge_mcp.toolservers.settings import OF_THE_MACHINE
 __all__ = ["Secrets"]
 
 MARKS = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-"""How variables are called whose values libraries read by themselves, and that logs must not show either."""
+"""Parts of names of variables that libraries read themselves, and whose values logs must not show either."""
 
 
 class Secrets:
@@ -23,7 +23,7 @@ class Secrets:
         self._folder = folder
         self._problems = problems
         self.lacking: dict[str, str] = {}
-        """By key: a secret that is not there, and how to bring it. It stops what needs it, and nothing else."""
+        """Missing secrets by key, with the fix. A missing secret stops what needs it, and nothing else."""
         self.known = {
             name: value for name, value in env.items() if name.upper().endswith(MARKS) and len(value) >= MIN_SECRET
         }
@@ -46,12 +46,12 @@ class Secrets:
         return self.remember(name, value)
 
     def passed(self, name: str) -> None:
-        """Have logs not show a variable that a nested server is given, unless it says how the machine is set up."""
+        """Hide the value of a variable passed to a nested server from logs, unless it describes the machine."""
         if not OF_THE_MACHINE.fullmatch(name):
             self.remember(name, self._env.get(name, ""))
 
     def lack(self, section: str) -> str:
-        """What a section needs and does not have, with the fix; "" if it has all."""
+        """Return which secret a section lacks, with the fix; "" if none."""
         return " ".join(told for key, told in self.lacking.items() if key.startswith(f"{section}."))
 
     def remember(self, name: str, value: str) -> str:

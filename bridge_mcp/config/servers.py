@@ -1,4 +1,4 @@
-"""From a [tool_servers.NAME] section to the value that the tool servers' room takes."""
+"""Converts a [tool_servers.NAME] section into the settings of a nested server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONLY_HTTP = ("headers", "headers_env", "token_env", "token_file", "auth", "oauth
 def tool_server(
     name: str, section: schema.ToolServer, folder: Path, problems: Problems, secrets: Secrets
 ) -> ToolServer | None:
-    """One server's settings; None when they say neither or both of command and url."""
+    """Return one server's settings; None if the section has neither or both of command and url."""
     key = f"tool_servers.{name}"
     if name == BRIDGE:
         problems.add(key, "this name is taken by the bridge's own tools.", "Use another name.")
@@ -61,13 +61,13 @@ def tool_server(
 
 
 def rules(section: schema.ToolServer) -> tuple[ToolRule, ...]:
-    """What holds for single tools: plain names before patterns, for the first match wins; else as in the file."""
+    """Return the rules for single tools: plain names before patterns, since the first match applies."""
     ordered = sorted(section.tools.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
     return tuple(ToolRule(pattern, shape.confirmation, shape.timeout_s) for pattern, shape in ordered)
 
 
 def environment(name: str, section: schema.ToolServer, secrets: Secrets) -> dict[str, str]:
-    """The child's variables; values whose names sound secret are kept out of the logs."""
+    """Return the child's environment variables; values whose names look secret are hidden from logs."""
     for variable, value in section.env.items():
         if sounds_secret(variable, value):
             secrets.remember(f"{name}.{variable}", value)

@@ -1,4 +1,4 @@
-"""What `bridge-mcp init` writes: every section there is, with a word about it."""
+"""The commented bridge.toml that `bridge-mcp init` writes: all sections with a description each."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ type = "local"                             # chat in a terminal: bridge-mcp chat
 # builtin_tools = ["whoami", "send_message", "ask_user", "remind"]   # what the assistant can do in the bridge itself
 
 """
-"""Up to the channels of platforms."""
+"""The part before the channels."""
 
 TAIL = """\
 # -- tools: nested MCP servers -----------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ expires_s = 600                            # 0: never
 # max_file_mb = 20                         # files from tools and chats, kept beside the store: one of them,
 # max_files_mb = 1000                      # and all together; beyond that the oldest are removed
 """
-"""Behind them."""
+"""The part after the channels."""
 
 
 def template() -> str:

@@ -1,4 +1,4 @@
-"""Names of the environment variables that a configuration reads: what a host has to hand on, by name."""
+"""Lists the environment variables that a configuration reads, which a host has to pass on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, cast
 __all__ = ["variables_of"]
 
 BY_THEMSELVES = ("BRIDGE_MCP_MODEL", "TELEGRAM_BOT_TOKEN")
-"""What the bridge reads without a word in the configuration, where it is set."""
+"""Variables that the bridge reads if they are set, without being named in the configuration."""
 
 
 def variables_of(source: Path | None, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables that a configuration names, and those that hold without one, in order and once each.
+    """Return the variables that a configuration names, and those read without being named, in order, without repeats.
 
     Of a file that cannot be read nothing is known: `check` tells what is wrong with it.
     """

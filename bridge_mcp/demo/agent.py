@@ -1,4 +1,4 @@
-"""The demo's supervising agent: a published MCP client and a bridge that it starts as a child, as hosts do."""
+"""The supervising agent of the demo: the MCP SDK's client, which starts a bridge as its child, as hosts do."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Supervisor:
         self._ahead: list[JSONObject] = []
 
     def verify(self, what: str, so: bool) -> None:
-        """Go on only if it is so.
+        """Check a condition.
 
         Raises:
             NotShown: it is not.
@@ -93,7 +93,7 @@ class Supervisor:
                 pass
 
     async def is_cut_off(self) -> bool:
-        """Whether the bridge answers no more."""
+        """Whether the bridge no longer answers."""
         with anyio.move_on_after(CUT_S):
             try:
                 while True:
@@ -104,7 +104,7 @@ class Supervisor:
 
 
 def brief(value: object) -> str:
-    """A value as the transcript shows it: of a digest, the beginning."""
+    """Return a value as the transcript shows it; digests are shortened."""
     return f"{value[:19]}…" if isinstance(value, str) and value.startswith("sha256:") else json.dumps(value)
 
 

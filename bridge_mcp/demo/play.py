@@ -1,4 +1,4 @@
-"""The play: scene by scene, and what is verified in each.
+"""The scenes of the demo, and the checks of each.
 
 A real bridge as a child process over stdio, the published MCP client as a supervising agent, a real nested MCP server,
 and a chat that another process writes to. Only the model is no real one: it follows a script, so that no key is needed.
@@ -31,7 +31,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 def main() -> int:
-    """Play it; 0 only if every step was verified."""
+    """Run the demo; the exit code is 0 only if every step was verified."""
     transcript = Transcript()
     began = time.monotonic()
     with set_stage() as stage:
@@ -137,7 +137,7 @@ async def resume(stage: Stage, supervisor: Supervisor, waiting: JSONObject) -> N
 
 
 async def nothing_runs(stage: Stage, transcript: Transcript) -> None:
-    """The last thing to look at: no process is left."""
+    """Check that no process is left."""
     transcript.scene("The host leaves")
     deadline = anyio.current_time() + END_S
     # Of the end of processes that are not ours nobody tells: we have to look.

@@ -1,4 +1,4 @@
-"""What the demo plays on: a temporary folder with files, a configuration, a script for the model, and a state folder.
+"""The set-up of the demo: a temporary folder with files, a configuration, a script for the model, and a state folder.
 
 Knows nothing of what is played.
 """
@@ -123,7 +123,7 @@ class Stage(Struct, frozen=True):
 
 @contextmanager
 def set_stage() -> Generator[Stage]:
-    """A stage, and nothing of it afterwards."""
+    """Make the temporary folder, and remove it in the end."""
     with TemporaryDirectory(prefix="bridge-mcp-demo-", ignore_cleanup_errors=True) as folder:
         stage = Stage(Path(folder).resolve())
         stage.files.mkdir()

@@ -1,4 +1,4 @@
-"""How the demo tells what happens: who speaks on the left, in colour on a terminal, as plain text elsewhere."""
+"""Prints what happens in the demo: the speaker on the left, in colour on a terminal, plain elsewhere."""
 
 from __future__ import annotations
 

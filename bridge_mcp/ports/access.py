@@ -1,4 +1,4 @@
-"""Ports of the store, third part: who was let in, and standing verdicts."""
+"""Ports of the store: pairings, grants (standing verdicts), clients over HTTP, and claims on conversations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Access", "Claim", "Claims", "Clients", "Grants", "Pairing", "Pairing
 
 
 class Pairing(Struct, frozen=True):
-    """A chat or a person that was let in on a channel. `subject` is the platform's chat or user id."""
+    """A chat or a person that was paired on a channel. `subject` is the platform's id of the chat or user."""
 
     channel: str
     subject: str
@@ -27,7 +27,7 @@ class Pairing(Struct, frozen=True):
 
 
 class PairingRequest(Struct, frozen=True):
-    """Somebody unknown who wrote, and the one-time code by which the owner lets them in."""
+    """A stranger who wrote, and the one-time code by which the owner pairs them."""
 
     code: str
     channel: str
@@ -38,7 +38,7 @@ class PairingRequest(Struct, frozen=True):
 
 
 class StoredClient(HidesFields, frozen=True):
-    """A client that may come over HTTP, by a token that was shown once. No limits mean everywhere."""
+    """A client over HTTP, authenticated by a token that was shown once. Without limits it may go everywhere."""
 
     HIDDEN: ClassVar = frozenset({"token_hash"})
 
@@ -52,33 +52,33 @@ class StoredClient(HidesFields, frozen=True):
 
     @property
     def principal(self) -> Principal:
-        """As whom it acts."""
+        """The principal as which it acts."""
         return Principal(
             self.name, "client", self.scopes, channels=self.channels, conversations=self.conversations, via="mcp"
         )
 
 
 class Access(Protocol):
-    """Who was let in, and which standing verdicts were given."""
+    """The pairings, and the open requests for one."""
 
     async def pairings(self, channel: str = "") -> tuple[Pairing, ...]:
-        """All pairings, or those of one channel."""
+        """Return all pairings, or those of one channel."""
         ...
 
     async def find(self, channel: str, *subjects: str) -> tuple[Pairing, ...]:
-        """Those of the subjects that were let in. The cost does not grow with the number of pairings."""
+        """Return the pairings of these subjects. The cost does not grow with the number of pairings."""
         ...
 
     async def pair(self, pairing: Pairing) -> None:
-        """Let in, or change the role. Its open requests are closed."""
+        """Pair a subject, or change its role. Its open requests are closed."""
         ...
 
     async def unpair(self, channel: str, subject: str) -> bool:
-        """Whether it had been paired."""
+        """Remove a pairing; return whether there was one."""
         ...
 
     async def request(self, request: PairingRequest, at_most: int, stands_s: float = math.inf) -> PairingRequest | None:
-        """Open a request: the subject's own if it has an open one.
+        """Open a request, or return the open request of the subject.
 
         Where `at_most` others are open on the channel, the oldest makes room if it is older than `stands_s`; None,
         and nothing done, if it is not.
@@ -86,15 +86,15 @@ class Access(Protocol):
         ...
 
     async def requests(self, now: float) -> tuple[PairingRequest, ...]:
-        """The open ones, oldest first."""
+        """Return the open requests, oldest first."""
         ...
 
 
 class Grants(Protocol):
-    """Standing verdicts. Committed before anything acts on them."""
+    """Grants: standing verdicts. Each is committed before anything acts on it."""
 
     async def add(self, grant: Grant) -> Grant:
-        """Store it; the same with its id. What has ended when it was made is deleted.
+        """Store a grant, and return it with its id. Grants that ended before it was made are deleted.
 
         One that is there already, given by the same person with the same patterns, is renewed and keeps its id: it then
         holds for as long as either would. Where there are `MAX_ALIKE` of its tool and place, the oldest is revoked.
@@ -102,27 +102,27 @@ class Grants(Protocol):
         ...
 
     async def active(self, now: float) -> tuple[Grant, ...]:
-        """All that hold at `now`, in order of their ids."""
+        """Return all grants in force at `now`, in order of their ids."""
         ...
 
     async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
-        """Those that may cover a call of these tools in this conversation at `now`.
+        """Return the grants that may cover a call of these tools in this conversation at `now`.
 
         Costs what those cost, of which there are few (`MAX_ALIKE`), and nothing for all others.
         """
         ...
 
     async def prune(self, now: float) -> int:
-        """Delete those that have ended; how many went."""
+        """Delete the grants that have ended; return how many."""
         ...
 
     async def revoke(self, grant: int) -> bool:
-        """Whether it was there."""
+        """Revoke a grant; return whether there was one."""
         ...
 
 
 class Claim(Struct, frozen=True):
-    """A conversation that one client has for itself until then (epoch seconds)."""
+    """A conversation that one client has claimed for itself; `until` is in epoch seconds."""
 
     conversation: str
     client: str
@@ -130,14 +130,14 @@ class Claim(Struct, frozen=True):
 
 
 class Claims(Protocol):
-    """Which client has which conversation for itself. The feed tells of each in the same transaction."""
+    """The claims of clients on conversations. Each change is in the feed, by the same transaction."""
 
     async def holding(self, conversation: str, now: float) -> Claim | None:
-        """The claim that holds at `now`; None for none. Costs microseconds: it is asked before each message."""
+        """Return the claim in force at `now`, or None. It takes microseconds: it is asked before each message."""
         ...
 
     async def claim(self, claim: Claim, now: float, *, at_most: int) -> Claim | None:
-        """The claim that holds from now on: this one, unless another client's holds, and nothing is done.
+        """Claim a conversation, and return the claim in force: another client's claim stays as it is.
 
         Whoever holds it already holds it for the new time. None, and nothing done, where the client holds `at_most`
         conversations.
@@ -145,25 +145,25 @@ class Claims(Protocol):
         ...
 
     async def release(self, conversation: str, client: str, now: float) -> bool:
-        """Whether the client held it until now."""
+        """Release a claim; return whether the client held it."""
         ...
 
 
 class Clients(Protocol):
-    """Clients that were let in while the bridge ran, always as it is now: nothing is kept in between."""
+    """Clients that were added while the bridge ran. Nothing is cached: every answer is current."""
 
     async def add(self, client: StoredClient) -> bool:
-        """False, and nothing done, where the name is taken."""
+        """Add a client; return False, and do nothing, if the name is taken."""
         ...
 
     async def all(self) -> tuple[StoredClient, ...]:
-        """The oldest first."""
+        """Return all clients, oldest first."""
         ...
 
     async def by_token(self, token_hash: str) -> StoredClient | None:
-        """Whose token this is the hash of. Costs microseconds: it is asked at every request."""
+        """Return the client whose token has this hash, or None. It takes microseconds: it is asked at every request."""
         ...
 
     async def revoke(self, name: str) -> bool:
-        """Whether it was there. Its subscriptions to events and its claims end in the same transaction."""
+        """Revoke a client; return whether there was one. Its event subscriptions and claims end with it."""
         ...

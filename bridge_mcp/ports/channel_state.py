@@ -1,4 +1,4 @@
-"""Ports of the store: what is kept of a platform's side of a channel, which no log tells."""
+"""Port of the store: the state of a platform's side of a channel, which is in no log."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ChannelOffset(NamedTuple):
 
 
 class FirstMessage(Struct, frozen=True):
-    """What a stranger wrote last, kept until they are let in or their code has expired."""
+    """The last message of a stranger, kept until they are paired or their code expires."""
 
     channel: str
     subject: str
-    """The chat without its topic: what is paired."""
+    """The chat without its topic, which is what gets paired."""
     chat: str
     at: float
     bare: str = ""
@@ -33,26 +33,26 @@ class FirstMessage(Struct, frozen=True):
 
 
 class ChannelState(Protocol):
-    """Kept for all processes. Each write is a transaction of its own, and none where nothing changes."""
+    """State of channels, shared by all processes. Each write is a transaction; without a change there is none."""
 
     async def offset(self, channel: str) -> int | None:
-        """The offset that was set last; None at first."""
+        """Return the offset that was set last; None if none was."""
         ...
 
     async def set_offset(self, position: ChannelOffset) -> None:
-        """Set it, higher or lower. Beside entries, `LogStore.record` sets it in their transaction."""
+        """Set the offset, higher or lower. `LogStore.record` sets it in the transaction of its entries."""
         ...
 
     async def move_chat(self, channel: str, chat: str, to: str) -> None:
-        """A chat has another id on its platform from now on. Twice the same is once."""
+        """Record that a chat has a new id on its platform. Repeating it changes nothing."""
         ...
 
     async def first_chat_id(self, channel: str, chat: str) -> str:
-        """The id that a chat had before it moved, however often it did; the same for one that never did."""
+        """Return the first id of a chat, however often it moved; the given id if it never did."""
         ...
 
     async def current_chat_id(self, channel: str, chat: str) -> str:
-        """The id that the chat with this first id has now."""
+        """Return the current id of the chat with this first id."""
         ...
 
     async def topic_title(self, channel: str, chat: str) -> str:
@@ -60,28 +60,28 @@ class ChannelState(Protocol):
         ...
 
     async def set_topic_title(self, channel: str, chat: str, title: str, *, at_most: int) -> None:
-        """Keep it. Of more than `at_most` topics of the channel, the one that was set longest ago is forgotten."""
+        """Store the title of a topic. Of more than `at_most` of the channel, the one set first is deleted."""
         ...
 
     async def keep_first_message(self, message: FirstMessage, *, at_most: int) -> None:
-        """Keep it in place of an older one of that subject. Of more than `at_most` of the channel the oldest goes."""
+        """Store it instead of an older one of its subject. Of more than `at_most`, the oldest is deleted."""
         ...
 
     async def first_message(self, channel: str, subject: str) -> FirstMessage | None:
-        """The message that is kept of this subject; None for none."""
+        """Return the stored message of this subject, or None."""
         ...
 
     async def forget_first_message(self, channel: str, subject: str) -> None:
-        """Forgetting one that is not there is fine."""
+        """Delete the stored message of a subject, if there is one."""
 
     async def set_undelivered(self, conversation: str, reason: str, *, at_most: int) -> None:
-        """The last message to this conversation did not go out. Of more than `at_most` the oldest is forgotten."""
+        """Record why the last message there was not delivered. Of more than `at_most`, the oldest is deleted."""
         ...
 
     async def clear_undelivered(self, conversation: str) -> None:
-        """A message went out there."""
+        """Record that a message was delivered to this conversation."""
         ...
 
     async def undelivered(self) -> Mapping[str, str]:
-        """Why the last message did not go out, by conversation; the oldest first."""
+        """Return why the last message was not delivered, by conversation, oldest first."""
         ...

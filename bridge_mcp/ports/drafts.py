@@ -1,4 +1,4 @@
-"""The port of drafts: the text so far of a reply that a model is giving, for readers of the store."""
+"""Port of drafts: the text so far of a reply that a model is streaming, for readers of the store."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Drafts(Protocol):
     """
 
     def clear(self) -> None:
-        """End all drafts: those that an engine before left behind when it was killed."""
+        """Delete all drafts: an earlier engine that was killed may have left some."""
         ...
 
     def wanted(self, conversation: str) -> bool:
-        """Whether somebody has read lately: some providers stream at a price."""
+        """Whether somebody reads drafts: with some providers streaming costs more."""
         ...
 
     def put(self, conversation: str, number: int, text: str) -> None:
@@ -44,5 +44,5 @@ class Drafts(Protocol):
         ...
 
     def read(self, conversation: str) -> Draft | None:
-        """The draft of now, if there is one; from then on one is wanted, for some seconds."""
+        """Return the current draft, or None. Drafts are then wanted for some seconds."""
         ...

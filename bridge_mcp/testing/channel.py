@@ -1,4 +1,4 @@
-"""A channel that is told what it hears, and remembers what it sent."""
+"""A channel for tests: the test gives the messages that it receives, and reads what it sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bridge_mcp.testing.clock import ManualClock
 __all__ = ["FakeChannel"]
 
 WAIT_S = 10.0
-"""How long its own waits go on before they fail."""
+"""The time-out of its waits, in seconds."""
 
 
 CAN = Capabilities(
@@ -114,7 +114,7 @@ class FakeChannel:
         self._changed = anyio.Event()
 
     def fail(self, error: SendFailed, *, arrived: bool = False) -> None:
-        """Make the next `send` raise this, behind those planned before.
+        """Make the next `send` raise this error; planned errors are raised in order.
 
         `arrived` says that the message went out all the same, as it may with `SendUncertain`.
         """
@@ -180,14 +180,14 @@ class FakeChannel:
         return ButtonPress(self.traits.name, chat, message, sender=who, token=token, at=at, written=written)
 
     async def arrives(self, arrival: Arrival) -> str:
-        """Put anything into the inbox, once `run` has begun."""
+        """Put an arrival into the inbox, once `run` has begun."""
         with anyio.fail_after(WAIT_S):
             while self._inbox is None:
                 await self._changed.wait()
         return await self._inbox.put(arrival)
 
     async def wait_for_sent(self, number: int) -> tuple[Outgoing, ...]:
-        """Everything that was sent, once it is at least so many messages.
+        """Wait until at least so many messages were sent, and return all of them.
 
         Raises:
             TimeoutError: they did not come within ten seconds.

@@ -1,4 +1,4 @@
-"""What every `Channel` holds to, as tests: for the built-in channels, and for those of other packages.
+"""The contract of `Channel` as tests, for the built-in channels and for those of other packages.
 
     from bridge_mcp.testing.channel_contract import ChannelContract, ChannelRig
 
@@ -42,7 +42,7 @@ WAIT_S = 10.0
 
 
 class KeptInbox:
-    """An `Inbox` that keeps what it is given."""
+    """An `Inbox` that records what it is given."""
 
     def __init__(self, answer: str = "") -> None:
         self.answer = answer
@@ -301,7 +301,7 @@ class ChannelContract:
 
 
 async def ready(channel: Channel) -> None:
-    """Wait until it says that it is."""
+    """Wait until the channel is connected."""
     while True:
         if channel.health().state == "ready":
             return

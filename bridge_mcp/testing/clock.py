@@ -1,4 +1,4 @@
-"""A clock that moves when told to."""
+"""A clock for tests, which moves only when a test advances it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that gives the replies it was given."""
+"""A model for tests, which gives planned replies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FakeModel:
         self._left: deque[Planned] = deque() if callable(plan) else deque(plan)
 
     def plan(self, *more: Planned) -> None:
-        """Give these behind what is still left."""
+        """Add replies to the plan."""
         self._left.extend(more)
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
@@ -88,7 +88,7 @@ class FakeModel:
         return await made if inspect.isawaitable(made) else made
 
     def finish(self) -> None:
-        """Hold that every planned reply was given and none was missing.
+        """Assert that every planned reply was given, and that none was missing.
 
         Raises:
             AssertionError: it was not so.

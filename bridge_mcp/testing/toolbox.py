@@ -1,4 +1,4 @@
-"""A toolbox of async functions."""
+"""A toolbox for tests, whose tools are async functions."""
 
 from __future__ import annotations
 
@@ -68,32 +68,32 @@ class FakeToolbox:
         self._progress: dict[str, list[tuple[float, float | None, str]]] = {}
 
     def add(self, spec: ToolSpec, function: ToolFunction) -> None:
-        """Have this tool, in place of one of the same name."""
+        """Add a tool; it replaces one of the same name."""
         self._tools[spec.name] = (spec, function)
         self._specs = tuple(spec for spec, _ in self._tools.values())
         self._servers.setdefault(spec.server, ServerStatus(spec.server, "ready"))
 
     def remove(self, name: str) -> None:
-        """Have this tool no longer: its server lists it no more, for the moment or for ever."""
+        """Remove a tool: its server no longer lists it."""
         del self._tools[name]
         self._specs = tuple(spec for spec, _ in self._tools.values())
 
     def disconnect(self, server: str, error: str = "it has ended") -> None:
-        """Have a server be away: its tools are known and cannot be reached."""
+        """Disconnect a server: its tools are known, and calls fail."""
         self._servers[server] = ServerStatus(server, "degraded", error=error)
 
     def reconnect(self, server: str) -> None:
-        """Have a server be there again."""
+        """Connect a server again."""
         self._servers[server] = ServerStatus(server, "ready")
 
     def withhold(self, name: str) -> None:
-        """Have the config not allow this tool, which its server has."""
+        """Make the config no longer allow a tool that its server has."""
         server = name.partition("__")[0]
         known = self._servers[server]
         self._servers[server] = replace(known, withheld=(*known.withheld, name))
 
     def withdraw(self, server: str) -> None:
-        """Have a server no longer in the config, with all its tools."""
+        """Remove a server from the config, with all of its tools."""
         for name in [spec.name for spec in self._specs if spec.server == server]:
             self.remove(name)
         self._servers.pop(server, None)
@@ -134,16 +134,16 @@ class FakeToolbox:
         return self._holds[name]
 
     def fail(self, name: str, error: ToolFailed) -> None:
-        """Make the next call of this tool raise this, behind those planned before; its function is not run."""
+        """Make the next call of this tool raise this error, in order of planning; its function is not run."""
         self._planned.setdefault(name, []).append(error)
 
     def change(self, name: str, how: str) -> None:
-        """Have a tool be another one than was seen first: its calls ask, until one was approved."""
+        """Change the definition of a tool: its calls ask for approval until one was approved."""
         spec, function = self._tools[name]
         self.add(replace(spec, changed=how), function)
 
     def report(self, name: str, progress: float, total: float | None = None, words: str = "") -> None:
-        """Make every call of this tool tell of its progress, after what it told before."""
+        """Make every call of this tool report this progress, after what was added before."""
         self._progress.setdefault(name, []).append((progress, total, words))
 
     def count(self, name: str) -> int:
