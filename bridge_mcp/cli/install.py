@@ -42,6 +42,7 @@ def install(
     name: str | None = None,
     print_: Annotated[bool, Parameter(name="--print")] = False,
     link: bool = False,
+    project: Annotated[bool, Parameter(negative="")] = False,
     scopes: str | None = None,
     config: str | None = None,
 ) -> int:
@@ -60,6 +61,9 @@ def install(
         Show what would be written and where, and write nothing.
     link
         Print a link that adds it (Cursor, VS Code, LM Studio), and write nothing.
+    project
+        For the project in this folder alone, in the host's file there, such as `.mcp.json`: who has that file in a
+        repository gives it to others, with the paths of this machine.
     scopes
         What the host may do, such as `read,send`.
     config
@@ -67,28 +71,28 @@ def install(
     """
     if host is None:
         return overview(machine())
-    launch = launch_of(config, scopes)
+    launch, folder = launch_of(config, scopes), working_folder() if project else None
     if link:
         if host not in LINKED:
             raise BadInput(f"{HOSTS[host].title} opens no such links.", fix=f"These do: {', '.join(LINKED)}.")
         sys.stdout.write(f"{deep_link(host, launch, name=name or NAME)}\n")
         return 0
     if print_:
-        return shown(HOSTS[host], HOSTS[host].place(machine()), launch, name or NAME)
-    put_into(host, launch, name=name)
+        return shown(HOSTS[host], HOSTS[host].file(machine(), folder), launch, name or NAME)
+    put_into(host, launch, name=name, project=folder)
     return 0
 
 
-def put_into(host: str, launch: Launch, *, name: str | None = None) -> None:
-    """Put the bridge among a host's servers, and say what was done.
+def put_into(host: str, launch: Launch, *, name: str | None = None, project: Path | None = None) -> None:
+    """Put the bridge among a host's servers, for all projects or for the one in a folder, and say what was done.
 
     Raises:
         BadInput: its settings are not there, or cannot be changed; they are as they were.
     """
     known, out = HOSTS[host], console()
-    file = known.place(machine())
+    file = known.file(machine(), project)
     before = read(file)
-    if before is None and known.only_existing:
+    if before is None and known.only_existing and project is None:
         raise BadInput(
             f"{known.title} has no settings at {file} yet.",
             fix=f"Start {known.title} once, or add by hand what this shows: bridge-mcp install {host} --print",
@@ -120,6 +124,7 @@ def uninstall(
     *,
     name: str | None = None,
     print_: Annotated[bool, Parameter(name="--print")] = False,
+    project: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Take the bridge out of the servers of an MCP host. All else in its settings stays; gates before servers too.
 
@@ -131,9 +136,11 @@ def uninstall(
         What the bridge is called there; without it: whatever starts it.
     print_
         Show what would go, and change nothing.
+    project
+        Out of the host's file for the project in this folder.
     """
     known, out = HOSTS[host], console()
-    file = known.place(machine())
+    file = known.file(machine(), working_folder() if project else None)
     before = read(file)
     try:
         servers = entries(known, file, before)

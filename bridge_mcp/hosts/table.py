@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.hosts.launch import Launch
 
@@ -66,6 +67,24 @@ class Host(Struct, frozen=True):
     """Whether its servers are a list."""
     advice: str = "Start it anew."
     """What is left to do."""
+    project: tuple[str, ...] = ()
+    """Its settings of one project, below the project's folder: the first that is there, else the first; () for none."""
+
+    def file(self, machine: Machine, project: Path | None = None) -> Path:
+        """Its settings: of the user, or of a project (a folder).
+
+        Raises:
+            BadInput: it has none for projects.
+        """
+        if project is None:
+            return self.place(machine)
+        if not self.project:
+            raise BadInput(
+                f"{self.title} has no settings for single projects.",
+                fix=f"Leave out --project, or choose one of: {', '.join(n for n, h in HOSTS.items() if h.project)}.",
+            )
+        places = [project / each for each in self.project]
+        return next((each for each in places if each.exists()), places[0])
 
     def passes(self, launch: Launch) -> bool:
         """Whether the entry names every secret of the launch, in a way that the host replaces by its value."""
@@ -180,9 +199,12 @@ HOSTS: dict[str, Host] = {
         "Claude Desktop", lambda m: m.settings("Claude") / "claude_desktop_config.json", SERVERS, plain
     ),
     "claude-code": Host(
-        "Claude Code", claude_code_place, SERVERS, stdio, inherits=True, advice="New sessions have it (/mcp)."
+        "Claude Code", claude_code_place, SERVERS, stdio, inherits=True, advice="New sessions have it (/mcp).",
+        project=(".mcp.json",),
     ),
-    "cursor": Host("Cursor", lambda m: m.home / ".cursor" / "mcp.json", SERVERS, braced),
+    "cursor": Host(
+        "Cursor", lambda m: m.home / ".cursor" / "mcp.json", SERVERS, braced, project=(".cursor/mcp.json",)
+    ),
     "vscode": Host(
         "VS Code",
         lambda m: m.settings("Code") / "User" / "mcp.json",
@@ -190,24 +212,30 @@ HOSTS: dict[str, Host] = {
         stdio,
         inherits=True,
         advice="Start the server there (MCP: List Servers).",
+        project=(".vscode/mcp.json",),
     ),
     "copilot": Host(
         "Copilot CLI", lambda m: m.moved("COPILOT_HOME", ".copilot") / "mcp-config.json", SERVERS, copilot
     ),
     "windsurf": Host("Windsurf", lambda m: m.home / ".codeium" / "windsurf" / "mcp_config.json", SERVERS, braced),
-    "zed": Host("Zed", zed_place, ("context_servers",), zed, only_existing=True),
+    "zed": Host(
+        "Zed", zed_place, ("context_servers",), zed, only_existing=True, project=(".zed/settings.json",)
+    ),
     "codex": Host(
         "Codex", lambda m: m.moved("CODEX_HOME", ".codex") / "config.toml", ("mcp_servers",), codex,
-        advice="New sessions have it (/mcp).",
+        advice="New sessions have it (/mcp); those of a project, once it is trusted.", project=(".codex/config.toml",),
     ),
     "gemini": Host(
         "Gemini CLI", lambda m: m.home / ".gemini" / "settings.json", SERVERS, gemini,
-        advice="New sessions have it (/mcp), in folders that it trusts.",
+        advice="New sessions have it (/mcp), in folders that it trusts.", project=(".gemini/settings.json",),
     ),
     "antigravity": Host(
         "Antigravity", lambda m: m.home / ".gemini" / "antigravity" / "mcp_config.json", SERVERS, plain
     ),
-    "opencode": Host("opencode", opencode_place, ("mcp",), opencode, inherits=True, advice="New sessions have it."),
+    "opencode": Host(
+        "opencode", opencode_place, ("mcp",), opencode, inherits=True, advice="New sessions have it.",
+        project=("opencode.json", "opencode.jsonc"),
+    ),
     "goose": Host("Goose", goose_place, ("extensions",), goose, advice="New sessions have it."),
     "lmstudio": Host("LM Studio", lmstudio_place, SERVERS, plain, advice="It takes it up by itself."),
     "cline": Host(

@@ -48,6 +48,28 @@ def test_what_is_printed_is_the_entry_and_nothing_of_the_host_s_file(home: Home)
     assert file.read_bytes() == before
 
 
+@pytest.mark.shows("cli.install")
+@pytest.mark.parametrize(("host", "name"), [("claude-code", ".mcp.json"), ("codex", ".codex/config.toml")])
+def test_a_project_has_it_in_its_own_file(home: Home, host: str, name: str) -> None:
+    file = home.work / name
+    file.parent.mkdir(exist_ok=True)
+    servers = '{\n  "mcpServers": {\n    "theirs": {"command": "npx"} // ours\n  }\n}\n'
+    theirs = servers if host == "claude-code" else "# ours\n"
+    file.write_text(theirs)
+    assert COMMAND in home.run("install", host, "--project", "--print")
+    assert file.read_text() == theirs
+    assert str(file) in home.run("install", host, "--project")
+    assert COMMAND in file.read_text()
+    assert "has it already" in home.run("install", host, "--project")
+    assert not (home.root / ".claude.json").exists()
+    assert not (home.root / ".codex").exists()
+    home.run("uninstall", host, "--project")
+    assert file.read_text() == theirs
+    told = home.done("install", "goose", "--project")
+    assert told.returncode != 0
+    assert "Goose has no settings for single projects" in told.stderr
+
+
 @pytest.mark.shows("cli.install-gone")
 def test_check_finds_a_host_whose_command_is_gone(home: Home) -> None:
     home.run("install", "cursor")

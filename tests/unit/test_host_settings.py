@@ -249,6 +249,70 @@ def test_places_follow_the_platform_and_the_host_s_own_variables(tmp_path: Path)
     assert place("opencode", "linux") == "/.config/opencode/opencode.jsonc"
 
 
+PLACES = {
+    "claude-desktop": (
+        "~/.config/Claude/claude_desktop_config.json",
+        "~/Library/Application Support/Claude/claude_desktop_config.json",
+        "%APPDATA%/Claude/claude_desktop_config.json",
+    ),
+    "claude-code": ("~/.claude.json",) * 3,
+    "cursor": ("~/.cursor/mcp.json",) * 3,
+    "vscode": (
+        "~/.config/Code/User/mcp.json",
+        "~/Library/Application Support/Code/User/mcp.json",
+        "%APPDATA%/Code/User/mcp.json",
+    ),
+    "copilot": ("~/.copilot/mcp-config.json",) * 3,
+    "windsurf": ("~/.codeium/windsurf/mcp_config.json",) * 3,
+    "zed": ("~/.config/zed/settings.json", "~/.config/zed/settings.json", "%APPDATA%/Zed/settings.json"),
+    "codex": ("~/.codex/config.toml",) * 3,
+    "gemini": ("~/.gemini/settings.json",) * 3,
+    "antigravity": ("~/.gemini/antigravity/mcp_config.json",) * 3,
+    "opencode": ("~/.config/opencode/opencode.json",) * 3,
+    "goose": (
+        "~/.config/goose/config.yaml",
+        "~/.config/goose/config.yaml",
+        "%APPDATA%/Block/goose/config/config.yaml",
+    ),
+    "lmstudio": ("~/.lmstudio/mcp.json",) * 3,
+    "cline": ("~/.cline/data/settings/cline_mcp_settings.json",) * 3,
+    "continue": ("~/.continue/config.yaml",) * 3,
+}
+"""By host: its settings on Linux, macOS and Windows."""
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_each_host_has_its_place_on_each_platform(name: str, tmp_path: Path) -> None:
+    for platform, wanted in zip(("linux", "darwin", "win32"), PLACES[name], strict=True):
+        for env in ({}, {"APPDATA": str(tmp_path / "moved")}):
+            roaming = Path(env.get("APPDATA", tmp_path / "AppData" / "Roaming")).as_posix()
+            place = wanted.replace("~", tmp_path.as_posix()).replace("%APPDATA%", roaming)
+            assert HOSTS[name].file(Machine(platform, tmp_path, env)).as_posix() == place
+
+
+PROJECTS = {
+    "claude-code": ".mcp.json",
+    "cursor": ".cursor/mcp.json",
+    "vscode": ".vscode/mcp.json",
+    "zed": ".zed/settings.json",
+    "codex": ".codex/config.toml",
+    "gemini": ".gemini/settings.json",
+    "opencode": "opencode.json",
+}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_projects_have_files_of_their_own_where_the_host_knows_them(name: str, tmp_path: Path) -> None:
+    if name not in PROJECTS:
+        with pytest.raises(BadInput, match="has no settings for single projects"):
+            HOSTS[name].file(ANN, tmp_path)
+        return
+    assert HOSTS[name].file(ANN, tmp_path) == tmp_path / PROJECTS[name]
+    if name == "opencode":
+        (tmp_path / "opencode.jsonc").touch()
+        assert HOSTS[name].file(ANN, tmp_path).name == "opencode.jsonc"
+
+
 def test_a_file_that_its_program_wrote_meanwhile_is_left_as_that_left_it(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text("{}")
