@@ -211,12 +211,22 @@ class Reader:
                 yield from self._sent(logged, ref, "failed")
             case Failed(ref=ref):
                 yield from self._end_begun_at(ref, logged, "failed", {})
+            case Summarised(ref=ref) as e if ref >= 0:
+                yield from self._end_begun_at(ref, logged, "", used(e))
             case Summarised() as e:
-                yield from self._end_begun_at(e.ref, logged, "", used(e))
+                yield from self._cut(logged, e)
             case Reviewed() as e:
                 yield from self._end(("review", e.call), logged, "", {**used(e), "bridge.review": e.says})
             case _:
                 pass
+
+    def _cut(self, logged: Logged, e: Summarised) -> Iterator[Span]:
+        """Older messages left the model's view without a summary: a step of the turn under way, which takes no time."""
+        turns = [begun.turn for key, begun in self.open.items() if key[0] == "turn"]
+        if turns:
+            attributes: dict[str, Attribute] = {"bridge.step": "Cut", "bridge.before": e.upto}
+            cut = Open(turns[-1], "cut", ("cut", logged.seq), start=logged.at, attributes=attributes)
+            yield self._span(cut, logged, "")
 
     def _end_begun_at(self, ref: int, logged: Logged, error: str, more: Mapping[str, Attribute]) -> Iterator[Span]:
         """End the model call whose intent stands at `ref`."""

@@ -20,6 +20,7 @@ from bridge_mcp.core.entries import (
     Requested,
     Started,
     Stopped,
+    Summarised,
     TraceContext,
     Usage,
 )
@@ -51,6 +52,22 @@ def turn_with_call(trace: TraceContext | None = None) -> list[Logged]:
         Replied("Done.", upto=7, turn=0),
         Delivered(8),
     )
+
+
+def test_a_cut_of_the_past_is_a_step_of_its_turn_with_a_summary_or_without() -> None:
+    entries = log(
+        heard(), model_started(), replied("Before."),
+        heard(), Started("summary", turn=3), Summarised("in short", 3, 4, model="small", usage=Usage(9, 1)),
+        Summarised("", 3), model_started(turn=3), replied("Done.", turn=3),
+        Summarised("", 8),
+    )  # fmt: skip
+    spans = spans_of(CHAT, entries)
+    turn = next(span for span in spans if span.name == "invoke_agent" and span.closed_by == 8)
+    below = [(each.name, each.attributes.get("bridge.step"), each.parent) for each in spans if each.trace == turn.trace]
+    assert ("chat small", "Summarise", turn.id) in below
+    (cut,) = [each for each in spans if each.name == "cut"]
+    assert (cut.parent, cut.attributes["bridge.before"], cut.start) == (turn.id, 3, cut.end)
+    # The last one stands in no turn: there is nothing that it would be a step of.
 
 
 def test_a_name_that_a_model_made_up_is_bounded_in_spans() -> None:
