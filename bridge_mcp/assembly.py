@@ -56,22 +56,16 @@ EngineWish = Literal["now", "soon", "never"]
 
 TRY_S = 0.25
 """How often a process that stands by tries for the engine's place; the others' luck is spread by up to half of it."""
-
 LOOK_S = 2.0
 """How often a process that stands by looks at what the engine runs."""
-
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """The shortest and the longest pause before an engine that broke is started again."""
-
 STEADY_S = 60.0
 """An engine that ran this long was a good one: the next pause is the shortest again."""
-
 BEAT_S = 2.0
 """How often the engine says that it is alive."""
-
 AHEAD_S = 2.0
 """How long a process has stood by until it loads what tool servers need: its own start comes first."""
-
 WARM_S = 60.0
 """How long tool servers may take until loading counts as done."""
 
@@ -113,7 +107,7 @@ class Assembly(Struct, frozen=True):
 async def open_bridge(
     config: Config, *, engine: EngineWish = "now", on_ready: Callable[[], object] = lambda: None
 ) -> AsyncGenerator[Assembly]:
-    """Open the store and the service, and stand by for the engine's place as `engine` says.
+    """Open the store and the service, and stand by for the engine's place as `engine` says; on Postgres workers drive.
 
     `on_ready` is called when this process has become the engine and all that it needs is loaded.
 
@@ -121,6 +115,12 @@ async def open_bridge(
         ConfigError: the settings ask for what there is not.
         StoreError: the store cannot be opened.
     """
+    if config.store.is_postgres:
+        from bridge_mcp.shared_face import open_shared_face
+
+        async with open_shared_face(config) as assembly:
+            yield assembly
+        return
     channels = make_channels(config.channels, WallClock())
     roster = make_roster(config, channels)
     place = Place(anyio.Event(), coming=engine != "never")

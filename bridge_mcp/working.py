@@ -34,8 +34,8 @@ from bridge_mcp.models.registry import Models
 from bridge_mcp.operations.engine_settings import Roster, put_posted
 from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, WorkerInfo
 from bridge_mcp.service import Bridge
-from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.postgres.errors import ConnectionLost
+from bridge_mcp.stores.postgres.files import PostgresFiles
 from bridge_mcp.stores.postgres.store import PostgresStore, open_store
 from bridge_mcp.telemetry.configured import recording
 from bridge_mcp.toolservers.toolbox import NestedToolbox
@@ -72,7 +72,8 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
     models = make_models(config)
     store = await opened(config, clock, roster.delivered_by_commit, tell)
     try:
-        files, drafts = FileFolder(config.state_dir / "files"), DraftFolder(config.drafts_path)
+        drafts = DraftFolder(config.drafts_path)
+        files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
         bridge = Bridge(
             store,
             roster.rules,

@@ -14,6 +14,7 @@ from rich.text import Text
 from bridge_mcp.assembly import WallClock, make_channels, open_bridge
 from bridge_mcp.channels.registry import Plug
 from bridge_mcp.cli.common import USUAL, Common, Json
+from bridge_mcp.cli.database_findings import database_findings
 from bridge_mcp.cli.door_findings import claude_channel, doors, exposed
 from bridge_mcp.cli.findings import Finding, clients, patterns
 from bridge_mcp.cli.host_findings import host_findings
@@ -94,14 +95,8 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
     if config.passed_over:
         yield Finding("settings", True, not_taken(config.passed_over), warning=True)
     yield Finding("secrets", True, texts.secrets_known(len(config.secrets)))
-    if whole or config.store_path.exists():
-        make_private(config.state_dir)
-        for finding in engine(config):
-            yield finding
-        async for finding in store(config):
-            yield finding
-        if (differs := await other_settings(config)) and config.source:
-            yield Finding("engine", True, differs, warning=True)
+    async for finding in kept(config, whole=whole):
+        yield finding
     yield channels(config)
     for finding in (*clients(config), *await held_back(config), *host_findings()):
         yield finding
@@ -113,6 +108,26 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
         yield finding
     async for finding in tool_servers(config):
         yield finding
+
+
+async def kept(config: Config, *, whole: bool) -> AsyncIterator[Finding]:
+    """The store, and who works on it."""
+    if config.store.lacking:
+        yield Finding("store", False, config.store.lacking)
+        return
+    if config.store.is_postgres:
+        async for finding in database_findings(config):
+            yield finding
+    elif whole or config.store_path.exists():
+        make_private(config.state_dir)
+        for finding in engine(config):
+            yield finding
+        async for finding in store(config):
+            yield finding
+    else:
+        return
+    if (differs := await other_settings(config)) and config.source:
+        yield Finding("engine", True, differs, warning=True)
 
 
 async def store(config: Config) -> AsyncIterator[Finding]:
@@ -307,10 +322,11 @@ async def approvers(config: Config) -> AsyncGenerator[tuple[ApproverCheck, str] 
 @asynccontextmanager
 async def readable_store(config: Config) -> AsyncGenerator[Store | None]:
     """The store; None where there is none yet, or it does not open, which is told elsewhere."""
-    from bridge_mcp.stores.sqlite import open_store
+    from bridge_mcp.stores.opening import open_store
 
+    there = not config.store.lacking and (config.store.is_postgres or config.store_path.exists())
     try:
-        store = await open_store(config.store_path, clock=WallClock()) if config.store_path.exists() else None
+        store = await open_store(config.store.url, clock=WallClock()) if there else None
     except BridgeError:
         store = None
     try:

@@ -17,7 +17,6 @@ from bridge_mcp.cli.texts import NOTE
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.safe_text import visible
-from bridge_mcp.place import engine_lives
 
 __all__ = ["OWNER", "USUAL", "Common", "Json", "JsonLines", "LogLevel", "engine_runs", "with_bridge"]
 
@@ -76,4 +75,4 @@ def with_bridge(
 
 def engine_runs(assembly: Assembly) -> bool:
     """Whether any process is the engine just now."""
-    return engine_lives(assembly.config.lock_path)
+    return assembly.bridge.engine_runs()

@@ -73,6 +73,7 @@ class OpenBridge:
     async def run(self) -> None:
         """Hold it open until `close`. That it cannot be opened is told to each call."""
         try:
+            self._config.need_file("A gate")
             assembly = await anyio.to_thread.run_sync(import_module, "bridge_mcp.assembly")
             with CallerLock(self._config.callers_path) as lock:
                 self.caller = lock.name

@@ -44,7 +44,9 @@ def settings(options: HookOptions) -> Config:
         ConfigError: it is off.
     """
     gc.enable()
-    return prepare(options.config, None, "error")
+    config = prepare(options.config, None, "error")
+    config.need_file("A hook")
+    return config
 
 
 def wait(options: HookOptions, host: Host, call: Permission, caller: str, conversation: str) -> int:

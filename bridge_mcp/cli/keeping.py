@@ -47,6 +47,7 @@ def backup(file: Path, /, *, common: Common = USUAL) -> int:
     from bridge_mcp.stores.sqlite.copies import copy_store
 
     config = common.prepare()
+    config.need_file("A backup", texts.BACK_UP_A_DATABASE)
     target = working_folder() / file.expanduser()
     if target.exists():
         raise BadInput(f"{target} is there already.", fix="Name another file.")
@@ -97,6 +98,7 @@ def restore(
     if file is None:
         raise BadInput("Which file?", fix="bridge-mcp restore FILE, as bridge-mcp backup FILE has written it.")
     config, source = common.prepare(), working_folder() / file.expanduser()
+    config.need_file("A restore", texts.BACK_UP_A_DATABASE)
     manifest, rested = restored(config, source, replace)
     out = console()
     held = texts.contents(manifest.conversations, manifest.entries)

@@ -263,11 +263,11 @@ async def check_log(assembly: Assembly, conversation: str, forgotten: Sequence[s
     """Say whether the store agrees with the log of a conversation, and what of it is forgotten; 1 if it does not."""
     from anyio.to_thread import run_sync
 
-    from bridge_mcp.stores.sqlite import verify
+    from bridge_mcp.stores.opening import verify
 
     err = console(stderr=True)
     with progress(err, "Verifying") as verified:
-        wrong = await run_sync(verify, assembly.config.store_path, conversation, verified)
+        wrong = await run_sync(verify, assembly.config.store.url, conversation, verified)
     for line in forgotten:
         err.print(visible(line))
     for line in wrong:

@@ -95,6 +95,11 @@ def serve(
     """
     address = parse_address(http) if http else None
     config = common.prepare("info")
+    if config.store.is_postgres and address is None:
+        raise BadInput(
+            f"On {config.store.shown} workers drive, and serve alone would do nothing.",
+            fix="Start bridge-mcp worker; and serve --http HOST:PORT for clients.",
+        )
     loop(run, config, address, insecure_loopback, serving=True)
     return 0
 

@@ -43,12 +43,17 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
         (texts.ENGINE, engine),
         *([(texts.LAST_HEARD_OF, heard_of(found))] if found.engine_seen else []),
         (texts.SETTINGS, visible(found.settings)),
-        (texts.STORE, visible(str(config.store_path))),
+        (texts.STORE, visible(config.store.where)),
         (texts.WAITING, texts.waiting(found.waiting_approvals, found.queued_messages)),
         (texts.MODELS_TODAY, str(found.today)),
         (texts.EVENTS, f"{found.event_cursor}"),
     ]
     out.print(grid((f"  {name}", value) for name, value in rows))
+    if found.workers:
+        out.print(heading(texts.WORKERS))
+        for each in found.workers:
+            out.print(Hanging(Text("  "), texts.worker(each, seen=ago(each.seen))))
+        out.print(Text(f"  {texts.queue(found.queue)}"))
     out.print(heading(texts.CHANNELS))
     out.print(
         grid(

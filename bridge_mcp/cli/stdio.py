@@ -75,6 +75,7 @@ def claude_channel(config: Config, assembly: Assembly, who: Principal) -> Genera
     from bridge_mcp.operations.relayed_prompts import RelayedPrompts
     from bridge_mcp.server.protocol.claude_channel import ClaudeChannel
 
+    config.need_file("A channel of Claude Code")
     with CallerLock(config.callers_path) as lock:
         calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
         yield ClaudeChannel(assembly.bridge, who, RelayedPrompts(calls).ask)

@@ -227,6 +227,32 @@ class ToolChange(Struct, frozen=True):
     schema: str = ""
 
 
+class Worker(Struct, frozen=True):
+    """One of the processes that share the work on a store. Times are epoch seconds by the store's clock."""
+
+    host: str
+    pid: int
+    version: str
+    under_way: int
+    """How many conversations it drives now, and how many it may."""
+    concurrency: int
+    holds: tuple[str, ...]
+    """What it alone does: `bridge`, `channel:NAME`, `server:NAME`."""
+    since: float
+    seen: float
+    refuses: str = ""
+    """Why it drives nothing; "" where it drives."""
+
+
+class Queue(Struct, frozen=True):
+    """The work that workers share: conversations."""
+
+    waiting: int = 0
+    under_way: int = 0
+    oldest_s: float = 0.0
+    """How long the oldest has waited, in seconds."""
+
+
 class Status(Struct, frozen=True):
     """How the bridge is."""
 
@@ -252,6 +278,9 @@ class Status(Struct, frozen=True):
     engine_wrote: float = 0.0
     settings: str = ""
     """The file that the engine reads, or this process where there is none."""
+    workers: tuple[Worker, ...] = ()
+    """The processes that share the work, the longest there first; none where one machine does all."""
+    queue: Queue = Queue()
 
 
 class ConversationStatus(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from bridge_mcp.core.results import Trouble
+from bridge_mcp.core.results import Queue, Trouble
 from bridge_mcp.ports.channels import ChannelHealth
 
 __all__ = ["WorkerInfo", "Workers"]
@@ -43,6 +43,10 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
 
 class Workers(Protocol):
     """The workers of a store."""
+
+    async def queue(self) -> Queue:
+        """The work that waits and that is under way; nothing where one machine does all."""
+        ...
 
     async def listed(self) -> tuple[WorkerInfo, ...]:
         """Those that live, the longest there first; () where one machine does all."""

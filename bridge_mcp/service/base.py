@@ -129,6 +129,10 @@ class BridgeBase:
         self._fast_path = fast_path
         """Returns the fast path for calls, while this process is the engine."""
 
+    def engine_runs(self) -> bool:
+        """Whether any process drives conversations just now."""
+        return self._engine_lives()
+
     async def _tools(self, who: Principal) -> ToolList:
         """The nested tools that `who` may call and their servers, as the engine last published them."""
         listed = await status_board.tools(self.store)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from bridge_mcp import __version__
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.results import ChannelInfo, Fix, Status, ToolList, Trouble
+from bridge_mcp.core.results import ChannelInfo, Fix, Queue, Status, ToolList, Trouble, Worker
 from bridge_mcp.core.spending import Spent, day_of
 from bridge_mcp.operations import status_board
 from bridge_mcp.operations.access import MAX_REQUESTS
@@ -17,7 +17,7 @@ from bridge_mcp.operations.engine_liveness import troubles
 from bridge_mcp.operations.engine_settings import Settings, difference, posted
 from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.status_warnings import Looked, Warned, plain, warnings
-from bridge_mcp.ports import Pulse
+from bridge_mcp.ports import Pulse, WorkerInfo
 from bridge_mcp.service.base import BridgeBase
 
 __all__ = ["StatusReading"]
@@ -86,6 +86,8 @@ class StatusReading(BridgeBase):
             today=await self._today(who.within),
             warnings=tuple(each.text for each in warned),
             fixes=tuple(each.fix for each in warned),
+            workers=() if who.within else tuple(worker(each) for each in await self.store.workers.listed()),
+            queue=Queue() if who.within else await self.store.workers.queue(),
         )
 
     async def _warned(
@@ -144,3 +146,18 @@ class StatusReading(BridgeBase):
         """The tokens and cost of models since 00:00 UTC, in these channels and chats, or in all."""
         day = day_of(self._clock.now())
         return sum(await self.store.spending.on(day, *(within or {""})), Spent())
+
+
+def worker(info: WorkerInfo) -> Worker:
+    """A worker, as a status tells of it."""
+    return Worker(
+        info.host,
+        info.pid,
+        info.version,
+        under_way=info.under_way,
+        concurrency=info.concurrency,
+        holds=info.holds,
+        since=info.since,
+        seen=info.seen,
+        refuses=info.refuses,
+    )

@@ -42,7 +42,18 @@ ROOMS: dict[str, frozenset[str]] = {
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),
 }
-EVERYTHING = {"assembly", "working", "builtin_tools", "cli", "demo", "reference", "voices", "__main__", "__init__"}
+EVERYTHING = {
+    "assembly",
+    "working",
+    "shared_face",
+    "builtin_tools",
+    "cli",
+    "demo",
+    "reference",
+    "voices",
+    "__main__",
+    "__init__",
+}
 """Composition, commands, and what is drawn of all: they may see all."""
 
 EVERYWHERE = {"bridge_mcp", "msgspec", *sys.stdlib_module_names}

@@ -30,7 +30,7 @@ from bridge_mcp.server.http.auth import Client, hash_token
 from bridge_mcp.server.stdio.reserve_fds import claim
 from bridge_mcp.server.stdio.serve import serve_stdio
 from bridge_mcp.service import OWNER, Bridge
-from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.stores.opening import open_store
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, calls, says
 
 ALL = "all-the-scopes-there-are-0123456789"
@@ -88,10 +88,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @asynccontextmanager
-async def running(state: Path) -> AsyncGenerator[Bridge]:
-    """A bridge with its engine, for as long as the context lasts."""
+async def running(state: Path, url: str = "") -> AsyncGenerator[Bridge]:
+    """A bridge with its engine, for as long as the context lasts; its store is a file in `state` without a `url`."""
     clock = WallClock()
-    store = await open_store(state / "store.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+    url = url or f"sqlite:///{state / 'store.db'}"
+    store = await open_store(url, clock=clock, delivered_by_commit=frozenset({"local"}))
     family = FakeChannel("family", needs_pairing=True, topics=("make", "name", "close"), clock=clock)
     family.files = {"png": PNG, "txt": "Grüße".encode(), "zip": b"PK\0"}
     channels = {"local": FakeChannel("local", delivered_by_commit=True, clock=clock), "family": family}

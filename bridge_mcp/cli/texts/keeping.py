@@ -39,6 +39,10 @@ CURSORS = f"Older cursors of the feed get a gap. Not restored: {OUTSIDE}"
 HELD_BACK = (
     "Clients, grants and pairings of the backup are off: bridge-mcp restore --confirm lists them and turns them on."
 )
+BACK_UP_A_DATABASE = (
+    "Use pg_dump and pg_restore; or move it to a file (bridge-mcp migrate --from … --to sqlite:///PATH)"
+    ", and back up that."
+)
 NOTHING_HELD_BACK = "Nothing is held back."
 LET_IN = "They hold from now on. End what you do not want: clients revoke, approvals revoke, pair remove."
 EVERYWHERE = "everywhere"

@@ -171,6 +171,27 @@ class ToolPage(Answer):
     servers: list[Server]
 
 
+class Worker(Answer):
+    """One of the processes that share the work."""
+
+    host: str
+    pid: int
+    version: str
+    under_way: int
+    concurrency: int
+    holds: list[str]
+    seen: Instant
+    refuses: str
+
+
+class Queue(Answer):
+    """Conversations that wait for a worker, and that one drives."""
+
+    waiting: int
+    under_way: int
+    oldest_s: float
+
+
 class Status(Answer):
     """The state of the bridge, with warnings and their fixes."""
 
@@ -188,6 +209,8 @@ class Status(Answer):
     queued_messages: int
     event_cursor: int
     today: Usage
+    workers: list[Worker]
+    queue: Queue
     warnings: list[str]
 
 

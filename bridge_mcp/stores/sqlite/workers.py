@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge_mcp.core.results import Queue
 from bridge_mcp.ports import WorkerInfo
 
 __all__ = ["NoWorkers"]
@@ -13,3 +14,7 @@ class NoWorkers:
     async def listed(self) -> tuple[WorkerInfo, ...]:
         """Nobody."""
         return ()
+
+    async def queue(self) -> Queue:
+        """Nothing: the one engine looks for its work itself."""
+        return Queue()

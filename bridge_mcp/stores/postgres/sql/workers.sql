@@ -3,3 +3,17 @@
 SELECT CAST(body AS text), since, seen FROM workers
 WHERE seen >= bridge_now() - :silent_s
 ORDER BY since, id;
+
+-- name: server_now()
+SELECT bridge_now();
+
+-- name: job_queue()
+-- Conversations that wait for a worker, that one drives, and how long the first has been due.
+SELECT
+    count(*) FILTER (WHERE status = 'todo'),
+    count(*) FILTER (WHERE status = 'doing'),
+    coalesce(bridge_now() - (
+        SELECT min(c.due_since) FROM conversations AS c
+        WHERE c.wake_at = 0 AND c.name IN (SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo')
+    ), 0)::double precision
+FROM procrastinate_jobs WHERE status IN ('todo', 'doing');

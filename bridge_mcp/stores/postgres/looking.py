@@ -1,0 +1,60 @@
+"""What can be told of the way to a database before a store is opened there."""
+
+from __future__ import annotations
+
+import secrets
+
+import psycopg
+from msgspec import Struct
+
+from bridge_mcp.stores.postgres.connecting import Database
+from bridge_mcp.stores.postgres.errors import store_error
+
+__all__ = ["Way", "way_to"]
+
+TRIES = 5
+
+
+class Way(Struct, frozen=True):
+    """A way to a database."""
+
+    server: str
+    """The version of Postgres."""
+    database: str
+    """Which database it leads to, whatever the host is called."""
+    keeps_sessions: bool
+    """Whether what one statement sets the next one finds: not behind a pooler in transaction mode, where notices and
+    session advisory locks do not work."""
+
+
+def way_to(url: str) -> Way:
+    """Look where a URL leads.
+
+    Raises:
+        StoreError: Postgres cannot be reached.
+    """
+    database = Database(url)
+    with database.connect() as connection, database.connect() as other:
+        try:
+            row = connection.execute(
+                "SELECT current_setting('server_version'), (SELECT oid::text FROM pg_database WHERE datname ="
+                " current_database()) || ' ' || pg_postmaster_start_time()"
+            ).fetchone()
+            assert row is not None
+            return Way(str(row[0]).split()[0], str(row[1]), keeps(connection, other))
+        except psycopg.Error as exc:
+            raise store_error(database.place, exc) from exc
+
+
+def keeps(one: psycopg.Connection[tuple[object, ...]], other: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Whether two connections have a session each, over several transactions."""
+    marks: dict[int, str] = {}
+    for connection in (one, other):
+        marks[id(connection)] = secrets.token_hex(8)
+        connection.execute("SELECT set_config('bridge_mcp.mark', %s, false)", (marks[id(connection)],))
+    for _ in range(TRIES):
+        for connection in (one, other):
+            row = connection.execute("SELECT current_setting('bridge_mcp.mark', true)").fetchone()
+            if row is None or row[0] != marks[id(connection)]:
+                return False
+    return True
