@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 
 from bridge_mcp.cli.findings import Finding
 from bridge_mcp.cli.texts import databases as texts
+from bridge_mcp.cli.workers_shown import queue_line, worker_line
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
 
@@ -50,10 +51,10 @@ async def database_findings(config: Config) -> AsyncIterator[Finding]:
         yield Finding("clock", True, texts.clock(offset), warning=abs(offset) > MAX_OFFSET_S)
         workers, queue = await opened.workers.listed(), await opened.workers.queue()
         for each in workers:
-            yield Finding("worker", not each.refuses, texts.worker(each))
+            yield Finding("worker", not each.refuses, worker_line(each))
         if not any(not each.refuses for each in workers):
             yield Finding("workers", True, texts.NO_WORKER, warning=True)
-        yield Finding("queue", True, texts.queue(queue))
+        yield Finding("queue", True, queue_line(queue))
     except BridgeError as exc:
         yield Finding("store", False, str(exc))
     finally:

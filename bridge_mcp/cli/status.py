@@ -9,6 +9,8 @@ from bridge_mcp.assembly import Assembly
 from bridge_mcp.cli.common import USUAL, Common, Json, with_bridge
 from bridge_mcp.cli.output import Hanging, ago, clock, console, grid, heading, print_json, state
 from bridge_mcp.cli.texts import checks as texts
+from bridge_mcp.cli.texts.databases import WORKERS
+from bridge_mcp.cli.workers_shown import queue_line, worker_line
 from bridge_mcp.core.results import Status
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.service import OWNER
@@ -50,10 +52,10 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
     ]
     out.print(grid((f"  {name}", value) for name, value in rows))
     if found.workers:
-        out.print(heading(texts.WORKERS))
+        out.print(heading(WORKERS))
         for each in found.workers:
-            out.print(Hanging(Text("  "), texts.worker(each, seen=ago(each.seen))))
-        out.print(Text(f"  {texts.queue(found.queue)}"))
+            out.print(Hanging(Text("  "), Text(worker_line(each), "yellow" if each.refuses else "")))
+        out.print(Hanging(Text("  "), Text(queue_line(found.queue))))
     out.print(heading(texts.CHANNELS))
     out.print(
         grid(

@@ -71,11 +71,12 @@ def claude_channel(config: Config, assembly: Assembly, who: Principal) -> Genera
     """A channel of Claude Code; prompts that its session leaves behind lapse with this process."""
     from bridge_mcp.assembly import WallClock
     from bridge_mcp.callers import CallerLock
+    from bridge_mcp.cli.texts.serving import CLAUDE_CHANNEL
     from bridge_mcp.operations.external_calls import ExternalCalls
     from bridge_mcp.operations.relayed_prompts import RelayedPrompts
     from bridge_mcp.server.protocol.claude_channel import ClaudeChannel
 
-    config.need_file("A channel of Claude Code")
+    config.need_file(CLAUDE_CHANNEL)
     with CallerLock(config.callers_path) as lock:
         calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
         yield ClaudeChannel(assembly.bridge, who, RelayedPrompts(calls).ask)

@@ -115,6 +115,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
             "console",
             "testing",
             "assembly",
+            "shared_face",
             "working",
             "workers",
             "builtin_tools",

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from bridge_mcp.cli.texts import counted
-from bridge_mcp.core.results import Queue, Worker
-from bridge_mcp.core.safe_text import visible
 
 NONE = "none"
 NOTHING = "nothing"
@@ -173,20 +169,3 @@ def restarts(count: int) -> str:
 
 def tools(count: int) -> str:
     return counted(count, "tool")
-
-
-# -- workers -------------------------------------------------------------------------------------------------
-
-WORKERS = "Workers"
-
-
-def worker(each: Worker, *, seen: str) -> Text:
-    holds = f", holds {', '.join(each.holds)}" if each.holds else ""
-    busy = f"{each.under_way} of {each.concurrency} busy"
-    head = f"{visible(each.host)}:{each.pid} ({each.version}), {busy}{holds}, seen {seen}"
-    return Text(f"{head}. {visible(each.refuses)}" if each.refuses else head, "yellow" if each.refuses else "")
-
-
-def queue(found: Queue) -> str:
-    oldest = f", the oldest for {found.oldest_s:.1f} s" if found.waiting else ""
-    return f"Queue: {found.waiting} waiting{oldest}, {found.under_way} under way"

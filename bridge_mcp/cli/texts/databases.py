@@ -1,10 +1,8 @@
-"""What `check` says of a store on Postgres."""
+"""What `check` and `status` say of a store on Postgres, and of who works on it."""
 
 from __future__ import annotations
 
-from bridge_mcp.core.results import Queue
-from bridge_mcp.core.safe_text import visible
-from bridge_mcp.ports import WorkerInfo
+from collections.abc import Sequence
 
 POOLED_ALONE = (
     "[store] url leads to a pooler that shares sessions (PgBouncer in transaction mode): notices and advisory locks do "
@@ -32,13 +30,15 @@ def clock(offset: float) -> str:
     return f"this machine is {abs(offset):.1f} s {where} the database, whose clock decides"
 
 
-def worker(each: WorkerInfo) -> str:
-    holds = f", holds {', '.join(each.holds)}" if each.holds else ""
-    busy = f"{each.under_way} of {each.concurrency} busy{holds}"
-    told = f"{visible(each.host)}:{each.pid}, bridge_mcp {each.version}, {busy}"
-    return f"{told}. {visible(each.refuses)}" if each.refuses else told
+WORKERS = "Workers"
 
 
-def queue(found: Queue) -> str:
-    oldest = f", the oldest for {found.oldest_s:.1f} s" if found.waiting else ""
-    return f"{found.waiting} waiting{oldest}, {found.under_way} under way"
+def worker(place: str, version: str, *, busy: int, of: int, holds: Sequence[str], refuses: str) -> str:
+    held = f", holds {', '.join(holds)}" if holds else ""
+    told = f"{place}, bridge_mcp {version}, {busy} of {of} busy{held}"
+    return f"{told}. {refuses}" if refuses else told
+
+
+def queue(waiting: int, *, under_way: int, oldest_s: float) -> str:
+    oldest = f", the oldest for {oldest_s:.1f} s" if waiting else ""
+    return f"Queue: {waiting} waiting{oldest}, {under_way} under way"
