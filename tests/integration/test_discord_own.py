@@ -8,8 +8,12 @@ from typing import Any
 
 import anyio
 import pytest
+from discord import Permissions
+from msgspec.structs import replace
 
 from bridge_mcp.assembly import WallClock
+from bridge_mcp.channels.discord.bot.invitation import NEEDED
+from bridge_mcp.channels.discord.bot.permissions import Member, allowed, lacking
 from bridge_mcp.channels.discord.ids import snowflake_at
 from bridge_mcp.channels.discord.type import TYPE
 from bridge_mcp.core.errors import ConfigError, SendFailed, SendUncertain
@@ -368,3 +372,59 @@ async def test_the_first_conversation_is_by_the_persons_number(tmp_path: Path, p
         assert sent.status == "sent"
         await ann.says("hello")
         assert [each.text for each in await it.sees(ann.id, 2)] == ["I write first", "Hi."]
+
+
+@pytest.mark.shows("discord.check")
+async def test_check_says_what_channels_take_away(platform: Platform) -> None:
+    assert TYPE.probe is not None
+    server = platform.server
+    guild = server.guild("Home")
+    open_to_all, mute, deaf = (server.channel(guild, name) for name in ("general", "mute", "deaf"))
+    mute.place.denied |= {"SEND_MESSAGES", "ATTACH_FILES"}
+    deaf.place.denied.add("READ_MESSAGE_HISTORY")
+    named = (str(open_to_all.id), str(mute.id), "123")
+    settings = replace(settings_on(server), chats=named)
+    (_, _, lacks, others, missing) = [each async for each in TYPE.probe(settings, WallClock())]
+    assert (lacks.fine, others.fine, missing.fine) == (False, True, False)
+    assert "In #mute of Home it lacks: Send Messages, Attach Files" in lacks.told
+    assert others.told.endswith("#deaf")
+    assert "channel 123" in missing.told
+
+
+async def test_a_post_of_a_forum_is_a_conversation_and_the_forum_itself_takes_none(
+    tmp_path: Path, platform: Platform
+) -> None:
+    server = platform.server
+    async with house(tmp_path, platform, FakeModel([says("In the post.")])) as it:
+        ann = server.user("Ann")
+        forum = server.forum(server.guild("Home"))
+        post = server.thread(forum, "how does it work?")
+        await it.let_in(str(forum.id))
+        await ann.sends(post, f"{server.mention} anybody?")
+        assert [each.content for each in await post.bot_says()] == ["In the post."]
+        assert await it.hears(1, f"family/{forum.id}/{post.id}") == ["@loopback anybody?"]
+        with pytest.raises(SendFailed, match="a forum takes posts alone"):
+            await send(channel_on(server, WallClock()), "hi", str(forum.id))
+
+
+def test_what_a_member_may_do_follows_discords_order() -> None:
+    view, send_, files = 1 << 10, 1 << 11, 1 << 15
+    member = Member("7", "1", frozenset({"2", "3"}), view | send_)
+
+    def over(who: str, allow: int = 0, deny: int = 0) -> dict[str, str]:
+        return {"id": who, "allow": str(allow), "deny": str(deny)}
+
+    assert allowed(member, [over("1", deny=send_)]) == view
+    assert allowed(member, [over("1", deny=send_), over("2", allow=send_)]) == view | send_
+    assert allowed(member, [over("2", allow=files), over("3", deny=files)]) == view | send_ | files, "roles together"
+    assert allowed(member, [over("2", allow=files), over("7", deny=files | view)]) == send_
+    assert allowed(member, [over("9", deny=view)]) == view | send_, "another's"
+    admin = replace(member, permissions=1 << 3)
+    assert lacking(allowed(admin, [over("1", deny=view)])) == []
+
+
+def test_init_says_what_to_do_and_where_to_invite_the_bot() -> None:
+    assert TYPE.setup is not None
+    told = TYPE.setup()
+    assert f"permissions={Permissions(**dict.fromkeys((name for name, _ in NEEDED), True)).value}" in told
+    assert 'token_env = "DISCORD_BOT_TOKEN"' in told

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from typing import Literal
 
+from bridge_mcp.channels.discord.bot.invitation import steps
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings
 from bridge_mcp.channels.discord.channel import DiscordChannel
 from bridge_mcp.channels.plug import ChannelType, Found, Given, KeyReader, PlatformKeys, Text
@@ -50,6 +51,7 @@ def check(section: DiscordKeys, keys: KeyReader) -> DiscordSettings:
         hears_all=any(mode not in ("mention", None) for mode in modes),
         stream=section.stream,
         reactions="message_reaction" in section.updates,
+        chats=tuple(dict.fromkeys(chat.partition("/")[0] for chat in section.chats)),
         lacking=keys.lacking(),
     )
 
@@ -82,7 +84,7 @@ async def probe(settings: DiscordSettings, clock: Clock) -> AsyncIterator[Found]
 
 
 TEMPLATE = """\
-# [channels.guild]
+# [channels.guild]                        # bridge-mcp init discord says what to do at Discord
 # type = "discord"
 # token_env = "DISCORD_BOT_TOKEN"
 # groups = "mention"                       # in channels, answer what is meant for the bot; or always, observe
@@ -93,6 +95,6 @@ TEMPLATE = """\
 """
 
 TYPE = ChannelType(
-    DiscordKeys, check, make, probe=probe, template=TEMPLATE, loggers=("discord",), user_id=r"[0-9]{1,20}"
+    DiscordKeys, check, make, probe=probe, template=TEMPLATE, setup=steps, loggers=("discord",), user_id=r"[0-9]{1,20}"
 )
 """The library's log tells the ids of sessions, and with debug logs whole messages: hence `loggers`."""

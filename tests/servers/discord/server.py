@@ -14,7 +14,7 @@ from tests.servers.discord.interactions import Interactions
 from tests.servers.discord.messages import Messages
 from tests.servers.discord.people import Chat, User
 from tests.servers.discord.web import Received, Web
-from tests.servers.discord.world import TEXT, THREAD, Guild, Person, Place, World
+from tests.servers.discord.world import FORUM, TEXT, THREAD, Guild, Person, Place, World
 
 __all__ = ["TOKEN", "DiscordServer"]
 
@@ -95,6 +95,12 @@ class DiscordServer:
     def channel(self, guild: Guild, name: str = "general") -> Chat:
         """A text channel."""
         place = self.world.add(Place(self.world.snowflake(), TEXT, name, guild))
+        self.world.emit("CHANNEL_CREATE", views.channel(self.world, place), GUILDS)
+        return Chat(self.world, place)
+
+    def forum(self, guild: Guild, name: str = "questions") -> Chat:
+        """A forum: only its posts, which are threads, have messages."""
+        place = self.world.add(Place(self.world.snowflake(), FORUM, name, guild))
         self.world.emit("CHANNEL_CREATE", views.channel(self.world, place), GUILDS)
         return Chat(self.world, place)
 

@@ -20,7 +20,7 @@ from tests.servers.discord.interactions import Interactions
 from tests.servers.discord.limits import Limits
 from tests.servers.discord.messages import Given, Messages
 from tests.servers.discord.refusals import Refused, invalid, missing
-from tests.servers.discord.world import DM, TEXT, THREAD, Object, Place, Stored, StoredFile, World
+from tests.servers.discord.world import DM, FORUM, TEXT, THREAD, Guild, Object, Place, Stored, StoredFile, World
 
 __all__ = ["Received", "Web"]
 
@@ -72,6 +72,8 @@ class Web:
         routes: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/users/@me", lambda call: (200, views.user(self.world.bot))),
             ("GET", "/users/@me/guilds", self._guilds),
+            ("GET", "/guilds/{guild}/members/{user}", self._member),
+            ("GET", "/guilds/{guild}/channels", self._channels),
             ("POST", "/users/@me/channels", self._open_dm),
             ("GET", "/applications/@me", self._application),
             ("GET", "/oauth2/applications/@me", self._application),
@@ -195,6 +197,26 @@ class Web:
             for each in self.world.guilds.values()
         ]
 
+    def _guild(self, call: Call) -> Guild:
+        number = call.params["guild"]
+        found = self.world.guilds.get(int(number)) if number.isdecimal() else None
+        if found is None:
+            raise missing("guild")
+        return found
+
+    def _member(self, call: Call) -> Answer:
+        self._guild(call)
+        person = self.world.people.get(int(call.params["user"]))
+        if person is None:
+            raise missing("user")
+        return 200, {"user": views.user(person), "roles": [], "nick": None, "deaf": False, "mute": False, "flags": 0}
+
+    def _channels(self, call: Call) -> Answer:
+        """All of them, without threads, and also those that the bot does not see."""
+        guild = self._guild(call)
+        every = [each for each in self.world.places.values() if each.guild is guild and each.type != THREAD]
+        return 200, [views.channel(self.world, each) for each in every]
+
     def _application(self, call: Call) -> Answer:
         flags = 1 << 19 if self.gateway.allowed & 1 << 15 else 0
         return 200, {
@@ -286,6 +308,8 @@ class Web:
         return 200, [self.messages.shown(each) for each in self.messages.page(self._place(call), call.query)]
 
     def _create(self, call: Call) -> Answer:
+        if self._place(call).type == FORUM:
+            raise Refused(400, 50008, "Cannot send messages in a non-text channel")
         if call.given.files:
             self.messages.may(self._place(call), "ATTACH_FILES")
         return 200, self.messages.shown(self.messages.create(self._place(call), call.given))

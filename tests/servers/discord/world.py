@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 __all__ = [
     "DM",
+    "FORUM",
     "PERMISSIONS",
     "TEXT",
     "THREAD",
@@ -28,7 +29,7 @@ __all__ = [
 
 Object: TypeAlias = dict[str, Any]
 
-TEXT, DM, THREAD = 0, 1, 11
+TEXT, DM, THREAD, FORUM = 0, 1, 11, 15
 EPOCH_MS = 1_420_070_400_000
 """The first second of 2015, from which snowflakes count."""
 

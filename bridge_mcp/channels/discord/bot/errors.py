@@ -29,6 +29,7 @@ MEANINGS = {
     50005: "somebody else wrote that message",
     50006: "there is nothing to see in it",
     50007: "they take no direct messages from the bot: it has no server in common with them, or was blocked",
+    50008: "a forum takes posts alone: write in one of them (FORUM/POST)",
     50013: "the bot lacks a permission there",
     50083: "that thread is archived and locked",
 }

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import aiohttp
-from discord import Permissions
 from discord.errors import HTTPException, RateLimited
 from discord.http import Route
 
 from bridge_mcp.channels.discord.bot.errors import INTENT, explained, refused
+from bridge_mcp.channels.discord.bot.permissions import Member, lacking, of_channels
 from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.plug import Found
@@ -19,14 +19,6 @@ __all__ = ["probe"]
 
 CONTENT = (1 << 18) | (1 << 19)
 """Flags of an application that may read all messages: reviewed, or in fewer than a hundred guilds."""
-NEEDED = (
-    ("view_channel", "View Channels"),
-    ("send_messages", "Send Messages"),
-    ("send_messages_in_threads", "Send Messages in Threads"),
-    ("read_message_history", "Read Message History"),
-    ("attach_files", "Attach Files"),
-    ("add_reactions", "Add Reactions"),
-)
 SHOWN = 20
 FEW_STARTS = 50
 
@@ -52,6 +44,8 @@ async def probe(settings: DiscordSettings) -> AsyncIterator[Found]:
             if found is not None:
                 yield found
         for found in permissions(cast("list[dict[str, Any]]", guilds)):
+            yield found
+        async for found in of_its_channels(requests, settings, str(me.get("id")), guilds):
             yield found
 
 
@@ -80,14 +74,37 @@ def starts(gateway: dict[str, Any]) -> Found | None:
 def permissions(guilds: Sequence[dict[str, Any]]) -> list[Found]:
     """Which permissions it lacks, by server; channels may take away more."""
     if not guilds:
-        invite = "discord.com/developers/applications, your application, OAuth2, scopes bot and applications.commands"
-        return [Found(True, f"It is in no server: people can write to it once it shares one with them ({invite})")]
+        return [Found(True, "It is in no server: people can write to it once it shares one with them")]
     found: list[Found] = []
     for guild in guilds[:SHOWN]:
-        has = Permissions(int(guild.get("permissions") or 0))
-        lacks = [] if has.administrator else [told for name, told in NEEDED if not getattr(has, name)]
-        if lacks:
+        if lacks := lacking(int(guild.get("permissions") or 0)):
             name = str(guild.get("name"))[:100]
             fix = "Give its role these permissions (Server Settings, Roles)."
             found.append(Found(False, f"In {name} it lacks: {', '.join(lacks)}. {fix}"))
     return found
+
+
+async def of_its_channels(
+    requests: Requests, settings: DiscordSettings, me: str, guilds: Sequence[dict[str, Any]]
+) -> AsyncIterator[Found]:
+    """What channels take away from it; a named channel that no server has."""
+    missing = set(settings.chats)
+    for guild in guilds[:SHOWN]:
+        server, name = str(guild.get("id")), str(guild.get("name"))[:100]
+        try:
+            own: Any = await requests.request(
+                Route("GET", "/guilds/{guild_id}/members/{user}", guild_id=server, user=me)
+            )
+            channels: Any = await requests.request(Route("GET", "/guilds/{guild_id}/channels", guild_id=server))
+        except (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
+            yield Found(
+                True, f"What it may do in the channels of {name} is not known: {explained(exc, requests.clean)}"
+            )
+            return
+        roles = frozenset(str(each) for each in own.get("roles") or ())
+        member = Member(me, server, roles, int(guild.get("permissions") or 0))
+        missing -= {str(each.get("id")) for each in channels}
+        for fine, told in of_channels(member, channels, settings.chats, name):
+            yield Found(fine, told)
+    if missing and len(guilds) <= SHOWN:
+        yield Found(False, f"No server that it is in has the channel {', '.join(sorted(missing))}: see `chats`.")

@@ -29,6 +29,8 @@ class DiscordSettings(HidesFields, frozen=True):
     """Whether a reply is shown while it grows, by edits."""
     reactions: bool = False
     """Whether reactions are told of."""
+    chats: tuple[str, ...] = ()
+    """The channels that the config names, by their ids."""
     lacking: str = ""
     """A missing setting (a token), with the fix; not empty: the channel cannot work, and nothing is sent."""
 
