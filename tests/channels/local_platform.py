@@ -92,18 +92,6 @@ class Local(Platform):
     def human(self, name: str) -> Human:
         return LocalHuman(self, name)
 
-    def group(self, *members: Human) -> Place:
-        raise NotImplementedError("a chat is one person's")
-
-    def robot(self, name: str) -> Human:
-        raise NotImplementedError("people alone write here")
-
-    def loses_answer(self) -> None:
-        raise NotImplementedError("what is committed is delivered")
-
-    def asks_to_wait(self, seconds: int) -> None:
-        raise NotImplementedError("what is committed is delivered")
-
     def reactions(self, where: Place, message: Any) -> list[str]:
         assert isinstance(where, LocalPlace)
         return [each.emoji for _, each in where.entries() if isinstance(each, Reacted)]

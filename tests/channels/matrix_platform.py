@@ -72,9 +72,6 @@ class Matrix(Platform):
         room = self.server.with_bridge(*(each.id for each in members))
         return MatrixPlace(self.server, room, room)
 
-    def robot(self, name: str) -> Human:
-        raise NotImplementedError("an account of Matrix does not say that it is a bot")
-
     def loses_answer(self) -> None:
         self.server.faults.append("lost")
 

@@ -14,6 +14,7 @@ from tests.channels.stage import staged
 
 @pytest.mark.shows("tools.topics")
 async def test_a_topic_is_made_once_named_and_closed_and_takes_messages(platform: Platform, tmp_path: Path) -> None:
+    platform.needs("topics")
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         ann = platform.human("Ann")
         forum = platform.forum(ann)
@@ -48,6 +49,7 @@ async def test_a_topic_is_made_once_named_and_closed_and_takes_messages(platform
 async def test_a_topic_whose_answer_is_lost_is_uncertain_or_known_and_never_made_twice(
     platform: Platform, tmp_path: Path
 ) -> None:
+    platform.needs("topics")
     async with staged(tmp_path, platform) as it, it.up() as bridge:
         forum = platform.forum(platform.human("Ann"))
         await it.let_in(forum)

@@ -409,7 +409,7 @@ async def test_a_post_of_a_forum_is_a_conversation_and_the_forum_itself_takes_no
 
 def test_what_a_member_may_do_follows_discords_order() -> None:
     view, send_, files = 1 << 10, 1 << 11, 1 << 15
-    member = Member("7", "1", frozenset({"2", "3"}), view | send_)
+    member = Member("7", "1", frozenset({"2", "3"}), permissions=view | send_)
 
     def over(who: str, allow: int = 0, deny: int = 0) -> dict[str, str]:
         return {"id": who, "allow": str(allow), "deny": str(deny)}

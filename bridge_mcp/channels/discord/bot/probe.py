@@ -102,7 +102,7 @@ async def of_its_channels(
             )
             return
         roles = frozenset(str(each) for each in own.get("roles") or ())
-        member = Member(me, server, roles, int(guild.get("permissions") or 0))
+        member = Member(me, server, roles, permissions=int(guild.get("permissions") or 0))
         missing -= {str(each.get("id")) for each in channels}
         for fine, told in of_channels(member, channels, settings.chats, name):
             yield Found(fine, told)
