@@ -60,7 +60,7 @@ class ChannelState(Protocol):
         ...
 
     async def set_topic_title(self, channel: str, chat: str, title: str, *, at_most: int) -> None:
-        """Store the title of a topic. Of more than `at_most` of the channel, the one set first is deleted."""
+        """Store the title of a topic. Of more than `at_most` of the channel, the least recently set one is deleted."""
         ...
 
     async def keep_first_message(self, message: FirstMessage, *, at_most: int) -> None:
