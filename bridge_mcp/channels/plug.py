@@ -117,6 +117,8 @@ class ChannelType(Struct, Generic[K, S], frozen=True):
     """`gather_s` of sections that do not say: how soon after each other its apps send what people sent as one."""
     loggers: tuple[str, ...] = ()
     """Loggers of its libraries that tell of every request, or of what people wrote: they are held to warnings."""
+    guests: str = ""
+    """The pattern of chats of guests (`Incoming.outsider`); its group `owner` is whose chat is asked for approvals."""
     user_id: str = r"-?[0-9]{1,20}"
     """The pattern of a user's id, as `[people]` may name it."""
 

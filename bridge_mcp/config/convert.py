@@ -236,6 +236,7 @@ class Reading:
             bots=platform.bots,
             bot_chats={chat: each.bots for chat, each in platform.chats.items() if each.bots},
             bot_turns=platform.bot_turns,
+            guests=plug(section.type).type.guests,
         )
 
     def _speak(self, key: str, section: schema.Channel) -> Literal["never", "voice", "always"]:

@@ -29,6 +29,7 @@ __all__ = [
     "REMINDED",
     "STOPPED",
     "TOOL_MISSING",
+    "account_connected",
     "bots_wait",
     "failed",
     "let_in",
@@ -56,6 +57,13 @@ SET_A_MODEL = 'To have a model answer, its owner sets `[models.default]` and `re
 def stranger(code: str) -> str:
     """What somebody unknown is told, once."""
     return f"This bot does not know you yet. Have its owner run: bridge-mcp pair add {code}"
+
+
+def account_connected(code: str) -> str:
+    """What somebody is told, once, who let the bot into the chats of their own account."""
+    return (
+        f"Your account is connected. For its chats to be served, have this bot's owner run: bridge-mcp pair add {code}"
+    )
 
 
 def let_in(responder: Responder, *, may_decide: bool) -> str:

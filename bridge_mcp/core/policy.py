@@ -244,6 +244,8 @@ class Policy(Struct, frozen=True):
     """Whether voice messages get their words: then a turn waits for them a while."""
     quiet: Mapping[str, float] = field(default_factory=dict[str, float])
     """By channel: until when it is quiet there now, in epoch seconds."""
+    asks_in: str = ""
+    """Where calls are asked that no rule routes; empty: in their own conversation."""
     callers: frozenset[str] | None = None
     """The processes that live, of those that run calls of this log themselves; None: nobody has looked."""
 
@@ -301,7 +303,8 @@ class Policy(Struct, frozen=True):
         parts = [rule.says for rule in rules]
         if spec is not None and spec.confirmation != "default":
             parts.append({"confirmation": spec.confirmation})
-        return self.defaults.overridden(*parts)
+        says = self.defaults.overridden(*parts)
+        return replace(says, route=self.asks_in) if self.asks_in and not says.route else says
 
     def reviewer(self, call: Call) -> Reviewer | None:
         """The reviewer of a call, with what it may do there; None where only people are asked."""

@@ -16,6 +16,7 @@ from bridge_mcp.ports import (
     ButtonPress,
     ChannelTraits,
     Clock,
+    Connected,
     Happening,
     Incoming,
     Pairing,
@@ -62,17 +63,28 @@ class Admission:
 
         Nobody can keep others out by asking first: a full list drops its oldest request.
         """
+        chat = Address.on(incoming.channel, incoming.chat).chat
+        code = await self._open(incoming.channel, chat, incoming.title or incoming.sender.name)
+        return chat_texts.stranger(code) if code else ""
+
+    async def connected(self, account: Connected) -> str:
+        """The answer to somebody who connected their account: its code, as for a stranger; "" where it is let in."""
+        if not account.active or await self._store.access.find(account.channel, account.chat):
+            return ""
+        code = await self._open(account.channel, account.chat, account.name)
+        return chat_texts.account_connected(code) if code else ""
+
+    async def _open(self, channel: str, chat: str, name: str) -> str:
+        """Open a request for a pairing; its code, or "" where one is open."""
         now = self._clock.now()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-        chat = Address.on(incoming.channel, incoming.chat).chat
-        name = incoming.title or incoming.sender.name
-        wanted = PairingRequest(code, incoming.channel, chat, name=name, at=now, expires_at=now + CODE_EXPIRES_S)
+        wanted = PairingRequest(code, channel, chat, name=name, at=now, expires_at=now + CODE_EXPIRES_S)
         opened = await self._store.access.request(wanted, MAX_REQUESTS, STANDS_S)
         if opened is None or opened.code != code:
             return ""
         body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
         await self._store.feed.publish(Event("pairing.requested", "", now, body=dict(body)))
-        return chat_texts.stranger(code)
+        return code
 
 
 async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:
@@ -84,12 +96,12 @@ async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], convers
     return bool(await access.find(channel, chat))
 
 
-def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...]) -> Principal:
+def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...], *, outsider: bool = False) -> Principal:
     """The principal of a sender. An approver's role comes from a pairing of their own id, never from a group's."""
     if not pairings:
         return local_principal(sender, channel)
-    if sender.kind != "person":
-        # One who writes as a chat, or through another bot, is unknown, and may read and ask only.
+    if sender.kind != "person" or outsider:
+        # One who writes as a chat, through another bot or as a guest is unknown, and may read and ask only.
         return Principal(
             f"{channel}:{sender.id}", "person", frozenset({"read"}), channels=frozenset({channel}), via="chat text"
         )

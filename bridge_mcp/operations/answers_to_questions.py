@@ -18,7 +18,8 @@ def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) ->
     answers the question that offers it, in the spelling there; any other text answers a question without choices, or
     the one it replies to. Between several questions nothing is guessed.
     """
-    if not replied and incoming.group and not is_said_to_us(incoming):
+    ours = is_said_to_us(incoming) if incoming.group else incoming.addressed
+    if not replied and not ours:
         return None
     text = incoming.bare or incoming.text
     able: list[tuple[int, str]] = []

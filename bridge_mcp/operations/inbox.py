@@ -40,6 +40,8 @@ from bridge_mcp.ports import (
     ChannelRules,
     ChannelTraits,
     Clock,
+    Connected,
+    Deleted,
     Form,
     Happening,
     Ignored,
@@ -95,6 +97,13 @@ class Intake:
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 await topic_titles.note(self._state, arrival.channel, chat, arrival.name)
                 told = ""
+            case Deleted():
+                chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
+                await outsiders.take_back(self._store, replace(arrival, chat=chat))
+                told = ""
+            case Connected():
+                await self._state.move_chat(arrival.channel, arrival.chat, arrival.to)
+                told = await self._admission.connected(arrival)
             case Moved():
                 await self._state.move_chat(arrival.channel, arrival.chat, arrival.to)
                 told = ""
@@ -137,16 +146,19 @@ class Intake:
             return ""
         if pairings is None:
             told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
+            if incoming.outsider:
+                told = ""  # whoever writes to somebody's account is told of no bridge
             if told:
                 await welcome.keep(self._state, incoming)
             await self._passed(incoming)
             return told
+        who = principal_of(incoming.channel, incoming.sender, pairings, outsider=bool(incoming.outsider))
         if incoming.edit:
-            await self._edit(incoming, principal_of(incoming.channel, incoming.sender, pairings))
+            await self._edit(incoming, who)
         elif bot:
             await self._hear_bot(incoming)
         else:
-            await self._hear(incoming, principal_of(incoming.channel, incoming.sender, pairings))
+            await self._hear(incoming, who)
         return ""
 
     async def _tell_of(self, happening: Happening) -> None:
@@ -237,7 +249,7 @@ class Intake:
     async def _as_command(self, conversation: str, incoming: Incoming, rules: ChannelRules) -> tuple[bool, str]:
         """Whether a message is a command; and the hint for a misspelled one."""
         # A forwarded message holds the words of somebody else.
-        if incoming.forwarded_from:
+        if incoming.forwarded_from or incoming.outsider:
             return False, ""
         text = incoming.bare or incoming.text
         if commands.is_command(text):
@@ -274,7 +286,7 @@ class Intake:
         rules = self._channel(incoming.channel)
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
         was = await unanswered(self._store, conversation, before.seq)
-        if incoming.outsider:
+        if incoming.outsider == "bot":
             was = None
         command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
         if was is not None and was.answers is None and not command and not hint and is_addressed(incoming, rules):
@@ -296,7 +308,7 @@ class Intake:
         return await press(self._scene, tap, who, self._responder(tap.channel, known), offset_after(tap))
 
     def _presser(self, tap: ButtonPress, pairings: tuple[Pairing, ...]) -> Principal:
-        return replace(principal_of(tap.channel, tap.sender, pairings), via="chat button")
+        return replace(principal_of(tap.channel, tap.sender, pairings, outsider=bool(tap.outsider)), via="chat button")
 
     def _channel(self, channel: str) -> ChannelRules:
         return self._rules.channel(channel)

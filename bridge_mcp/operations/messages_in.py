@@ -80,7 +80,7 @@ async def unanswered(store: Store, conversation: str, seq: int) -> Heard | None:
 def is_addressed(incoming: Incoming, rules: ChannelRules) -> bool:
     """Whether the message is to be answered: in groups, by the group's mode."""
     if not incoming.group:
-        return True
+        return incoming.addressed
     wanted = rules.group_mode(incoming.chat)
     return wanted == "always" or (wanted == "mention" and incoming.addressed)
 

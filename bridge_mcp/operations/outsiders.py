@@ -1,4 +1,4 @@
-"""Those who may speak and no more: other bots. What of theirs is heard, and how often, by the owner's rules."""
+"""Those who may speak and no more: other bots, by the owner's rules and not for ever, and people who take back."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from bridge_mcp.core import chat_texts
 from bridge_mcp.core.bot_turns import fate, next_turn
 from bridge_mcp.core.entries import Heard, Posted
 from bridge_mcp.core.projections import BRIDGE
-from bridge_mcp.ports import ChannelRules, Incoming, LogStore
+from bridge_mcp.operations.addresses import join
+from bridge_mcp.operations.conversations import withdraw
+from bridge_mcp.ports import ChannelRules, Deleted, Incoming, LogStore, Store
 
-__all__ = ["bot_may_speak", "counted", "notice"]
+__all__ = ["bot_may_speak", "counted", "notice", "take_back"]
 
 LOOKS = (50, 500, None)
 """How many of the last entries are looked through for who spoke last; None: all. One look nearly always finds it."""
@@ -39,3 +41,18 @@ async def counted(
 def notice(heard: Heard) -> Posted:
     """What the chat is told, once, where bots have spoken too often in a row."""
     return Posted(chat_texts.bots_wait(heard.bot_turn - 1), BRIDGE, key=f"bots:{heard.key}")
+
+
+MAX_DELETED = 100
+"""Messages of one deletion that are looked for."""
+
+
+async def take_back(store: Store, deleted: Deleted) -> None:
+    """Withdraw what was deleted and nobody has answered. What was said stays in the log."""
+    conversation = join(deleted.channel, deleted.chat)
+    for number in deleted.messages[:MAX_DELETED]:
+        seq = await store.traces.message(conversation, number)
+        found = None if seq is None else await store.history.message(conversation, seq)
+        if found is not None and found.direction == "in":
+            by = f"{deleted.channel}:{found.author.id}"
+            await withdraw(store, conversation, found.seq, by, "the message was deleted")

@@ -20,6 +20,8 @@ __all__ = [
     "ChannelHealth",
     "ChannelTraits",
     "Clock",
+    "Connected",
+    "Deleted",
     "Edit",
     "Form",
     "Happening",
@@ -30,11 +32,15 @@ __all__ = [
     "Named",
     "Outgoing",
     "OutgoingAction",
+    "Outsider",
     "Part",
     "Reaction",
     "TopicChange",
     "Upload",
 ]
+
+
+Outsider: TypeAlias = Literal["", "bot", "guest"]
 
 
 class Clock(Protocol):
@@ -86,11 +92,11 @@ class Incoming(Struct, frozen=True):
     """Whether several people may write there."""
     addressed: bool = True
     """Whether it is meant for the bot. False for what people say to each other in a group."""
-    outsider: Literal["", "bot"] = ""
-    """Who may speak and no more: `bot` is another bot, app or webhook.
+    outsider: Outsider = ""
+    """Who may speak and no more: they give no commands, decide nothing and are told no code.
 
-    It gives no commands, answers no questions, decides nothing and is told no code. Who merely writes in a chat's name
-    is none.
+    `bot` is another bot, app or webhook; it answers no questions, either. Who merely writes in a chat's name is none.
+    `guest` writes to somebody else's account, or that account writes to them: people who know of no bridge.
     """
     bare: str = ""
     """The text without our name in front of it, where that stands there; empty where it does not."""
@@ -116,6 +122,7 @@ class ButtonPress(Struct, frozen=True):
     offset: int | None = None
     written: str = ""
     """What the person wrote into the form that the button opened."""
+    outsider: Outsider = ""
 
 
 class Form(Struct, frozen=True):
@@ -170,7 +177,31 @@ class Happening(Struct, frozen=True):
     at: float = 0.0
 
 
-Arrival: TypeAlias = Incoming | ButtonPress | Moved | Named | Happening | Ignored
+class Deleted(Struct, frozen=True):
+    """Messages of a chat were deleted by who wrote them; what of them nobody has answered is not answered any more."""
+
+    channel: str
+    chat: str
+    messages: tuple[str, ...]
+    """The platform's ids."""
+    offset: int | None = None
+
+
+class Connected(Struct, frozen=True):
+    """Somebody let the bot into the chats of their own account on the platform, or out of them again."""
+
+    channel: str
+    chat: str
+    """By which its chats are named: they are its threads."""
+    to: str
+    """The platform's id of this connection, as `Moved.to`."""
+    name: str
+    """The account's."""
+    active: bool = True
+    offset: int | None = None
+
+
+Arrival: TypeAlias = Incoming | ButtonPress | Moved | Named | Happening | Deleted | Connected | Ignored
 """What a channel puts into its inbox."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -12,7 +13,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import CALLS
 from bridge_mcp.core.people import People
-from bridge_mcp.core.policy import Budget, ToolRule, WhileBusy
+from bridge_mcp.core.policy import AGENTS, Budget, ToolRule, WhileBusy
 from bridge_mcp.core.spending import Caps
 from bridge_mcp.core.window import Window
 from bridge_mcp.ports.quiet import QuietHours
@@ -71,6 +72,20 @@ class ChannelRules(Struct, frozen=True):
     """What holds instead in single groups or topics."""
     bot_turns: int = 4
     """How many messages of other bots are answered in a row, before a person has to write."""
+
+    guests: str = ""
+    """The pattern of chats whose people are guests (`Incoming.outsider`), as its type declares it; empty: none are."""
+
+    def asks_in(self, chat: str) -> str:
+        """Where calls of a chat are asked instead: its account's owner, else nobody in chats; "" for the chat itself.
+
+        Guests are not asked for approvals, and not shown what is.
+        """
+        found = re.fullmatch(self.guests, chat) if self.guests else None
+        if found is None:
+            return ""
+        owner = found.groupdict().get("owner")
+        return f"{self.name}/{owner}" if owner else AGENTS
 
     def bot_mode(self, chat: str) -> BotMode:
         """What holds for other bots in a chat, or in a topic of it."""

@@ -49,6 +49,15 @@ async def test_a_server_that_is_not_there() -> None:
     assert "cannot be reached" in wrong
 
 
+async def test_a_bot_that_nobody_can_connect_to_an_account() -> None:
+    async with TelegramServer() as server:
+        settings = replace(settings_on(server), business=True)
+        assert bad(await looked(settings)) == []
+        server.world.connectable = False
+        (wrong,) = bad(await looked(settings))
+    assert "@BotFather" in wrong
+
+
 async def test_privacy_mode_that_hides_what_is_wanted() -> None:
     async with TelegramServer() as server:
         (wrong,) = bad(await looked(replace(settings_on(server), hears_all=True)))

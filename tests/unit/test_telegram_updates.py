@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from telegram import Update
 
+from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.receive.mentions import Account
-from bridge_mcp.channels.telegram.receive.updates import KINDS, Reading, read
+from bridge_mcp.channels.telegram.receive.updates import Reading, read
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.ports import ButtonPress, Ignored, Incoming, Moved
 
@@ -52,8 +53,12 @@ def test_a_text() -> None:
 
 
 def test_only_what_is_read_is_asked_for() -> None:
-    assert set(KINDS) == {
-        "message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "my_chat_member",
+    plain = TelegramSettings("t", "1:a")
+    assert set(plain.kinds) == {"message", "edited_message", "callback_query", "my_chat_member"}
+    more = TelegramSettings("t", "1:a", business=True, channel_posts=True, updates=("message_reaction",))
+    assert set(more.kinds) - set(plain.kinds) == {
+        "channel_post", "edited_channel_post", "message_reaction",
+        "business_connection", "business_message", "edited_business_message", "deleted_business_messages",
     }  # fmt: skip
 
 

@@ -57,6 +57,10 @@ CAN = Capabilities(
 """What bots can do, by https://core.telegram.org/bots/api; apps cut pastes anywhere in the second half of 4,096."""
 
 
+SUBJECTS = r"-?[0-9]{1,20}|business-[0-9]{1,20}"
+"""Chats and users; and accounts that connected the bot, by their user."""
+
+
 class TelegramChannel:
     """A `Channel` for one bot.
 
@@ -76,7 +80,7 @@ class TelegramChannel:
         patience: Patience | None = None,
         rates: Rates | None = None,
     ) -> None:
-        self.traits = ChannelTraits(settings.name, "telegram", can=CAN)
+        self.traits = ChannelTraits(settings.name, "telegram", subjects=SUBJECTS, can=CAN)
         self._settings = settings
         self._clock = clock
         self._commands = tuple(commands)

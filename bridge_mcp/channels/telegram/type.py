@@ -16,7 +16,8 @@ from bridge_mcp.ports import Clock
 __all__ = ["TYPE", "TelegramKeys"]
 
 TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
-CHAT = re.compile(r"-?[0-9]+(/[0-9]+)?")
+CHAT = re.compile(r"-?[0-9]+(/(dm)?[0-9]+)?|business-[0-9]+(/[0-9]+)?")
+GUESTS = r"business-(?P<owner>[0-9]{1,20})/.*|-?[0-9]{1,20}/dm[0-9]+"
 HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 """What Telegram takes, and what cannot be guessed."""
 
@@ -40,6 +41,12 @@ class TelegramKeys(PlatformKeys):
     """The variable with the secret that Telegram shows with each post; without it: drawn at each start."""
     webhook_secret_file: Text | None = None
     """The file that holds that secret."""
+    business: bool = False
+    """Whether it serves the chats of people who connect it to their account (Telegram Business); each is let in."""
+    channel_posts: bool = False
+    """Whether posts of channels that are let in are heard."""
+    direct_messages: bool = False
+    """Whether direct messages to channels are heard, each person's as a conversation of its own."""
     updates: list[Literal["message_reaction", "message_reaction_count", "chat_member", "chat_join_request"]] = []
     """What else people do that becomes an event."""
 
@@ -59,6 +66,9 @@ def check(section: TelegramKeys, keys: KeyReader) -> TelegramSettings:
         webhook=webhook(section, keys),
         lacking=keys.lacking(),
         updates=tuple(dict.fromkeys(section.updates)),
+        business=section.business,
+        channel_posts=section.channel_posts,
+        direct_messages=section.direct_messages,
         hears_all=any(mode not in ("mention", None) for mode in modes),
     )
 
@@ -132,9 +142,20 @@ TEMPLATE = """\
 # late_after_s = 3600                      # older ones are marked as late
 # gather_s = 0.5                           # a reply waits so long for what belongs to its message
 # updates = ["message_reaction"]           # also chat_member and others: events of people who react, come and go
+# business = true                          # serve the chats of people who connect the bot to their own account
+# channel_posts = true                     # hear posts of channels; direct_messages = true: what people write to them
 # [channels.family.chats."-1001234567890"] # one group, or one topic of it ("-1001234567890/7")
 # groups = "always"
 """
 
-TYPE = ChannelType(TelegramKeys, check, make, probe=probe, template=TEMPLATE, gather_s=0.5, loggers=("telegram",))
+TYPE = ChannelType(
+    TelegramKeys,
+    check,
+    make,
+    probe=probe,
+    template=TEMPLATE,
+    gather_s=0.5,
+    loggers=("telegram",),
+    guests=GUESTS,
+)
 """Apps cut long pastes, and send a comment and what it is about as two messages: hence `gather_s`."""

@@ -201,6 +201,7 @@ class Policies:
             grants=grants,
             budget=self._rules.budget,
             while_busy=self.channel(conversation).while_busy,
+            asks_in=self.channel(conversation).asks_in(Address.of(conversation).target),
             defaults=self._rules.asking,
             rules=offered.rules,
             own_places=self._rules.own_places,

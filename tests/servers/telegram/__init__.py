@@ -13,13 +13,14 @@ is strict, with its error texts. It serves one bot. Any Bot API client can be po
 As a process: `python -m tests.servers.telegram --token 1:abc --port 8081`.
 
 What it has not: parse modes (it takes entities, which is all that the bridge sends), inline mode, payments, stories,
-business accounts, sticker sets, polls, chat administration; methods for these are answered as Telegram answers unknown
+sticker sets, polls, chat administration; methods for these are answered as Telegram answers unknown
 ones. Not as Telegram does it, because it is not documented: a 409 is
 never held back, polling without a pause is not slowed down, and a webhook gets one update at a time.
 """
 
 from __future__ import annotations
 
+from tests.servers.telegram.accounts import Account, DirectMessages
 from tests.servers.telegram.faults import Fault, Hold, Page, Rule
 from tests.servers.telegram.limits import Limiter, Limits
 from tests.servers.telegram.people import User
@@ -34,10 +35,12 @@ from tests.servers.telegram.world import CallbackAnswer, ChatAction, DraftText
 
 __all__ = [
     "TOKEN",
+    "Account",
     "Button",
     "CallbackAnswer",
     "Chat",
     "ChatAction",
+    "DirectMessages",
     "DraftText",
     "Entity",
     "Fault",

@@ -21,11 +21,29 @@ def readable(world: World, call: Call, name: str = "chat_id") -> ChatState:
     given = call.text(name)
     if not given:
         raise bad_request(f"{name} is empty")
+    if call.text("business_connection_id") and name == "chat_id":
+        return of_account(world, call.text("business_connection_id"), given)
     chat = world.find_chat(given)
     if chat is None or (chat.person and not chat.person.started):
         raise bad_request("chat not found")
     if chat.kind in ("supergroup", "channel") and (refusal := absent(world, chat)):
         raise refusal
+    return chat
+
+
+DAY_S = 86_400.0
+
+
+def of_account(world: World, connection: str, given: str) -> ChatState:
+    """A chat of an account that connected the bot. Raises `Refusal`."""
+    found = world.connections.get(connection)
+    if found is None or not found.enabled:
+        raise bad_request("business connection not found")
+    chat = found.chats.get(int(given)) if given.isdecimal() else None
+    if chat is None or not found.can_reply:
+        raise bad_request("BUSINESS_PEER_INVALID")
+    if world.clock.now() - chat.heard_at > DAY_S:
+        raise bad_request("BUSINESS_PEER_USAGE_MISSING")
     return chat
 
 
@@ -35,6 +53,8 @@ def writable(world: World, call: Call, *, blocked_too: bool = True) -> ChatState
     `blocked_too`: whether a user who blocked the bot is found out already; of messages Telegram finds it out last.
     """
     chat = readable(world, call)
+    if chat.connection:
+        return chat
     if chat.person:
         if chat.person.deactivated:
             raise forbidden("user is deactivated")

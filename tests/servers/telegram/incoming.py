@@ -71,12 +71,14 @@ def post(world: World, chat: ChatState, body: Object, how: Sending) -> MessageSt
         wire["author_signature"] = how.signature
     if how.album:
         wire["media_group_id"] = how.album
+    if chat.connection:
+        wire["business_connection_id"] = chat.connection
     wire |= placed(world, chat, how)
     message = world.add_message(chat, wire)
     if by_another_bot(message):
         chat.last_bot = wire["from"]["id"]
     message.contents, message.album = list(how.contents), how.album
-    if chat.person:
+    if chat.person and not chat.connection:
         chat.person.started = True
     announce(world, message)
     return message
@@ -87,7 +89,7 @@ def check_sender(world: World, chat: ChatState, how: Sending) -> None:
     who = how.sender
     if chat.migrated_to:
         raise Denied(f"{chat.title} has become a supergroup.", fix=f"Use chat {chat.migrated_to}.")
-    if chat.person and chat.person.blocked:
+    if chat.person and chat.person.blocked and not chat.connection:
         raise Denied(f"{chat.person.first_name} has blocked the bot.", fix="Let them unblock it first.")
     if who and not how.service and not how.as_chat and chat.is_group and not chat.has(who.id):
         raise Denied(f"{who.first_name} is not in {chat.title}.", fix="Let them join first.")
@@ -122,6 +124,8 @@ def announce(world: World, message: MessageState, *, edited: bool = False) -> No
         return
     message.for_bot = True
     kind = "channel_post" if message.chat.kind == "channel" else "message"
+    if message.chat.connection:
+        kind = "business_message"
     world.queue.push(f"edited_{kind}" if edited else kind, world.shown(message))
 
 
@@ -134,6 +138,10 @@ SERVICE = (
 def visible(world: World, message: MessageState) -> bool:
     """Whether the bot gets to see a message."""
     chat, bot = message.chat, world.bot
+    if chat.connection:
+        return world.connections[chat.connection].enabled
+    if chat.parent is not None:
+        return chat.members.get(bot.id) == "administrator"
     if chat.person:
         return not chat.person.is_bot or (bot.talks_to_bots and chat.person.talks_to_bots)
     if by_another_bot(message) and not heard_from_bot(world, message):

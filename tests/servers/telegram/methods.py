@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from tests.servers.telegram import topics
+from tests.servers.telegram import accounts, topics
 from tests.servers.telegram.access import found_message, pick_topic, readable, writable
 from tests.servers.telegram.call import Call
 from tests.servers.telegram.formatting import MAX_TEXT, cleaned, formatted
@@ -42,7 +42,7 @@ def get_me(world: World, call: Call) -> Object:
         "can_join_groups": True,
         "can_read_all_group_messages": world.reads_all,
         "supports_inline_queries": False,
-        "can_connect_to_business": False,
+        "can_connect_to_business": world.connectable,
         "has_main_web_app": False,
         "has_topics_enabled": world.private_topics,
         "allows_users_to_create_topics": world.private_topics,
@@ -112,6 +112,8 @@ def set_reaction(world: World, call: Call) -> bool:
     wanted = call.objects("reaction", "ReactionType")
     if any(one.get("type") not in ("emoji", "custom_emoji", "paid") for one in wanted):
         raise bad_request("can't parse ReactionType: invalid reaction type specified")
+    if call.text("business_connection_id"):
+        raise bad_request("reactions cannot be set on behalf of an account")
     chat = readable(world, call)
     message = found_message(chat, call.integer("message_id"), "message to react")
     if len(wanted) > 1:
@@ -263,6 +265,8 @@ METHODS: Mapping[str, Method] = {
     "getchatadministrators": get_administrators,
     "leavechat": leave_chat,
     "getfile": get_file,
+    "getbusinessconnection": accounts.get_connection,
+    "deletebusinessmessages": accounts.delete_business,
     "getforumtopiciconstickers": topics.icons,
     "createforumtopic": topics.create,
     "editforumtopic": topics.edit,

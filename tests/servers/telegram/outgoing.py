@@ -60,7 +60,7 @@ def target(world: World, call: Call) -> Target:
     fields, markup = reply_fields(call), checked_markup(call.text("reply_markup"))
     chat = writable(world, call, blocked_too=False)
     topic = pick_topic(chat, call)
-    placed = replied(world, chat, fields)
+    placed = replied(world, chat, fields) | in_direct_messages(chat, call)
     if topic:
         placed |= {"message_thread_id": topic.id, "is_topic_message": True}
         if topic.id in chat.messages:
@@ -76,15 +76,29 @@ def target(world: World, call: Call) -> Target:
     )
 
 
+def in_direct_messages(chat: ChatState, call: Call) -> Object:
+    """Whose topic a message to a channel's direct messages stands in. Raises `Refusal`."""
+    if chat.parent is None:
+        return {}
+    user = chat.direct_topics.get(call.integer("direct_messages_topic_id"))
+    if user is None:
+        raise bad_request("direct messages topic must be specified")
+    return {"direct_messages_topic": {"topic_id": user.id, "user": user.wire()}}
+
+
 def send(world: World, where: Target, body: Object, contents: Sequence[Content] = (), album: str = "") -> MessageState:
     """A message of the bot. A user who blocked the bot is found out only here, after everything else was checked."""
     chat = where.chat
-    check_blocked(chat)
+    if not chat.connection:
+        check_blocked(chat)
     wire = dict(body) | where.placed
     if chat.kind == "channel":
         wire["sender_chat"] = chat.wire()
     else:
         wire["from"] = world.bot.wire()
+    if chat.connection:
+        wire["from"] = world.connections[chat.connection].user.wire()
+        wire |= {"business_connection_id": chat.connection, "sender_business_bot": world.bot.wire()}
     if where.markup and "inline_keyboard" in where.markup:
         wire["reply_markup"] = where.markup
     if where.protected:

@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Clock
+from tests.servers.telegram.accounts import Account, DirectMessages
 from tests.servers.telegram.faults import Fault, Faults, Rule
 from tests.servers.telegram.files import FileStore
 from tests.servers.telegram.limits import Limiter, Limits
@@ -218,6 +219,19 @@ class TelegramServer:
     def channel(self, title: str, *, bot: Bot = "administrator", username: str = "") -> Chat:
         """A channel."""
         return self._chat("channel", title, (), bot, username)
+
+    def account(self, owner: User, *, can_reply: bool = True) -> Account:
+        """Somebody connects the bot to their account."""
+        return Account(self.world, owner, can_reply=can_reply)
+
+    def direct_messages(self, channel: Chat, *, bot: Bot = "administrator") -> DirectMessages:
+        """The chat of what people write to a channel."""
+        with self.world.changes.lock:
+            state = self.world.new_chat("supergroup", channel.title)
+            state.parent = channel.state
+            if bot != "absent":
+                state.members[self.world.bot.id] = bot
+            return DirectMessages(self.world, state)
 
     def _chat(
         self, kind: ChatKind, title: str, members: Sequence[User], bot: Bot, username: str = "", forum: bool = False

@@ -7,7 +7,16 @@ from typing import Literal
 
 from tests.servers.telegram.texts import Object
 
-__all__ = ["ChatKind", "ChatState", "Content", "Membership", "MessageState", "TopicState", "UserState"]
+__all__ = [
+    "ChatKind",
+    "ChatState",
+    "ConnectionState",
+    "Content",
+    "Membership",
+    "MessageState",
+    "TopicState",
+    "UserState",
+]
 
 ChatKind = Literal["private", "group", "supergroup", "channel"]
 Membership = Literal["creator", "administrator", "member", "left", "kicked"]
@@ -91,6 +100,32 @@ class MessageState:
 
 
 @dataclass(slots=True)
+class ConnectionState:
+    """The bot is connected to somebody's account."""
+
+    id: str
+    user: UserState
+    can_reply: bool = True
+    can_delete: bool = False
+    enabled: bool = True
+    at: int = 0
+    chats: dict[int, ChatState] = field(default_factory=dict[int, "ChatState"])
+    """By the other person."""
+
+    def wire(self) -> Object:
+        """A BusinessConnection."""
+        rights = {"can_reply": self.can_reply, "can_read_messages": True, "can_delete_sent_messages": self.can_delete}
+        return {
+            "id": self.id,
+            "user": self.user.wire(),
+            "user_chat_id": self.user.id,
+            "date": self.at,
+            "is_enabled": self.enabled,
+            "rights": {name: True for name, has in rights.items() if has},
+        }
+
+
+@dataclass(slots=True)
 class ChatState:
     """A chat of any kind. `members` holds everybody who is or was there, the bot included."""
 
@@ -115,6 +150,14 @@ class ChatState:
     reactions: frozenset[str] | None = None
     """The emoji that people of this chat allow as reactions; None: all of Telegram's."""
 
+    connection: str = ""
+    """Of a chat of somebody's account: the connection by which the bot is there."""
+    heard_at: float = 0.0
+    """When the other person wrote last in such a chat."""
+    parent: ChatState | None = None
+    """Of a channel's direct messages: the channel."""
+    direct_topics: dict[int, UserState] = field(default_factory=dict[int, UserState])
+
     @property
     def is_group(self) -> bool:
         return self.kind in ("group", "supergroup")
@@ -132,6 +175,8 @@ class ChatState:
             found["username"] = self.username
         if self.is_forum:
             found["is_forum"] = True
+        if self.parent is not None:
+            found["is_direct_messages"] = True
         if self.kind == "group":
             found["all_members_are_administrators"] = False
         return found

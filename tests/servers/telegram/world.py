@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bridge_mcp.ports import Clock
 from tests.servers.telegram.changes import Changes
 from tests.servers.telegram.files import FileStore
-from tests.servers.telegram.state import ChatKind, ChatState, MessageState, UserState
+from tests.servers.telegram.state import ChatKind, ChatState, ConnectionState, MessageState, UserState
 from tests.servers.telegram.texts import Object
 from tests.servers.telegram.updates import UpdateQueue
 
@@ -102,11 +102,14 @@ class World:
     reads_all: bool
     """Privacy mode is off: the bot gets every message of its groups."""
     callback_expiry_s: float
+    connectable: bool = True
+    """People can connect the bot to their account."""
     private_topics: bool = False
     """The bot has topics in private chats (`has_topics_enabled`)."""
     changes: Changes = field(default_factory=Changes)
     users: dict[int, UserState] = field(default_factory=dict[int, UserState])
     chats: dict[int, ChatState] = field(default_factory=dict[int, ChatState])
+    connections: dict[str, ConnectionState] = field(default_factory=dict[str, ConnectionState])
     presses: dict[str, Press] = field(default_factory=dict[str, Press])
     actions: list[ChatAction] = field(default_factory=list[ChatAction])
     drafts: list[DraftText] = field(default_factory=list[DraftText])

@@ -37,7 +37,12 @@ async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found
             yield Found(False, explained(exc, settings.base_url, line.clean))
             return
         yield Found(True, f"@{me.username}, {info.pending_update_count} updates wait")
-        for found in (privacy(settings, me), webhook(settings, info, line), await skew(line, clock)):
+        for found in (
+            privacy(settings, me),
+            accounts(settings, me),
+            webhook(settings, info, line),
+            await skew(line, clock),
+        ):
             if found is not None:
                 yield found
 
@@ -51,6 +56,15 @@ def privacy(settings: TelegramSettings, me: User) -> Found | None:
     if settings.hears_all:
         return Found(False, PRIVACY)
     return Found(True, "In groups it gets commands, mentions and replies (privacy mode is on)")
+
+
+def accounts(settings: TelegramSettings, me: User) -> Found | None:
+    """Whether people can connect the bot to their account, where the settings want that."""
+    if not settings.business:
+        return None
+    if me.can_connect_to_business:
+        return Found(True, "People can connect it to their account")
+    return Found(False, "business = true, and nobody can connect it to an account: turn that on with @BotFather")
 
 
 def webhook(settings: TelegramSettings, info: WebhookInfo, line: BotConnections) -> Found | None:

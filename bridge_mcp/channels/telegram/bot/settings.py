@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from bridge_mcp.core.secret_fields import HidesFields
 
-__all__ = ["TELEGRAM", "Patience", "TelegramSettings", "Webhook", "site_of"]
+__all__ = ["BUSINESS", "KINDS", "TELEGRAM", "Patience", "TelegramSettings", "Webhook", "site_of"]
 
+KINDS = ("message", "edited_message", "callback_query", "my_chat_member")
+BUSINESS = ("business_connection", "business_message", "edited_business_message", "deleted_business_messages")
 TELEGRAM = "https://api.telegram.org"
 
 
@@ -47,6 +49,17 @@ class TelegramSettings(HidesFields, frozen=True):
     """A missing setting (a token), with the fix; not empty: the channel cannot work, and nothing is sent."""
     updates: tuple[str, ...] = ()
     """Kinds of updates requested beside messages and buttons, e.g. `message_reaction`."""
+    business: bool = False
+    """Whether chats of accounts that connected the bot are heard."""
+    channel_posts: bool = False
+    direct_messages: bool = False
+    """Whether direct messages of channels are heard."""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The `allowed_updates`: nothing is asked for that nobody configured."""
+        posts = ("channel_post", "edited_channel_post") if self.channel_posts else ()
+        return [*KINDS, *posts, *(BUSINESS if self.business else ()), *self.updates]
 
     @property
     def base_url(self) -> str:

@@ -16,9 +16,16 @@ __all__ = ["readable"]
 
 Object: TypeAlias = dict[str, Any]
 
-ESSENTIAL = ("message_id", "date", "chat", "from")
+ESSENTIAL = ("message_id", "date", "chat", "from", "business_connection_id", "direct_messages_topic")
 NESTED = ("reply_to_message", "pinned_message")
-MESSAGES = ("message", "edited_message", "channel_post", "edited_channel_post")
+MESSAGES = (
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "business_message",
+    "edited_business_message",
+)
 NEWER_IN_POLLS: Object = {"allows_revoting": False, "members_only": False}
 """Since 9.6 and 10.0."""
 NOT_READ = "{} (not in a form that this bridge reads)"
@@ -54,8 +61,12 @@ def getattr_of(update: Update, kind: str) -> Message | None:
             return update.edited_message
         case "channel_post":
             return update.channel_post
-        case _:
+        case "edited_channel_post":
             return update.edited_channel_post
+        case "business_message":
+            return update.business_message
+        case _:
+            return update.edited_business_message
 
 
 def message_of(raw: Any, depth: int) -> Any:

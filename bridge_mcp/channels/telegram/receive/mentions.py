@@ -26,6 +26,8 @@ class Account(Struct, frozen=True):
     username: str
     commands: frozenset[str] = frozenset()
     """Commands of this bot: in a group they are meant for it also without `@name` behind them."""
+    direct_messages: bool = False
+    """Whether direct messages of channels are read."""
 
     def is_name(self, text: str) -> bool:
         """Whether this is the bot's `@name`; Telegram's names ignore case."""

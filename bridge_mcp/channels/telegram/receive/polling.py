@@ -21,7 +21,7 @@ from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.channels.telegram.receive.albums import Album, Albums, joined
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
 from bridge_mcp.channels.telegram.receive.retry import Retry, jitter
-from bridge_mcp.channels.telegram.receive.updates import KINDS, Reading
+from bridge_mcp.channels.telegram.receive.updates import Reading
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Inbox, Incoming
@@ -105,7 +105,7 @@ class Polling:
         asked: dict[str, Any] = {
             "timeout": wait_s,
             "limit": PAGE,
-            "allowed_updates": [*KINDS, *self._connections.settings.updates],
+            "allowed_updates": self._connections.settings.kinds,
         }
         if self._next is not None:
             asked["offset"] = self._next

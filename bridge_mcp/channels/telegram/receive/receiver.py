@@ -11,16 +11,17 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 from telegram import ReplyParameters
-from telegram.error import RetryAfter, TelegramError
+from telegram.error import BadRequest, RetryAfter, TelegramError
 
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import retry_after_s
+from bridge_mcp.channels.telegram.receive.accounts import Accounts
 from bridge_mcp.channels.telegram.receive.lenient_updates import readable
 from bridge_mcp.channels.telegram.receive.live_locations import LiveLocations
 from bridge_mcp.channels.telegram.receive.mentions import Account
 from bridge_mcp.channels.telegram.receive.updates import Reading, read, thread_of
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.ports import Arrival, Clock, Ignored, Inbox, Incoming, Moved
+from bridge_mcp.ports import Arrival, ButtonPress, Clock, Connected, Deleted, Ignored, Inbox, Incoming, Moved
 
 __all__ = ["Receiver"]
 
@@ -50,6 +51,7 @@ class Receiver:
         self._name = connections.settings.name
         self._moved: tuple[str, str] | None = None
         self._live = LiveLocations()
+        self._accounts = Accounts(connections)
         self._waiting = False
 
     def read(self, raw: Mapping[str, Any]) -> Reading:
@@ -67,6 +69,10 @@ class Receiver:
         Raises:
             BridgeError: it is not stored.
         """
+        if reading.connection is not None:
+            self._accounts.met(reading.connection)
+        elif not await self._whose(reading):
+            reading = Reading(reading.update_id, Ignored(self._name, reading.update_id))
         arrival = await self._located(reading)
         if isinstance(arrival, Moved) and (arrival.chat, arrival.to) == self._moved:
             # Both chats report the migration; the first one is enough.
@@ -74,10 +80,31 @@ class Receiver:
         said = await self._put(arrival, offset)
         if isinstance(arrival, Moved):
             self._moved = (arrival.chat, arrival.to)
+        if isinstance(arrival, Connected):
+            self._told_of(arrival, said)
         if reading.callback:
             self._tasks.start_soon(self._answer, reading.callback, said)
         elif said and isinstance(reading.arrival, Incoming):
             self._tasks.start_soon(self._tell, reading.arrival, said)
+
+    async def _whose(self, reading: Reading) -> bool:
+        """Store whose account a message is of, before the message itself; False where nobody's is."""
+        if not isinstance(reading.arrival, Incoming | ButtonPress | Deleted):
+            return True
+        try:
+            account = await self._accounts.unknown(reading.arrival.chat)
+        except BadRequest as exc:
+            why = self._connections.clean(exc.message)
+            logger.warning("channel %s: a message of an unknown account is left out: %s", self._name, why)
+            return False
+        if account is not None:
+            self._told_of(account, await self._inbox.put(account))
+        return True
+
+    def _told_of(self, account: Connected, said: str) -> None:
+        """Tell the owner of an account what the inbox answers to that they connected it."""
+        if said:
+            self._tasks.start_soon(self._note, str(self._accounts.told(account)), said, "")
 
     async def _located(self, reading: Reading) -> Arrival:
         """The arrival; a position may be held back. Anything else first releases the held positions of its chat."""
@@ -127,8 +154,11 @@ class Receiver:
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
         """Send a text that is not part of the chat's log; in a group as a reply, so that it is clear who is meant."""
-        chat, thread = thread_of(incoming.chat)
-        reply = ReplyParameters(int(incoming.key), allow_sending_without_reply=True) if incoming.group else None
+        await self._note(incoming.chat, text, incoming.key if incoming.group else "")
+
+    async def _note(self, where: str, text: str, reply_to: str) -> None:
+        chat, thread = thread_of(where)
+        reply = ReplyParameters(int(reply_to), allow_sending_without_reply=True) if reply_to else None
         try:
             try:
                 await self._connections.bot.send_message(chat, text, message_thread_id=thread, reply_parameters=reply)
@@ -139,4 +169,4 @@ class Receiver:
                 await self._connections.bot.send_message(chat, text, message_thread_id=thread, reply_parameters=reply)
         except TelegramError as exc:
             why = self._connections.clean(exc.message)
-            logger.warning("channel %s: chat %s could not be told something: %s", self._name, incoming.chat, why)
+            logger.warning("channel %s: chat %s could not be told something: %s", self._name, where, why)

@@ -70,7 +70,9 @@ class Session:
         failure: ConfigError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._show_commands)
-            account = Account(me.id, me.username or "", frozenset(name for name, _ in self._commands))
+            names = frozenset(name for name, _ in self._commands)
+            direct = self._settings.direct_messages
+            account = Account(me.id, me.username or "", names, direct_messages=direct)
             receiver = Receiver(self._connections, inbox, account, self._clock, tasks)
             try:
                 await self._receive(inbox, receiver)

@@ -10,6 +10,7 @@ import hashlib
 from msgspec import Struct
 from msgspec.structs import replace
 from telegram import (
+    BusinessConnection,
     CallbackQuery,
     InaccessibleMessage,
     Message,
@@ -34,12 +35,12 @@ from bridge_mcp.channels.telegram.receive.mentions import (
     wording,
 )
 from bridge_mcp.core.entries import Sender
-from bridge_mcp.ports import Arrival, ButtonPress, Ignored, Incoming, Moved, Named
+from bridge_mcp.ports import Arrival, ButtonPress, Connected, Deleted, Ignored, Incoming, Moved, Named
 
-__all__ = ["KINDS", "Reading", "read", "thread_of"]
+__all__ = ["BUSINESS", "Reading", "connected", "read", "thread_of"]
 
-KINDS = ("message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "my_chat_member")
-"""The `allowed_updates` that are always requested."""
+BUSINESS = "business:"
+"""Stands before the id of a connection, in the place of a chat's id: the chats of that account are its threads."""
 
 SOMEBODY = "somebody"
 """The name of an unknown sender; a forwarded message always names one."""
@@ -57,6 +58,8 @@ class Reading(Struct, frozen=True):
     """The `media_group_id`; empty: no album."""
     live: bool = False
     """Whether it is a live location, or its new position."""
+    connection: BusinessConnection | None = None
+    """The connection that came, changed or ended."""
     callback: str = ""
     """The id of the callback query to answer; until then the button spins."""
 
@@ -68,8 +71,13 @@ def read(update: Update, me: Account, channel: str, now: float) -> Reading:
     if (query := update.callback_query) is not None:
         tap = tap_of(query, channel, number, now)
         return Reading(number, tap, callback=query.id) if tap else replace(nothing, callback=query.id)
-    message = update.message or update.channel_post
-    edited = update.edited_message or update.edited_channel_post
+    if (connection := update.business_connection) is not None:
+        return Reading(number, connected(connection, channel, number), connection=connection)
+    if (gone := update.deleted_business_messages) is not None:
+        chat = f"{BUSINESS}{gone.business_connection_id}/{gone.chat.id}"
+        return Reading(number, Deleted(channel, chat, tuple(str(each) for each in gone.message_ids), offset=number))
+    message = update.message or update.channel_post or update.business_message
+    edited = update.edited_message or update.edited_channel_post or update.edited_business_message
     if edited is not None:
         incoming = incoming_of(edited, me, channel, number)
         return Reading(number, replace(incoming, edit=stamp(edited)), live=is_live(edited)) if incoming else nothing
@@ -99,7 +107,16 @@ def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> Butto
     chat = str(message.chat.id) if isinstance(message, InaccessibleMessage) else chat_of(message)  # type: ignore[arg-type]
     user = query.from_user
     who = Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person")
-    return ButtonPress(channel, chat, str(message.message_id), sender=who, token=query.data, at=now, offset=number)
+    return ButtonPress(
+        channel,
+        chat,
+        str(message.message_id),
+        sender=who,
+        token=query.data,
+        at=now,
+        offset=number,
+        outsider="guest" if "/dm" in chat or chat.startswith(BUSINESS) else "",
+    )
 
 
 def moved_of(message: Message, channel: str, number: int) -> Moved | None:
@@ -127,8 +144,11 @@ def topic_name(message: Message) -> str:
 
 def incoming_of(message: Message, me: Account, channel: str, number: int) -> Incoming | None:
     """A message that somebody wrote; None for a service message."""
-    if message.direct_messages_topic is not None:
-        # A channel's direct messages: the talks of many people in one chat, which must not be mixed.
+    guest = guest_of(message)
+    if message.direct_messages_topic is not None and not me.direct_messages:
+        return None
+    bot = message.sender_business_bot
+    if bot is not None and bot.id == me.id:
         return None
     files = attachments(message)
     text = with_words(message, plain_text(message, me))
@@ -148,21 +168,52 @@ def incoming_of(message: Message, me: Account, channel: str, number: int) -> Inc
         text=text,
         at=(message.edit_date or message.date).timestamp(),
         title=message.chat.effective_name or "",
-        topic=topic_name(message.reply_to_message) if message.reply_to_message else "",
+        topic=topic_of(message),
         attachments=files if is_topic_root(message) else (*files, *quoted_attachments(message)),
         reply_to=reply_to,
         quote=quote,
         forwarded_from=(origin_name(message.forward_origin) or SOMEBODY) if message.forward_origin else "",
-        group=message.chat.type != "private",
-        outsider="bot" if is_bots_own(message) else "",
-        addressed=is_addressed(message, me),
+        group=message.chat.type != "private" and not guest,
+        outsider="bot" if is_bots_own(message) or bot is not None else "guest" if guest else "",
+        addressed=sender.id == guest if guest else is_addressed(message, me),
         bare=bare_text(message, me),
+        offset=number,
+    )
+
+
+def topic_of(message: Message) -> str:
+    """The name of the topic that a message stands in, where it tells it; of direct messages, who writes them."""
+    if (direct := message.direct_messages_topic) is not None:
+        return direct.user.full_name if direct.user is not None else ""
+    return topic_name(message.reply_to_message) if message.reply_to_message else ""
+
+
+def guest_of(message: Message) -> str:
+    """The id of the person who writes to somebody else's account, or to a channel; "" in chats of the bot itself."""
+    if message.business_connection_id is not None:
+        return str(message.chat.id)
+    direct = message.direct_messages_topic
+    return "" if direct is None else str(direct.user.id if direct.user is not None else direct.topic_id)
+
+
+def connected(connection: BusinessConnection, channel: str, number: int | None) -> Connected:
+    """A connection with somebody's account. Their chats are named by them, however often they connect anew."""
+    return Connected(
+        channel,
+        f"business-{connection.user.id}",
+        f"{BUSINESS}{connection.id}",
+        name=connection.user.full_name,
+        active=bool(connection.is_enabled),
         offset=number,
     )
 
 
 def chat_of(message: Message) -> str:
     """`chat_id`, or `chat_id/thread_id` in a topic. Replies in groups without topics have a thread id too: no topic."""
+    if message.business_connection_id is not None:
+        return f"{BUSINESS}{message.business_connection_id}/{message.chat.id}"
+    if message.direct_messages_topic is not None:
+        return f"{message.chat.id}/dm{message.direct_messages_topic.topic_id}"
     if message.is_topic_message and message.message_thread_id is not None:
         return f"{message.chat.id}/{message.message_thread_id}"
     return str(message.chat.id)

@@ -22,7 +22,6 @@ from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook, site_of
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
 from bridge_mcp.channels.telegram.receive.retry import Retry
-from bridge_mcp.channels.telegram.receive.updates import KINDS
 from bridge_mcp.core.errors import BadJSON, BridgeError, ConfigError
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.listening import Server, configured, listening
@@ -96,7 +95,7 @@ class Hook:
     async def _set(self) -> bool:
         return await self._connections.bot.set_webhook(
             self._webhook.url,
-            allowed_updates=[*KINDS, *self._connections.settings.updates],
+            allowed_updates=self._connections.settings.kinds,
             secret_token=self._secret,
             drop_pending_updates=False,
         )

@@ -59,11 +59,13 @@ class Shows:
 
     def __init__(self, bot: Bot, clock: Clock, renderer: Renderer, pacer: Pacer, name: str) -> None:
         self._bot, self._clock, self._renderer, self._pacer, self._name = bot, clock, renderer, pacer, name
-        self._shown: dict[tuple[int, int | None], Shown] = {}
+        self._shown: dict[tuple[object, ...], Shown] = {}
         self._drafts = True
 
     async def show(self, place: Place, draft: int, text: str) -> None:
         """See `ports.Channel.show`."""
+        if place.direct is not None:
+            return  # Telegram shows nothing in the direct messages of channels
         found = self._find(place)
         if found.request is not None:
             # One request at a time; the next draft contains this text too.
@@ -73,7 +75,12 @@ class Shows:
             try:
                 if ago(found.typing_at, now) >= TYPING_S and self._pacer.spare():
                     found.typing_at = now
-                    await self._bot.send_chat_action(place.chat, ChatAction.TYPING, message_thread_id=place.thread)
+                    await self._bot.send_chat_action(
+                        place.chat,
+                        ChatAction.TYPING,
+                        message_thread_id=place.thread,
+                        business_connection_id=place.business or None,
+                    )
                 if text.strip() and self._drafts_in(place, found, now):
                     await self._draft(place, found, draft, text, now)
             except TelegramError as exc:
@@ -83,7 +90,7 @@ class Shows:
 
     def end(self, place: Place) -> None:
         """A message goes to this chat now: cancel a draft that is still on its way."""
-        found = self._shown.get((place.chat, place.thread))
+        found = self._shown.get(place.of)
         if found is not None:
             if found.draft:
                 found.over = found.draft, found.text
@@ -92,7 +99,7 @@ class Shows:
                 found.request.cancel()
 
     def _find(self, place: Place) -> Shown:
-        key = (place.chat, place.thread)
+        key = place.of
         found = self._shown.pop(key, None) or Shown()
         self._shown[key] = found
         if len(self._shown) > REMEMBERED:
@@ -100,7 +107,7 @@ class Shows:
         return found
 
     def _drafts_in(self, place: Place, found: Shown, now: float) -> bool:
-        return self._drafts and not place.group and now >= found.no_drafts_until
+        return self._drafts and not place.group and not place.guests and now >= found.no_drafts_until
 
     async def _draft(self, place: Place, found: Shown, draft: int, text: str, now: float) -> None:
         if draft == found.over[0] and found.over[1].startswith(text):

@@ -66,12 +66,19 @@ class Changes:
                 raise
         else:
             return await self._delete(body)
-        await changed(MARK, lambda _: self._bot.edit_message_reply_markup(body.place.chat, body.message))
+        of = body.place.business or None
+        await changed(
+            MARK,
+            lambda _: self._bot.edit_message_reply_markup(body.place.chat, body.message, business_connection_id=of),
+        )
         return [str(body.message)]
 
     async def _delete(self, body: Drop) -> list[str]:
         try:
-            await self._bot.delete_message(body.place.chat, body.message)
+            if body.place.business:
+                await self._bot.delete_business_messages(body.place.business, [body.message])
+            else:
+                await self._bot.delete_message(body.place.chat, body.message)
         except BadRequest as exc:
             if not says(exc, "message to delete not found"):
                 logger.info("%s: a message that is too old to be deleted is left empty", self._name)
@@ -94,6 +101,7 @@ class Changes:
                 entities=entities(rich) or None,
                 reply_markup=keyboard(body.buttons),
                 link_preview_options=NO_PREVIEW,
+                business_connection_id=body.place.business or None,
             ),
             most=MAX_TEXT,
         )
@@ -107,6 +115,7 @@ class Changes:
                 caption=rich.text,
                 caption_entities=entities(rich) or None,
                 reply_markup=keyboard(body.buttons),
+                business_connection_id=body.place.business or None,
             ),
             most=MAX_CAPTION,
         )

@@ -35,6 +35,8 @@ MARKUP = ("entit", "can't parse", "wrong http url", "url host", "invalid url", "
 MANAGE_TOPICS = "Make it an administrator there with the right to manage topics (can_manage_topics)."
 TOPICS_OFF = "Turn topics on: for a group in its settings, for chats with people in the bot's settings (@BotFather)."
 
+RECONNECT = "They can change that in Telegram, in the settings of their account."
+
 FIXES: Sequence[tuple[str, str, str]] = (
     # a part of Telegram's description; what it means; the fix
     ("bot was blocked by the user", "the user blocked the bot", "They have to unblock it in Telegram."),
@@ -51,6 +53,10 @@ FIXES: Sequence[tuple[str, str, str]] = (
         "Telegram knows no such chat, or the bot never met it",
         "Check the id; the user has to write to the bot first, and a group has to add it.",
     ),
+    ("business connection not found", "the account's owner has disconnected the bot", RECONNECT),
+    ("business_connection_invalid", "the account's owner has disconnected the bot", RECONNECT),
+    ("business_peer_invalid", "the account's owner does not let the bot write in this chat", RECONNECT),
+    ("business_peer_usage_missing", "they have not written there within the last 24 hours", "Wait for a message."),
     ("not a forum", "the chat has no topics", TOPICS_OFF),
     ("chat_not_forum", "the chat has no topics", TOPICS_OFF),
     ("rights to create a topic", "the bot may make no topics", MANAGE_TOPICS),

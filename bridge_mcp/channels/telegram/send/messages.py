@@ -200,6 +200,8 @@ def placed(place: Place) -> dict[str, Any]:
     reply = ReplyParameters(place.reply_to, allow_sending_without_reply=True) if place.reply_to else None
     return {
         "message_thread_id": place.thread,
+        "business_connection_id": place.business or None,
+        "direct_messages_topic_id": place.direct,
         "reply_parameters": reply,
         "disable_notification": place.silent or None,
     }

@@ -52,11 +52,25 @@ class Place(Struct, frozen=True):
     thread: int | None = None
     reply_to: int | None = None
     silent: bool = False
+    business: str = ""
+    """The connection on behalf of whose account it goes; then `chat` is the other person's."""
+    direct: int | None = None
+    """In the chat of a channel's direct messages: the topic, which is one person's."""
 
     @property
     def group(self) -> bool:
         """Whether the chat is a group or channel: their ids are negative."""
-        return self.chat < 0
+        return self.chat < 0 and self.direct is None
+
+    @property
+    def guests(self) -> bool:
+        """Whether it is a chat of somebody's account, or of a channel's direct messages."""
+        return bool(self.business) or self.direct is not None
+
+    @property
+    def of(self) -> tuple[object, ...]:
+        """What it stands in: the chat, and the topic of it."""
+        return self.chat, self.thread, self.business, self.direct
 
 
 class Text(Struct, frozen=True):
@@ -156,6 +170,8 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
             case Edit():
                 bodies = edit(action, place, renderer)
             case Reaction():
+                if place.business:
+                    raise ValueError("Telegram lets bots not react in chats of accounts", "Answer with a message.")
                 bodies = [React(place, number(action.message), action.emoji)]
             case TopicChange():
                 bodies = topic(action, place)
@@ -167,12 +183,27 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
 def address(chat: str) -> Place:
     """`chat_id` or `chat_id/thread_id`. Raises ValueError with a reason and a fix."""
     first, _, second = chat.partition("/")
+    if first.startswith("business"):
+        return in_account(first, second)
+    if second.startswith("dm") and second[2:].isdecimal() and first.removeprefix("-").isdecimal():
+        return Place(int(first), direct=int(second[2:]))
     try:
         chat_id, thread = int(first), int(second) if second else None
     except ValueError:
         fix = "Write it as family/-1001234 or family/-1001234/56."
         raise ValueError(f"'{chat}' is not a chat of Telegram: ids are numbers", fix) from None
     return Place(chat_id, None if thread == GENERAL and chat_id < 0 else thread)
+
+
+def in_account(account: str, chat: str) -> Place:
+    """A chat of an account that connected the bot. Raises ValueError with a reason and a fix."""
+    connection = account.removeprefix("business:")
+    if connection == account:
+        fix = "They do that in Telegram, in the settings of their account; [channels.NAME] has to say business = true."
+        raise ValueError("its owner has not connected the bot to their account", fix)
+    if not chat.removeprefix("-").isdecimal():
+        raise ValueError("it is an account, and not a chat of one", "Write it as family/business-123/456.")
+    return Place(int(chat), business=connection)
 
 
 def number(message: str) -> int:
@@ -220,6 +251,8 @@ def message(action: Outgoing, place: Place, renderer: Renderer) -> list[Body]:
 def topic(action: TopicChange, place: Place) -> list[Body]:
     """The requests that make or change a topic. Telegram closes topics of groups only."""
     wanted = action.topic
+    if place.guests:
+        raise ValueError("such a chat has no topics", "Make it in a group with topics, or a chat of the bot.")
     if wanted.new:
         return [MakeTopic(place, wanted.name, wanted.icon or "")]
     if wanted.closed is not None and not place.group:
