@@ -28,7 +28,9 @@ CALL_SPANS = ("approval files__delete_file", "execute_tool files__delete_file")
 @asynccontextmanager
 async def host(home: Home) -> AsyncGenerator[Client]:
     """The published client at a face of its own."""
-    child = StdioServerParameters(command=COMMAND, args=[], env=home.environment(), cwd=str(home.work))
+    child = StdioServerParameters(
+        command=COMMAND, args=[], env=home.environment(OTEL_BSP_SCHEDULE_DELAY="100"), cwd=str(home.work)
+    )
     with (home.root / "stderr.log").open("a", encoding="utf-8") as log:
         async with Client(stdio_client(child, log)) as client:
             yield client
