@@ -20,7 +20,7 @@ class BotHealth:
         """Receiving starts, perhaps again."""
         self.health = replace(self.health, state="starting", error="")
 
-    def met(self, account: str, hints: tuple[str, ...]) -> None:
+    def met(self, account: str, hints: tuple[str, ...] = ()) -> None:
         """The platform accepted the token: this is the bot's account."""
         self.health = replace(self.health, account=account, hints=hints)
 

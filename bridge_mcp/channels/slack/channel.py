@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from bridge_mcp.channels.slack.health import Health
+from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
 from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
 from bridge_mcp.core.entries import Attachment
@@ -68,7 +68,7 @@ class SlackChannel:
     def __init__(self, settings: SlackSettings, clock: Clock, patience: Patience | None = None) -> None:
         self.traits = ChannelTraits(settings.name, "slack", subjects=SUBJECTS, can=CAN)
         self._settings, self._clock, self._patience = settings, clock, patience or Patience()
-        self._health = Health(clock)
+        self._health = BotHealth(clock)
         self._loading = threading.Lock()
         self._loaded: tuple[SlackWeb, Places, Sender] | None = None
 

@@ -160,7 +160,7 @@ class Receiver:
         self._guilds = anyio.Event()
         if not self._awaited:
             self._guilds.set()
-        self._health.met(f"@{me.name}", ())
+        self._health.met(f"@{me.name}")
         self._beside(self._make_commands_known)
         self._catch_up()
 

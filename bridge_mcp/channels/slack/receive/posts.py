@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 
 import anyio
 
+from bridge_mcp.channels.posts import Receive, read_body
 from bridge_mcp.channels.slack.settings import Patience, Posts
 from bridge_mcp.core.errors import BadJSON, BridgeError
 from bridge_mcp.core.json_reader import read_json
@@ -29,11 +30,9 @@ __all__ = ["PostedEvents"]
 logger = logging.getLogger(__name__)
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Take: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[None]]
 
-MAX_BODY = 1024 * 1024
 WINDOW_S = 300.0
 SEEN = 10_000
 """Signatures of the last five minutes that are remembered."""
@@ -136,17 +135,3 @@ def payload_of(content_type: bytes, body: bytes) -> tuple[str, dict[str, Any]]:
     if not isinstance(read, dict):
         raise ValueError("not an object")
     return kind, cast("dict[str, Any]", read)
-
-
-async def read_body(receive: Receive) -> bytes | None:
-    """The body of a request, as its bytes; None where it is too large."""
-    body = bytearray()
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            return b""
-        body += event.get("body", b"")
-        if len(body) > MAX_BODY:
-            return None
-        if not event.get("more_body", False):
-            return bytes(body)

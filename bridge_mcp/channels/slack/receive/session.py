@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from bridge_mcp.channels.slack.health import Health
+from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.channels.slack.places import Places
 from bridge_mcp.channels.slack.receive.backlog import Backlog
 from bridge_mcp.channels.slack.receive.events import Account, Events
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 class Session:
     """One run of receiving; `web` is open."""
 
-    def __init__(self, web: SlackWeb, places: Places, shows: Shows, health: Health, clock: Clock) -> None:
+    def __init__(self, web: SlackWeb, places: Places, shows: Shows, health: BotHealth, clock: Clock) -> None:
         self._web, self._places, self._shows, self._health, self._clock = web, places, shows, health, clock
         self._settings, self._patience = web.settings, web.patience
 

@@ -17,6 +17,7 @@ import anyio
 from telegram import WebhookInfo
 from telegram.error import BadRequest, TelegramError
 
+from bridge_mcp.channels.posts import Receive, read_body
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook, site_of
@@ -31,11 +32,8 @@ __all__ = ["Hook"]
 logger = logging.getLogger(__name__)
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_BODY = 1024 * 1024
-"""Bytes of one update; Telegram's own are far smaller."""
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 LEAVE_S = 1
 """Seconds that open requests have when the channel ends."""
@@ -174,20 +172,6 @@ class Hook:
 
     def _went_well(self) -> None:
         self._posted_at = self._retry.good()
-
-
-async def read_body(receive: Receive) -> bytes | None:
-    """The body of a request; None where it is too large."""
-    body = bytearray()
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            return b""
-        body += event.get("body", b"")
-        if len(body) > MAX_BODY:
-            return None
-        if not event.get("more_body", False):
-            return bytes(body)
 
 
 async def answered(send: Send, status: int) -> None:
