@@ -71,8 +71,8 @@ def bridge(home: Home, database: Database) -> Generator[Bridge]:
 
 
 @asynccontextmanager
-async def connected(era: str, address: str) -> AsyncGenerator[Client]:
-    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, timeout=WAIT_S) as http:
+async def connected(era: str, address: str, token: str = TOKEN) -> AsyncGenerator[Client]:
+    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=WAIT_S) as http:
         async with Client(streamable_http_client(address, http_client=http), mode=MODES[era]) as client:
             yield client
 
