@@ -71,9 +71,9 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
     roster = make_roster(config, channels)
     models = make_models(config)
     store = await opened(config, clock, roster.delivered_by_commit, tell)
+    files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
     try:
         drafts = DraftFolder(config.drafts_path)
-        files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
         bridge = Bridge(
             store,
             roster.rules,
@@ -97,6 +97,7 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
     finally:
         with anyio.CancelScope(shield=True):
             await schemas.close()
+            await files.close()
             await store.close()
 
 

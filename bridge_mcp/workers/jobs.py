@@ -54,6 +54,9 @@ THOROUGH = 5
 SWEPT = 200
 """How many conversations one sweep makes jobs for."""
 
+BEAT_S = 1.0
+"""How often a worker writes that it lives."""
+
 LOST_S = 4.0
 """A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
 
@@ -132,6 +135,8 @@ class JobDispatcher:
         self._again = anyio.Event()
         self._again.set()  # a new process looks at all that waits, by the config as it is now
         self._alive = time.monotonic()
+        self._beaten = 0.0
+        """When the sign of life was written last (monotonic)."""
         self._stopping = False
         session.lived.append(self)
 
@@ -146,7 +151,6 @@ class JobDispatcher:
             timeout=5.0,
             kwargs={"application_name": "bridge-mcp jobs", **PATIENCE},
             configure=each_statement_commits,
-            check=AsyncConnectionPool.check_connection,
             open=False,
         )
         await pool.open()
@@ -192,12 +196,15 @@ class JobDispatcher:
 
     async def beat(self, session: psycopg.AsyncConnection) -> None:
         """See `Lived`: the sign of life."""
-        if self._worker is not None:
+        now = time.monotonic()
+        if self._worker is not None and now - self._beaten > BEAT_S:
             await session.execute(statements()["heartbeat"], {"worker": self._worker})
-        self._alive = time.monotonic()
+            self._beaten = now
+        self._alive = now
 
     def lost(self) -> None:
         """See `Lived`: nothing yet; `_watch` sees whether it lasts."""
+        self._beaten = 0.0
 
     # -- lanes -------------------------------------------------------------------------------------------------
 

@@ -32,8 +32,8 @@ LATE_S = 1.0
 SILENT_S = 1.5
 """After so long without a word the server ends the session."""
 
-CONNECT_S = 2
-"""Seconds for one attempt to connect; less is not possible (libpq)."""
+CONNECT_S = 5
+"""Seconds for one attempt to connect."""
 
 
 class Lived(Protocol):

@@ -20,6 +20,7 @@ from tests.bench import (
     reading,
     relayed,
     roundtrip,
+    scale,
     startup,
     telegram,
     turns,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[bool], list[Table]]] = {
     "console": console.run,
     "channels": channels.run,
     "models": models.run,
+    "scale": scale.run,
 }
 
 

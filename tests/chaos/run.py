@@ -183,7 +183,7 @@ async def ask_for_jobs(plan: Plan, yard: Yard, bridge: Bridge, tickets: dict[str
         message = await insisting(lambda name=name, number=number: bridge.say(OWNER, f"local/{number}", f"job {name}"))
         tickets[f"turn:{message}"] = name
         await anyio.sleep(plan.lasts_s / plan.jobs)
-    with anyio.fail_after(PATIENCE_S):
+    with anyio.move_on_after(4 * PATIENCE_S):  # what has no outcome by then is a finding
         for ticket in tickets:
             while (await insisting(lambda ticket=ticket: bridge.wait_for(OWNER, ticket, timeout_s=5))).state == "open":
                 pass

@@ -14,7 +14,7 @@ from tests.chaos.yard import Yard, face_of
 from tests.servers.postgres import PostgresServer
 from tests.servers.telegram import TelegramServer
 
-SMALL = Plan(workers=3, chats=8, messages=32, jobs=4, kills=2, every_s=(1.5, 2.5), stops_s=2.0, restarts=1, cut_s=2.0)
+SMALL = Plan(workers=3, chats=6, messages=18, jobs=3, kills=2, every_s=(1.0, 1.5), stops_s=2.0, restarts=1, cut_s=2.0)
 
 
 async def carried_out(plan: Plan, folder: Path) -> Report:
@@ -28,6 +28,7 @@ async def carried_out(plan: Plan, folder: Path) -> Report:
                 await yard.end()
 
 
+@pytest.mark.shows("workers.chaos")
 @pytest.mark.slow
 async def test_whatever_happens_to_workers_and_to_postgres_each_message_is_answered_once(
     tmp_path: Path, full: bool

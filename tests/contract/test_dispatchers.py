@@ -291,6 +291,7 @@ async def test_what_was_driven_when_its_process_ended_is_driven_by_the_next(hous
         await following.until(lambda: following.seen["local/a"] == 1)
 
 
+@pytest.mark.shows("workers.one-at-a-time")
 @pytest.mark.parametrize("house", [many_machines], indirect=True)
 async def test_two_processes_share_the_work_and_no_conversation_is_driven_twice_at_once(house: House) -> None:
     names = [f"local/{n}" for n in range(24)]

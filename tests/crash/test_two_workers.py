@@ -97,6 +97,7 @@ async def one_run(pair: Pair, verdict: str, crash: int, event: int, what: str) -
     return [f"{what} at {event}, crash at {crash}, {verdict}: {each}" for each in found]
 
 
+@pytest.mark.shows("workers.crash-matrix")
 @pytest.mark.slow
 async def test_every_crash_point_with_every_event_and_every_verdict_and_two_workers(pair: Pair, full: bool) -> None:
     runs: list[tuple[str, int, int, str]] = []

@@ -122,6 +122,7 @@ async def test_who_needs_a_lease_no_longer_gives_it_back(database: Database) -> 
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.shows("workers.leases")
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_a_lease_moves_when_its_holder_is_killed_or_stands_still(database: Database, how: signal.Signals) -> None:
@@ -150,6 +151,7 @@ async def test_a_lease_moves_when_its_holder_is_killed_or_stands_still(database:
         await child.wait()
 
 
+@pytest.mark.shows("workers.fence")
 async def test_a_holder_that_does_not_know_that_it_is_none_any_more_moves_no_offset(
     store: PostgresStore, database: Database
 ) -> None:
@@ -178,6 +180,7 @@ def count_of_jobs(database: Database) -> int:
     return int(row[0])
 
 
+@pytest.mark.shows("workers.takeover")
 async def test_a_job_of_a_worker_that_is_gone_is_taken_over_though_it_held_the_lock(
     house: House, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +196,7 @@ async def test_a_job_of_a_worker_that_is_gone_is_taken_over_though_it_held_the_l
         await until(lambda: count_of_jobs(database) == 0)
 
 
+@pytest.mark.shows("workers.no-residue")
 async def test_finished_jobs_leave_nothing_behind(house: House, database: Database) -> None:
     drives = FakeDrives(house.store)
     async with house.at_work(drives):
@@ -240,6 +244,7 @@ async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.shows("workers.graceful-stop")
 async def test_a_stop_waits_for_what_is_under_way_and_hands_over_the_rest(house: House, database: Database) -> None:
     async def act(conversation: str) -> Driven | None:
         await anyio.sleep(0.3 if conversation == "local/short" else 60)
@@ -296,6 +301,7 @@ async def test_procrastinates_files_are_each_applied_once_and_which_ran_is_kept(
 # -- the clock -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("workers.clock")
 @pytest.mark.usefixtures("store")
 async def test_a_machine_that_is_ten_minutes_off_goes_by_the_databases_clock(
     database: Database, monkeypatch: pytest.MonkeyPatch
@@ -345,6 +351,7 @@ async def registered(database: Database, worker: WorkerInfo) -> AsyncGenerator[R
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.shows("workers.rolling-upgrade")
 async def test_a_rolling_upgrade(database: Database, store: PostgresStore) -> None:
     """The newer version takes over as soon as it is there; a newer configuration, once the last of the old one ends."""
     new = replace(OLD, id="new", version="1.3.0", config="c2")
