@@ -97,7 +97,12 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
     channels = make_channels(config.channels, clock)
     roster = make_roster(config, channels)
     drafts = DraftFolder(config.drafts_path)
-    store = await open_store(config.store.url, clock=clock, delivered_by_commit=roster.delivered_by_commit)
+    store = await open_store(
+        config.store.url,
+        clock=clock,
+        delivered_by_commit=roster.delivered_by_commit,
+        direct_url=config.store.direct_url,
+    )
     looking: asyncio.Task[None] | None = None
     files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
     try:

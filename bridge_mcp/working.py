@@ -108,7 +108,12 @@ async def opened(
     told = ""
     while True:
         try:
-            return await open_store(config.store.url, clock=clock, delivered_by_commit=delivered_by_commit)
+            return await open_store(
+                config.store.url,
+                clock=clock,
+                delivered_by_commit=delivered_by_commit,
+                direct_url=config.store.direct_url,
+            )
         except ConnectionLost as exc:
             if str(exc) != told:
                 told = str(exc)

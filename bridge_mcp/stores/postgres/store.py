@@ -35,13 +35,15 @@ class PostgresStore(Faces):
         clock: Clock,
         delivered_by_commit: Set[str] = frozenset(),
         owner: Owner = nullcontext,
+        direct_url: str = "",
         wait_s: float = CONNECT_S,
     ) -> None:
         """Open the store in a database, and make it first where there is none.
 
         On the channels `delivered_by_commit`, a message that is committed counts as sent. An older store is migrated
         within `owner`, which raises a `StoreError` where that is not for this process to do. A Postgres that cannot be
-        reached is waited for, `wait_s` seconds.
+        reached is waited for, `wait_s` seconds. Where `url` leads to a pooler, `direct_url` leads around it: so it
+        listens, migrates and is cleared up.
 
         Raises:
             ConfigError: the URL cannot be read.
@@ -49,18 +51,17 @@ class PostgresStore(Faces):
             StoreError: the database cannot be reached, or holds something else.
         """
         self.database = Database(url)
-        migrate(self.database, owner, wait_s=wait_s)
+        direct = Database(direct_url or url)
+        migrate(direct, owner, wait_s=wait_s)
         hub = Hub()
         reads = PostgresReads(self.database, newest())
         self._writing = Session(self.database, newest(), reading=False)
-        self._watcher = Watcher(
-            self.database, hub.notify_of_others, lambda: self._writing.backend, self._writing.committed
-        )
+        self._watcher = Watcher(direct, hub.notify_of_others, lambda: self._writing.backend, self._writing.committed)
         writer = Writer(self._writing, hub.notify)
         hub.on_watched = self._watcher.watch
         self._hub, self._writer, self._readers = hub, writer, reads
         self._closed: asyncio.Task[None] | None = None
-        compaction = Compaction(lambda: written_anew(self.database), lambda: checkpointed(self.database))
+        compaction = Compaction(lambda: written_anew(direct), lambda: checkpointed(direct))
         self.workers = PostgresWorkers(reads)
         super().__init__(
             reads, writer, hub, clock=clock, delivered_by_commit=delivered_by_commit, compaction=compaction
@@ -104,8 +105,9 @@ async def open_store(
     clock: Clock,
     delivered_by_commit: Set[str] = frozenset(),
     owner: Owner = nullcontext,
+    direct_url: str = "",
 ) -> PostgresStore:
     """Open the store at a URL without holding up the event loop; see `PostgresStore`."""
     return await asyncio.to_thread(
-        PostgresStore, url, clock=clock, delivered_by_commit=delivered_by_commit, owner=owner
+        PostgresStore, url, clock=clock, delivered_by_commit=delivered_by_commit, owner=owner, direct_url=direct_url
     )
