@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -114,6 +114,21 @@ def store_database(own_store_database: Database) -> Iterator[Database]:
     """A database with an empty store in it, which is emptied after the test: some milliseconds."""
     yield own_store_database
     own_store_database.as_kept()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's suites on both stores: the worlds of `tests.integration.setup` stand on one or the other."""
+    if request.param == "sqlite":
+        return
+    from bridge_mcp.stores import postgres
+
+    made: Database = request.getfixturevalue("store_database")
+
+    async def open_store(path: object, **settings: Any) -> postgres.PostgresStore:
+        return await postgres.open_store(made.url, **settings)
+
+    monkeypatch.setattr("tests.integration.setup.open_store", open_store)
 
 
 @pytest.fixture
