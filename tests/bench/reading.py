@@ -14,7 +14,7 @@ import anyio
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.entries import Entry, Heard, Posted, Sender
-from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules
+from bridge_mcp.ports import ChannelRules, ChannelTraits, Rules, Store
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import SqliteStore, open_store
 from bridge_mcp.testing import FakeToolbox
@@ -106,7 +106,7 @@ async def opened(path: Path) -> AsyncGenerator[SqliteStore]:
         await store.close()
 
 
-def service(store: SqliteStore) -> Bridge:
+def service(store: Store) -> Bridge:
     """The service over a store, without an engine."""
     traits = {"local": ChannelTraits("local", "local", needs_pairing=False, delivered_by_commit=True)}
     rules = Rules({"local": ChannelRules("local")})
@@ -122,7 +122,7 @@ def shares(messages: int) -> int:
     return 1 + messages * 9 // 10 // IN_EACH
 
 
-async def fill(store: SqliteStore, messages: int) -> None:
+async def fill(store: Store, messages: int) -> None:
     """Append so many messages, some conversations at a time, so that commits are shared."""
     numbers = iter(range(shares(messages)))
 

@@ -43,6 +43,8 @@ ROWS = {
         "list_conversations": 5,
         "list_conversations with a query": 5,
     },
+    "a turn's writes": {"turns/s, one after another": 5, "turns/s, 100 conversations at once": 5},
+    "reading on Postgres": {"read_messages, any conversation": 5, "read_messages, within the longest": 5},
     "hook": {"started to filed": 3},
     "console": {"memory with 100 open streams": 1},
     "gate": {"1 at once": 9, "32 at once": 9},

@@ -96,6 +96,7 @@ async def test_calls_of_one_reply_run_at_the_same_time(tmp_path: Path) -> None:
     async with world(tmp_path, model, toolbox) as it:
         assert await it.settled("introduce them") == "They met."
 
+
 pytestmark = pytest.mark.usefixtures("either_store")
 
 

@@ -391,5 +391,8 @@ SELECT
     split_part(e.conversation, '/', 1) COLLATE "C" AS channel,
     chat_of(e.conversation) COLLATE "C" AS chat
 FROM events AS e
-LEFT JOIN conversations AS c ON c.name = e.conversation
-LEFT JOIN log AS l ON l.conversation = c.id AND l.seq = e.seq;
+LEFT JOIN LATERAL (
+    -- By the whole key: a conversation may be long.
+    SELECT at, body FROM log
+    WHERE conversation = (SELECT id FROM conversations WHERE name = e.conversation) AND seq = e.seq
+) AS l ON true;

@@ -37,10 +37,15 @@ WHERE name = :name OR (name > :below AND name < :beyond)
 ORDER BY last_at DESC, id DESC;
 
 -- name: messages_before(name, before, limit)
-SELECT * FROM message_details
-WHERE name = :name AND seq < :before AND kind = 'message'
-ORDER BY seq DESC
-LIMIT :limit;
+-- The page is found first, by the index: a conversation may be long.
+SELECT m.* FROM (
+    SELECT id FROM messages
+    WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq < :before AND kind = 'message'
+    ORDER BY seq DESC
+    LIMIT :limit
+) AS page
+JOIN message_details AS m ON m.id = page.id
+ORDER BY m.seq DESC;
 
 -- name: message(name, seq)
 SELECT * FROM message_details
