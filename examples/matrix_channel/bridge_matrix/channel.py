@@ -38,6 +38,8 @@ MAX_TEXT = 16_000
 SYNC_MS = 20_000
 REQUEST_S = 30.0
 PAUSE_S = 2.0
+OVERLAP_MS = 60_000
+"""Events before the offset that are read again: servers' clocks differ, and the same event is stored once."""
 SETTLES_S = 600.0
 """How long homeservers remember transactions at least."""
 SUBJECTS = r"[@!][^/\s#]{1,127}"
@@ -206,6 +208,7 @@ class MatrixChannel:
     async def _take(self, client: AsyncClient, answer: Any, inbox: Inbox, *, after: int | None) -> None:
         for room_id in list(answer.rooms.invite):
             await client.join(room_id)
+        came: list[tuple[str, Incoming]] = []
         for room_id, room in answer.rooms.join.items():
             known = set(client.rooms[room_id].users) if room_id in client.rooms else set[str]()
             members = known - {self._settings.user}
@@ -215,13 +218,15 @@ class MatrixChannel:
             for event in room.timeline.events:
                 known_as = client.rooms[room_id].user_name(event.sender) if room_id in client.rooms else None
                 incoming = self._incoming(event, room_id, person, known_as or "")
-                if incoming is not None and (after is None or (incoming.offset or 0) > after):
-                    told = await inbox.put(incoming)
-                    if told:  # a stranger's code, which no log has
-                        content = {"msgtype": "m.notice", "body": told}
-                        await client.room_send(
-                            room_id, "m.room.message", content, tx_id=named(f"{event.event_id}:told")
-                        )
+                if incoming is not None and (after is None or (incoming.offset or 0) > after - OVERLAP_MS):
+                    came.append((room_id, incoming))
+        # In the order of their times, whatever their room: what is behind the offset has been stored, all of it.
+        for room_id, incoming in sorted(came, key=lambda each: each[1].offset or 0):
+            told = await inbox.put(incoming)
+            if told:  # a stranger's code, which no log has
+                content = {"msgtype": "m.notice", "body": told}
+                once = named(f"{incoming.key}:told")
+                await client.room_send(room_id, "m.room.message", content, tx_id=once)
         if await inbox.offset(self.traits.name) is None:
             await inbox.put(Ignored(self.traits.name, int(self._clock.now() * 1000)))
 
