@@ -50,6 +50,9 @@ __all__ = ["Worker", "WorkerOptions", "open_worker"]
 
 logger = logging.getLogger(__name__)
 
+TELL_S = 2.0
+"""How long a Postgres that is away is tried before people are told."""
+
 WARM_S = 10.0
 """How long a worker waits for its tool servers before it begins; a call waits for its server once more."""
 
@@ -113,6 +116,7 @@ async def opened(
                 clock=clock,
                 delivered_by_commit=delivered_by_commit,
                 direct_url=config.store.direct_url,
+                wait_s=TELL_S,
             )
         except ConnectionLost as exc:
             if str(exc) != told:

@@ -282,10 +282,14 @@ class JobDispatcher:
         """Give up all drives once this worker must count as dead: whoever took them over is not to be disturbed."""
         while True:
             await anyio.sleep(0.5)
-            if time.monotonic() - self._alive > LOST_S and self._under_way:
-                logger.warning("no sign of life got through for %g s: %s given up", LOST_S, ", ".join(self.under_way))
-                for work in self._under_way:
-                    work.scope.cancel()
+            if time.monotonic() - self._alive < LOST_S:
+                continue
+            lost = [work for work in self._under_way if not work.scope.cancel_called]
+            if lost:
+                names = ", ".join(work.conversation for work in lost)
+                logger.warning("no sign of life got through for %g s: given up: %s", LOST_S, names)
+            for work in lost:
+                work.scope.cancel()
 
     async def _look_again(self) -> None:
         """Make jobs for all that waits, a few at a time."""

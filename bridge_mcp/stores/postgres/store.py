@@ -106,8 +106,15 @@ async def open_store(
     delivered_by_commit: Set[str] = frozenset(),
     owner: Owner = nullcontext,
     direct_url: str = "",
+    wait_s: float = CONNECT_S,
 ) -> PostgresStore:
     """Open the store at a URL without holding up the event loop; see `PostgresStore`."""
     return await asyncio.to_thread(
-        PostgresStore, url, clock=clock, delivered_by_commit=delivered_by_commit, owner=owner, direct_url=direct_url
+        PostgresStore,
+        url,
+        clock=clock,
+        delivered_by_commit=delivered_by_commit,
+        owner=owner,
+        direct_url=direct_url,
+        wait_s=wait_s,
     )
