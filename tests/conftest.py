@@ -121,12 +121,13 @@ def either_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """The engine's suites on both stores: the worlds of `tests.integration.setup` stand on one or the other."""
     if request.param == "sqlite":
         return
-    from bridge_mcp.stores import postgres
+    from bridge_mcp.stores.postgres import PostgresStore
+    from bridge_mcp.stores.postgres import open_store as open_postgres
 
     made: Database = request.getfixturevalue("store_database")
 
-    async def open_store(path: object, **settings: Any) -> postgres.PostgresStore:
-        return await postgres.open_store(made.url, **settings)
+    async def open_store(path: object, **settings: Any) -> PostgresStore:
+        return await open_postgres(made.url, **settings)
 
     monkeypatch.setattr("tests.integration.setup.open_store", open_store)
 

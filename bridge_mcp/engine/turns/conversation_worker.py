@@ -71,7 +71,11 @@ class Look(Struct, frozen=True):
     """Its state."""
     policy: Policy
     running: Set[str]
-    """The ids of running calls."""
+    """The ids of the calls that ran before the log was read, and so those of which it tells no outcome."""
+    asking: int | None
+    """The seq of the model call that was under way then."""
+    reviews: Set[str]
+    """The ids of the calls that a reviewer looked at then."""
 
 
 class ConversationWorker:
@@ -109,6 +113,9 @@ class ConversationWorker:
             if effects.asking is not None and not self._log.behind:
                 return True  # it was the notification of the own intent
         self.signal.clear()  # whatever comes in from here on is seen in the next step, if not in this one
+        # Before the log is read: what ends while it is, still runs for this decision, which else would take an outcome
+        # that it has not read for one that nobody knows.
+        running, asking, reviewing = frozenset(effects.calls), effects.asking, frozenset(effects.reviews)
         log = await self._log.read()
         if not log:
             return False
@@ -116,9 +123,10 @@ class ConversationWorker:
         effects.cut_off_superseded(log, state)
         if alone and effects.asking is not None:
             return True
-        look = Look(log, state, await self._policy(log, state), running=effects.calls)
+        policy = await self._policy(log, state)
+        look = Look(log, state, policy, running=running, asking=asking, reviews=reviewing)
         now = self._deps.clock.now()
-        step = decide_from(state, look.policy, now, look.running, effects.asking, effects.reviews)
+        step = decide_from(state, policy, now, running, asking, reviewing)
         if isinstance(step, Idle | Wait | HandOver):
             return await self._rest(look, step, effects)
         try:
@@ -284,15 +292,20 @@ class ConversationWorker:
     async def _about_to_review(self, step: Review, look: Look, effects: Effects) -> None:
         """Measure whether a reviewer may be asked, decide again, and do that."""
         deps, rates = self._deps, self._deps.review_rates
-        barred = await rates.spent(step.reviewer, deps.store, deps.clock)
-        barred = barred or await deps.policies.spent(self.conversation)
+        barred = await deps.policies.spent(self.conversation)
+        # The last look before the decision: nothing else runs from here until the review is counted.
+        barred = barred or await rates.spent(step.reviewer, deps.store, deps.clock)
         policy = replace(look.policy, unreviewable=barred)
-        match decide_from(look.state, policy, deps.clock.now(), look.running, effects.asking, effects.reviews):
+        match decide_from(look.state, policy, deps.clock.now(), look.running, look.asking, look.reviews):
             case Review(call=call, asked=asked, reviewer=reviewer):
                 spec, told = policy.tools[call.tool], deps.policies.prompts.policy(Path(reviewer.policy))
                 log = list(look.log)
-                started = await self._begin(look, Started("review", call=call.id))
                 rates.count(reviewer)
+                try:
+                    started = await self._begin(look, Started("review", call=call.id))
+                except Conflict:
+                    rates.take_back(reviewer)
+                    raise
                 effects.review(
                     call.id,
                     lambda: reviews.review(deps.model, self.conversation, told, asked, spec, log, started),

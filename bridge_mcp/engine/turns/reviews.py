@@ -56,6 +56,12 @@ class ReviewRates:
         """It is about to be asked."""
         self._of(reviewer).append(self.now())
 
+    def take_back(self, reviewer: Reviewer) -> None:
+        """It was not asked after all."""
+        begun = self._of(reviewer)
+        if begun:
+            begun.pop()
+
     def _of(self, reviewer: Reviewer) -> deque[float]:
         key = replace(reviewer, may="advise")  # the same one, where a call lets it say less
         if key not in self._begun:
