@@ -211,7 +211,7 @@ class Intake:
         heard = heard_of(
             conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
         )
-        heard, fate = await outsiders.counted(self._store.log, conversation, heard, rules.bot_turns)
+        heard, fate = await outsiders.counted(self._store, conversation, heard, rules.bot_turns)
         if fate == "left out":
             await self._passed(incoming)
             return

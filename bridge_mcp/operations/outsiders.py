@@ -7,15 +7,18 @@ from typing import Literal
 from msgspec.structs import replace
 
 from bridge_mcp.core import chat_texts
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.bot_turns import fate, next_turn
 from bridge_mcp.core.entries import Heard, Posted
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.conversations import withdraw
-from bridge_mcp.ports import ChannelRules, Deleted, Incoming, LogStore, Store
+from bridge_mcp.ports import ChannelRules, Deleted, Incoming, Store
 
 __all__ = ["bot_may_speak", "counted", "notice", "take_back"]
 
+NEIGHBOURS = 10
+"""How many threads of a chat, the latest active first, are looked through for it."""
 LOOKS = (50, 500, None)
 """How many of the last entries are looked through for who spoke last; None: all. One look nearly always finds it."""
 
@@ -26,16 +29,37 @@ def bot_may_speak(incoming: Incoming, rules: ChannelRules) -> bool:
 
 
 async def counted(
-    log: LogStore, conversation: str, heard: Heard, most: int
+    store: Store, conversation: str, heard: Heard, most: int
 ) -> tuple[Heard, Literal["heard", "last", "left out"]]:
-    """The entry of another bot's message with its number, and what becomes of it."""
+    """The entry of another bot's message with its number, and what becomes of it.
+
+    In a thread where nobody has written yet, the count of its chat goes on: else a bot that opens a new thread for each
+    message would be answered for ever.
+    """
     turn: int | None = None
     for limit in LOOKS:
-        turn = next_turn(await log.load(conversation, limit=limit))
+        turn = next_turn(await store.log.load(conversation, limit=limit))
         if turn is not None:
             break
-    heard = replace(heard, bot_turn=turn or 1)
+    heard = replace(heard, bot_turn=turn or await turn_in_chat(store, conversation) or 1)
     return heard, fate(heard.bot_turn, most)
+
+
+async def turn_in_chat(store: Store, conversation: str) -> int | None:
+    """The next number by what was heard last in the chat and its other threads; None where nothing tells."""
+    channel, chat, _ = Address.of(conversation)
+    active, _ = await store.history.conversations(within=frozenset({f"{channel}/{chat}"}), limit=NEIGHBOURS)
+    last, turn = -1.0, None
+    for each in active:
+        log = await store.log.load(each.id, limit=LOOKS[0])
+        for size in range(len(log), 0, -1):
+            found = next_turn(log[size - 1 : size])
+            if found is None:
+                continue
+            if log[size - 1].at > last:
+                last, turn = log[size - 1].at, found
+            break
+    return turn
 
 
 def notice(heard: Heard) -> Posted:

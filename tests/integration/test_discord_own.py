@@ -54,6 +54,32 @@ async def test_a_thread_is_a_conversation_of_its_own(tmp_path: Path, platform: P
         assert home.bot_messages == []
 
 
+@pytest.mark.shows("chats.bots")
+async def test_a_bot_that_opens_a_thread_for_each_message_is_stopped_all_the_same(
+    tmp_path: Path, platform: Platform
+) -> None:
+    server = platform.server
+    rules = rules_for(channels={"family": ChannelRules("family", "assistant", bots="mentions", bot_turns=2)})
+    async with house(tmp_path, platform, FakeModel([says("Yes?")] * 9), rules=rules) as it:
+        ann, robot = server.user("Ann"), server.bot_user("Robot")
+        home = server.channel(server.guild("Home"), "general")
+        await it.let_in(str(home.id))
+        threads = [server.thread(home, f"matter {number}") for number in range(6)]
+        for thread in threads[:3]:
+            await robot.sends(thread, f"{server.mention} again")
+            await thread.bot_says()
+        for thread in threads[3:5]:
+            await robot.sends(thread, f"{server.mention} again")
+        await ann.sends(home, f"{server.mention} what is this?")
+        await home.bot_says()
+        await robot.sends(threads[5], f"{server.mention} again")
+        await threads[5].bot_says()
+        said = [[each.content for each in thread.bot_messages] for thread in threads]
+        assert said[:2] == [["Yes?"], ["Yes?"]]
+        assert "2 times" in said[2][0]
+        assert said[3:] == [[], [], ["Yes?"]]
+
+
 @pytest.mark.shows("discord.slash")
 async def test_slash_commands_are_made_known_and_answered(tmp_path: Path, platform: Platform) -> None:
     server = platform.server
