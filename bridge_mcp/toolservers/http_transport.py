@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import anyio
 import httpx2
 from mcp.client.auth import OAuthFlowError
 from mcp.client.sse import sse_client
@@ -27,7 +28,7 @@ from bridge_mcp.toolservers.stdio_transport import UNSENT
 from bridge_mcp.toolservers.tolerant_http import UNREADABLE, Events, readable
 from bridge_mcp.toolservers.tolerant_session import Outgoing, TolerantStream
 
-__all__ = ["BROKE_OFF", "TURNED_DOWN", "SseTransport", "WebTransport"]
+__all__ = ["BROKE_OFF", "RETURN_S", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
 TURNED_DOWN = -770_002
 """Our own error code: the HTTP status says that the request was refused."""
@@ -38,6 +39,8 @@ NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, ht
 FOR_EVER_S = 10.0 * 365 * 24 * 3600
 PACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """Headers of the encoded body, which do not fit the decoded one."""
+RETURN_S = 0.25
+"""The pause before an event stream is opened again, beside the one that its server asks for: `retry` may be 0."""
 GOODBYE_S = 2.0
 """The time-out for ending a session (DELETE)."""
 
@@ -59,11 +62,14 @@ class WebClient(httpx2.AsyncClient):
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
         self.down = hooks.down
+        self.followed = False
+        """Whether an event stream was opened before."""
         self.one_way = server.speaks_sse
         """Whether responses come on another stream: then nobody would answer a request that fails."""
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Send a request; the class says what a failure becomes."""
+        await self.rested(request)
         if request.method == "DELETE":
             request.extensions = {**request.extensions, "timeout": httpx2.Timeout(GOODBYE_S).as_dict()}
         try:
@@ -90,6 +96,14 @@ class WebClient(httpx2.AsyncClient):
         if self.one_way:
             self.down(f"turned a message down: HTTP {response.status_code} {response.reason_phrase}")
         return await self.judged(request, response)
+
+    async def rested(self, request: httpx2.Request) -> None:
+        """Pause where an event stream is opened again: a server may end each one at once."""
+        if request.method != "GET":
+            return
+        if self.followed:
+            await anyio.sleep(RETURN_S)
+        self.followed = True
 
     async def judged(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         """A response with an error status as a JSON-RPC error that tells whether the request may have been executed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import anyio
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
+from bridge_mcp.toolservers.http_transport import RETURN_S
 from bridge_mcp.toolservers.settings import ToolServer
 from tests.servers.launch import eventually, lines_of, module, opened, running_on_loopback
 
@@ -169,6 +171,19 @@ async def test_an_event_without_an_end_is_cut_off_and_the_call_is_uncertain(way:
         with pytest.raises(ToolUncertain, match=f"may have taken effect .*{why}"):
             await at.box.call(at.spec("go"), {})
         assert await at.text("stay") == "stay {}"
+
+
+async def test_a_server_that_ends_its_streams_and_wants_them_again_at_once_is_not_asked_without_a_pause() -> None:
+    async with (
+        running_on_loopback("streams", "--restless", module="wild_web") as server,
+        opened(server.settings()) as at,
+    ):
+        began, streams = time.monotonic(), 0
+        while streams < 4:
+            streams = int(await at.text("streams"))
+            await anyio.sleep(0.02)
+        assert time.monotonic() - began > 3 * RETURN_S / 2
+        assert streams < 8
 
 
 @pytest.mark.parametrize("way", [(), ("--stream",), ("--sse",)], ids=["json", "event stream", "sse"])

@@ -1,7 +1,8 @@
 """A hand-written HTTP server that does what the SDK does not let a server do: `python -m tests.servers.wild_web WAY`.
 
 Streamable HTTP of the older era at any path, with answers as JSON; `--stream` answers as event streams. With `--sse` it
-is a server of the oldest kind. Standard library only.
+is a server of the oldest kind. `--restless` ends each event stream at once, and wants it opened again without a pause.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ TOOLS: dict[str, list[Message]] = {
         {"name": "odd schema", "inputSchema": {"properties": {"n": {"type": "integer"}}}},
         {"name": "stay", "inputSchema": EMPTY},
     ],
+    "streams": [{"name": "streams", "inputSchema": EMPTY}],
     "odd": [{"name": name, "inputSchema": EMPTY} for name in ("half", "infinite", "deep", "stay")],
 }
 ODD: dict[str, Message] = {
@@ -49,9 +51,14 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     sse: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    opened = 0
+    """How many event streams were asked for."""
 
     def do_GET(self) -> None:
         """The event stream of the oldest kind; otherwise there is none."""
+        if "--restless" in sys.argv:
+            Handler.opened += 1
+            return self.body(200, b"retry: 0\nid: %d\ndata:\n\n" % self.opened, "text/event-stream")
         if "--sse" not in sys.argv:
             return self.body(405, b"no", "text/plain")
         said = Handler.sse = queue.SimpleQueue()
@@ -94,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
                 result: Message = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
             case {"method": "tools/list", "id": number}:
                 result = {"tools": TOOLS.get(sys.argv[1], TOOLS["plain"])}
+            case {"method": "tools/call", "id": number, "params": {"name": "streams"}}:
+                result = {"content": [{"type": "text", "text": str(self.opened)}]}
             case {"method": "tools/call", "id": number, "params": {"name": name}} if name in ODD:
                 result = ODD[name]
             case {"method": "tools/call", "id": number, "params": {"name": name, "arguments": arguments}} if (
@@ -135,6 +144,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
+        if "--restless" in sys.argv:
+            self.send_header("mcp-session-id", "one")
         self.end_headers()
         self.wfile.write(data)
 
