@@ -64,8 +64,9 @@ class Admission:
         Nobody can keep others out by asking first: a full list drops its oldest request.
         """
         chat = Address.on(incoming.channel, incoming.chat).chat
-        # A guest's chat has the guest's name, and the request is for the whole account.
-        name = chat if incoming.outsider == "guest" else incoming.title or incoming.sender.name
+        name = incoming.title or incoming.sender.name
+        if incoming.outsider == "guest" and not incoming.topic:
+            name = chat  # the title is a guest's own name, and the request is for the whole account
         code = await self._open(incoming.channel, chat, name)
         return chat_texts.stranger(code) if code else ""
 
