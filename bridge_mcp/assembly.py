@@ -380,7 +380,8 @@ class Standby(Struct, frozen=True):
 def lanes_beside(assembly: Assembly, voices: Voices, clock: Clock) -> dict[str, Callable[[], Awaitable[None]]]:
     """What else exactly one process does, by what it is: posting events, sending spans, speaking."""
     lanes = event_lanes(assembly.bridge, clock) | span_lanes(assembly.otlp, assembly.store)
-    return lanes | voices.lanes(assembly.config, assembly.store, assembly.files, clock)
+    traits = assembly.bridge.traits
+    return lanes | voices.lanes(assembly.config, assembly.store, assembly.files, clock, traits=traits)
 
 
 def load_engine() -> tuple[type[Engine], type[NestedToolbox]]:

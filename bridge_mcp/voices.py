@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
 from bridge_mcp.config import Config
 from bridge_mcp.models.registry import Models
-from bridge_mcp.ports import Clock, Files, Speaker, Store, Transcriber
+from bridge_mcp.ports import ChannelTraits, Clock, Files, Speaker, Store, Transcriber
 
 __all__ = ["Voices", "make_voices"]
 
@@ -20,14 +20,15 @@ class Voices(Struct, frozen=True):
     speaker: Speaker | None = None
 
     def lanes(
-        self, config: Config, store: Store, files: Files | None, clock: Clock
+        self, config: Config, store: Store, files: Files | None, clock: Clock, *, traits: Mapping[str, ChannelTraits]
     ) -> dict[str, Callable[[], Awaitable[None]]]:
         """The engine's lane that speaks, by what it does."""
         if self.speaker is None or files is None:
             return {}
         from bridge_mcp.engine.spoken_answers import SpokenAnswers
 
-        return {"Speaking answers": SpokenAnswers(store, self.speaker, files, config.rules, clock).run}
+        speaks = SpokenAnswers(store, self.speaker, files, config.rules, clock, traits=traits)
+        return {"Speaking answers": speaks.run}
 
     async def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ or the day's budget is spent, the text stands alone, and the chat is told once a
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 
 import anyio
@@ -23,7 +24,7 @@ from bridge_mcp.core.speakable import speakable
 from bridge_mcp.core.spending import day_of
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.budget import reached
-from bridge_mcp.ports import Clock, Files, Rules, Speaker, Store
+from bridge_mcp.ports import ChannelTraits, Clock, Files, Rules, Speaker, Store
 
 __all__ = ["SpokenAnswers"]
 
@@ -37,8 +38,18 @@ AT_ONCE = 4
 class SpokenAnswers:
     """Speaks what the assistant wrote."""
 
-    def __init__(self, store: Store, speaker: Speaker, files: Files, rules: Rules, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        speaker: Speaker,
+        files: Files,
+        rules: Rules,
+        clock: Clock,
+        *,
+        traits: Mapping[str, ChannelTraits],
+    ) -> None:
         self._store, self._speaker, self._files, self._rules, self._clock = store, speaker, files, rules, clock
+        self._traits = traits
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -89,7 +100,10 @@ class SpokenAnswers:
 
     async def _outcome(self, conversation: str, seq: int, text: str) -> Posted:
         """The voice message, or the word that there is none."""
-        now = self._clock.now()
+        now, channel = self._clock.now(), Address.of(conversation).channel
+        known = self._traits.get(channel)
+        if known is None or not known.can.file_bytes:  # before anything is paid for
+            return unspoken(f"the channel '{channel}' sends no files", now)
         try:
             if why := await reached(self._store.spending, self._rules.caps, conversation, now):
                 return unspoken(why, now)

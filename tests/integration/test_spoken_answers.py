@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from bridge_mcp.config.load import complaint
 from bridge_mcp.core.entries import Attachment
@@ -31,7 +32,11 @@ VOICE = Attachment("v1", "audio", "audio/ogg", name="voice.oga", size=9)
 
 @asynccontextmanager
 async def speaking(
-    folder: Path, *replies: str, speak: Literal["never", "voice", "always"] = "always", **more: Any
+    folder: Path,
+    *replies: str,
+    speak: Literal["never", "voice", "always"] = "always",
+    file_bytes: int = 1_000_000,
+    **more: Any,
 ) -> AsyncGenerator[tuple[World, SpeechServer]]:
     """A bridge that speaks, with a chat that is let in."""
     channels = {"local": ChannelRules("local", "assistant"), "family": ChannelRules("family", "assistant", speak=speak)}
@@ -41,7 +46,8 @@ async def speaking(
         async with world(folder, model, rules=rules_for(channels=channels, **more), engine=False) as it:
             await it.store.access.pair(Pairing("family", "9", name="Ann"))
             files = FileFolder(folder / "kept")
-            lane = SpokenAnswers(it.store, speaker, files, it.rules, it.clock)
+            family = replace(it.family.traits, can=replace(it.family.traits.can, file_bytes=file_bytes))
+            lane = SpokenAnswers(it.store, speaker, files, it.rules, it.clock, traits={"family": family})
             beside = {"speaking": lane.run}
             engine = Engine(it.store, it.rules, it.channels, it.model, it.toolbox, it.clock, files=files, beside=beside)
             async with anyio.create_task_group() as tasks:
@@ -99,6 +105,17 @@ async def test_a_failure_leaves_the_text_and_is_told_once(tmp_path: Path) -> Non
         sent = await it.family.wait_for_sent(5)
         assert [each.text for each in sent] == ["One.", told.text, "Two.", "Three.", ""]
         assert sent[-1].uploads
+
+
+@pytest.mark.shows("chats.spoken")
+async def test_nothing_is_spoken_and_paid_for_where_the_channel_sends_no_files(tmp_path: Path) -> None:
+    async with speaking(tmp_path, "One.", "Two.", file_bytes=0) as (it, server):
+        await it.family.receive("a", chat="9", sender=ANN)
+        told = (await it.family.wait_for_sent(2))[-1]
+        assert "'family' sends no files" in told.text
+        await it.family.receive("b", chat="9", sender=ANN)
+        assert [each.text for each in await it.family.wait_for_sent(3)] == ["One.", told.text, "Two."]
+        assert not server.spoken
 
 
 async def test_long_answers_code_and_a_spent_budget_stay_texts(tmp_path: Path) -> None:
