@@ -228,7 +228,11 @@ class JobDispatcher:
 
     def _has_room(self, drives: Drives) -> bool:
         busy = sum(not work.pausing for work in self._under_way)
-        return busy < drives.most and not self._stopping and self._may_drive()
+        return busy < drives.most and not self._stopping and self._may_drive() and not self._counts_as_dead
+
+    @property
+    def _counts_as_dead(self) -> bool:
+        return time.monotonic() - self._alive >= LOST_S
 
     async def _next_job(self) -> Job | None:
         manager = self._app.job_manager
@@ -282,7 +286,7 @@ class JobDispatcher:
         """Give up all drives once this worker must count as dead: whoever took them over is not to be disturbed."""
         while True:
             await anyio.sleep(0.5)
-            if time.monotonic() - self._alive < LOST_S:
+            if not self._counts_as_dead:
                 continue
             lost = [work for work in self._under_way if not work.scope.cancel_called]
             if lost:

@@ -74,6 +74,8 @@ class PostgresLeases:
         try:
             while True:
                 await lease.got.wait()
+                if lease.fence is None:
+                    continue  # it was lost again before this task had its turn
                 with anyio.CancelScope() as lease.scope:
                     await run()
                     return

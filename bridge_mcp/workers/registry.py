@@ -19,7 +19,7 @@ import psycopg
 from msgspec.structs import replace
 
 from bridge_mcp.ports import WorkerInfo
-from bridge_mcp.stores.postgres.workers import SILENT_S
+from bridge_mcp.stores.postgres.workers import SILENT_S, worker_of
 from bridge_mcp.workers.session import DirectSession
 from bridge_mcp.workers.statements import statements
 
@@ -80,9 +80,7 @@ class Registry:
         values = {"id": said.id, "body": body, "silent_s": SILENT_S, "gone_s": GONE_S}
         rows = await (await session.execute(statements()["worker_lives"], values)).fetchall()
         self._said = time.monotonic()
-        self.workers = tuple(
-            replace(msgspec.convert(body, WorkerInfo), since=since, seen=seen) for body, since, seen in rows
-        )
+        self.workers = tuple(replace(worker_of(body), since=since, seen=seen) for body, since, seen in rows)
         why = refusal(said, self.workers)
         if why != self.refuses:
             self.refuses = why

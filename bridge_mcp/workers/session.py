@@ -14,6 +14,7 @@ from typing import Protocol
 
 import anyio
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.workers.clock import DatabaseClock
@@ -89,7 +90,7 @@ class DirectSession:
             autocommit=True,
             connect_timeout=CONNECT_S,
             application_name="bridge-mcp worker",
-            options=f"-c idle_session_timeout={int(SILENT_S * 1000)}",
+            options=f"{options_of(self._url)} -c idle_session_timeout={int(SILENT_S * 1000)}".strip(),
             prepare_threshold=0,
         )
 
@@ -118,6 +119,11 @@ class DirectSession:
             self.clock.told(row[0], asked, time.monotonic())
         for each in self.lived:
             await each.beat(session)
+
+
+def options_of(url: str) -> str:
+    """The settings that a URL asks for itself, such as the schema in which its bridge lives."""
+    return str(conninfo_to_dict(url).get("options") or "")
 
 
 def line(exc: BaseException) -> str:

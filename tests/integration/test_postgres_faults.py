@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import anyio
@@ -13,9 +14,13 @@ import psycopg
 import pytest
 
 from bridge_mcp.core.entries import Heard
-from bridge_mcp.core.errors import StoreError
+from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.stores.postgres import connecting, open_store, session, verify
+from bridge_mcp.stores.postgres.migrate import migrate, newest
+from bridge_mcp.stores.postgres.reads import PostgresReads
 from bridge_mcp.stores.postgres.store import PostgresStore
+from bridge_mcp.stores.sql.session import Session
+from bridge_mcp.stores.sql.writer import Writer
 from bridge_mcp.testing import ManualClock
 from tests.contract.store_kit import SOON_S, heard
 from tests.servers.postgres import Database, PostgresServer, Served, free_port
@@ -233,6 +238,74 @@ async def test_two_that_append_to_the_same_conversations_in_other_orders_both_en
         assert len(await first.log.load(place)) == 20
     await first.close()
     await second.close()
+
+
+async def test_a_name_that_the_database_cannot_take_costs_its_own_write_alone(store_database: Database) -> None:
+    store = await open_store(store_database.url, clock=ManualClock())
+    outcomes: list[object] = []
+
+    async def record(conversation: str) -> None:
+        try:
+            outcomes.append(await store.log.record(conversation, heard("hi")))
+        except BadInput as exc:
+            outcomes.append(str(exc))
+
+    with anyio.fail_after(SOON_S):
+        async with anyio.create_task_group() as tasks:  # they share a commit
+            for conversation in ("local/one", "local/\ud800", "local/two"):
+                tasks.start_soon(record, conversation)
+        await record("local/three")
+    assert sum("cannot be stored" in str(each) for each in outcomes) == 1
+    assert len(outcomes) == 4
+    await store.close()
+
+
+async def test_all_that_wait_for_a_postgres_that_is_gone_are_told_together(
+    own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit of many that is broken by the end of Postgres is not tried one by one, each for as long."""
+    monkeypatch.setattr(session, "CONNECT_S", 0.5)
+    place = connecting.Database(own_postgres.served.create().tcp_url)
+    migrate(place)
+    writing = session.Session(place, newest(), reading=False)
+    writer, failed = Writer(writing, lambda changed: None), list[str]()
+
+    def ends_postgres(at: Session) -> None:
+        if own_postgres.process is not None:
+            own_postgres.stop(signal.SIGQUIT)
+        at.value("cursor_span")
+
+    async def write(operation: Callable[[Session], None]) -> None:
+        with pytest.raises(StoreError) as caught:
+            await writer.execute(operation)
+        failed.append(str(caught.value))
+
+    began = time.monotonic()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(40):
+            tasks.start_soon(write, ends_postgres)
+    assert len(failed) == 40
+    assert {"cannot be reached" in each for each in failed} == {True}
+    assert time.monotonic() - began < 0.5 * 40 / 2
+    await writer.close()
+
+
+async def test_long_reads_hold_up_no_short_ones(store_database: Database) -> None:
+    reads, free = PostgresReads(connecting.Database(store_database.url), newest()), threading.Event()
+
+    def waits(_: Session) -> None:
+        free.wait(SOON_S)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(reads.long, waits)
+        await anyio.wait_all_tasks_blocked()
+        try:
+            with anyio.fail_after(SOON_S / 2):
+                assert await reads.row("cursor_span") == (0, None)
+        finally:
+            free.set()
+    await reads.close()
 
 
 async def test_nobody_answers_at_the_port_of_the_url(monkeypatch: pytest.MonkeyPatch) -> None:

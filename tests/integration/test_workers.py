@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE
+from typing import cast
+from urllib.parse import quote
 
 import anyio
 import psycopg
@@ -63,8 +65,8 @@ async def until(holds: Callable[[], bool], within_s: float = SOON_S) -> float:
 class Holder:
     """One that wants a lease, in this process."""
 
-    def __init__(self, database: Database, name: str) -> None:
-        self.session = DirectSession(database.url, DatabaseClock())
+    def __init__(self, database: Database, name: str, url: str = "") -> None:
+        self.session = DirectSession(url or database.url, DatabaseClock())
         self.leases = PostgresLeases(self.session, name)
         self.held = False
         self.times = 0
@@ -120,6 +122,45 @@ async def test_who_needs_a_lease_no_longer_gives_it_back(database: Database) -> 
             assert set(one.leases.fences) == {"channel:other"}
             first.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
+
+
+async def test_a_lease_that_is_lost_at_once_is_not_taken_for_held(database: Database) -> None:
+    """It is lost again before whoever waits for it has a turn."""
+    holder = Holder(database, "one")
+
+    class Granting:
+        async def execute(self, statement: str, values: object) -> Granting:
+            return self
+
+        async def fetchone(self) -> tuple[int]:
+            return (1,)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(holder.leases.hold, "channel:family", holder.hold)
+        await anyio.wait_all_tasks_blocked()
+        await holder.leases.beat(cast("psycopg.AsyncConnection", Granting()))
+        holder.leases.lost()
+        await anyio.wait_all_tasks_blocked()
+        assert not holder.held
+        await holder.leases.beat(cast("psycopg.AsyncConnection", Granting()))
+        await until(lambda: holder.held)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_bridge_in_a_schema_of_its_own_has_its_leases_there(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE SCHEMA two")
+    sign = "&" if "?" in database.url else "?"
+    url = f"{database.url}{sign}options={quote('-c search_path=two')}"
+    store = await open_store(url, clock=DatabaseClock())
+    holder = Holder(database, "one", url)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(holder.run)
+        await until(lambda: holder.held)
+        with database.connect() as connection:
+            assert connection.execute("SELECT name, fence FROM two.leases").fetchall() == [("channel:family", 1)]
+        tasks.cancel_scope.cancel()
+    await store.close()
 
 
 @pytest.mark.shows("workers.leases")
@@ -238,9 +279,12 @@ async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(
     session = DirectSession(database.url, DatabaseClock())  # it never runs: nothing gets through
     dispatcher = jobs.JobDispatcher(database.url, session, house.store.agenda, lambda: True)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(dispatcher.run, FakeDrives(house.store, most=1, act=hang))
+        drives = FakeDrives(house.store, most=1, act=hang)
+        tasks.start_soon(dispatcher.run, drives)
         with anyio.fail_after(SOON_S):
             await cut.wait()
+        await anyio.sleep(2 * jobs.POLL_S)  # it looks again, and begins nothing
+        assert drives.seen["local/a"] == 1
         tasks.cancel_scope.cancel()
 
 
@@ -369,3 +413,17 @@ async def test_a_rolling_upgrade(database: Database, store: PostgresStore) -> No
                 await until(lambda: len(other.workers) == 3)
         await until(old.may_drive)
     assert await store.workers.listed() == ()
+
+
+async def test_a_worker_of_another_version_may_say_other_things(database: Database, store: PostgresStore) -> None:
+    """What an older one cannot read of a newer one keeps it from driving, and from nothing else."""
+    other = '{"id": "new", "version": "9.0.0", "pid": "machine 7", "channels": []}'
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO workers VALUES ('new', bridge_now(), bridge_now() + 60, %s),"
+            " ('odd', 0, bridge_now() + 60, '7')",
+            (other,),
+        )
+    async with registered(database, OLD) as old:
+        await until(lambda: "runs bridge_mcp 9.0.0" in old.refuses)
+    assert {each.version for each in await store.workers.listed()} == {"9.0.0", ""}

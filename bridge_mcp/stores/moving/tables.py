@@ -47,7 +47,7 @@ TABLES: Mapping[str, Key] = {
     "pairings": ("channel", "subject"),
     "platform_ids": ("conversation", "id"),
     "secrets": ("name",),
-    "spending": ("scope", "day"),
+    "spending": ("scope", "day", "model"),
     "tool_pins": ("subject",),
     "topic_titles": ("number",),
     "undelivered": ("number",),

@@ -19,8 +19,10 @@ __all__ = ["PostgresReads"]
 
 T = TypeVar("T")
 
-THREADS = 4
-"""Reads at once, each with a connection: more would wait for the same cores."""
+SHORT_THREADS = 4
+LONG_THREADS = 2
+"""Reads at once, each with a connection: more would wait for the same cores. Long ones, such as searches, have threads
+of their own, so that however many are asked for the others go on."""
 
 
 class PostgresReads:
@@ -29,7 +31,8 @@ class PostgresReads:
     def __init__(self, database: Database, version: int) -> None:
         self._database = database
         self._version = version
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="bridge-mcp-reads")
+        self._short = ThreadPoolExecutor(SHORT_THREADS, thread_name_prefix="bridge-mcp-reads")
+        self._long = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="bridge-mcp-long-reads")
         self._own = threading.local()
         self._sessions: list[PostgresSession] = []
         self._running: set[asyncio.Future[Any]] = set()
@@ -37,28 +40,31 @@ class PostgresReads:
 
     async def long(self, read: Callable[[Session], T]) -> T:
         """In a thread; on its own if the caller is cancelled."""
-        if self._closed:
-            raise StoreError(f"The store {self._database.place} is closed.", fix="Open it again.")
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        return await asyncio.shield(running)
+        return await self._on(self._long, read)
 
     async def short(self, read: Callable[[Session], T]) -> T:
         """In a thread: whatever is asked of a server is waited for."""
-        return await self.long(read)
+        return await self._on(self._short, read)
 
     async def rows(self, statement: str, /, **values: object) -> list[Row]:
         """In a thread."""
-        return await self.long(lambda session: session.rows(statement, **values))
+        return await self.short(lambda session: session.rows(statement, **values))
 
     async def row(self, statement: str, /, **values: object) -> Row | None:
         """In a thread."""
-        return await self.long(lambda session: session.row(statement, **values))
+        return await self.short(lambda session: session.row(statement, **values))
 
     async def value(self, statement: str, /, **values: object) -> Any:
         """In a thread."""
-        return await self.long(lambda session: session.value(statement, **values))
+        return await self.short(lambda session: session.value(statement, **values))
+
+    async def _on(self, threads: ThreadPoolExecutor, read: Callable[[Session], T]) -> T:
+        if self._closed:
+            raise StoreError(f"The store {self._database.place} is closed.", fix="Open it again.")
+        running = asyncio.get_running_loop().run_in_executor(threads, self._read, read)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)
 
     def _read(self, read: Callable[[Session], T]) -> T:
         session: PostgresSession | None = getattr(self._own, "session", None)
@@ -79,6 +85,7 @@ class PostgresReads:
         self._closed = True
         if self._running:
             await asyncio.wait(self._running)
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._short, self._long):
+            await asyncio.to_thread(threads.shutdown)
         for session in self._sessions:
             session.close()

@@ -228,10 +228,11 @@ class Session:
         while True:
             try:
                 return self._begin(conversations, keys)
-            except ConnectionLost:
+            except ConnectionLost as lost:
                 self.roll_back()
                 if time.monotonic() > until:
-                    raise
+                    # Not `ConnectionLost`: it was tried for long enough.
+                    raise StoreError(str(lost).removesuffix(lost.fix).strip(), fix=lost.fix) from lost
             except (StoreError, BadInput):
                 self.roll_back()
                 raise
@@ -240,7 +241,11 @@ class Session:
         connection = self._connected()
         if self._pipelining is None:
             self._pipelining = connection.pipeline()
-            self._pipeline = self._pipelining.__enter__()
+            try:
+                self._pipeline = self._pipelining.__enter__()
+            except psycopg.Error as exc:
+                self._pipelining = None
+                raise self._failed(exc) from exc
         self._command("BEGIN")
         begun = self._send("begun", {})
         rows = self._send("conversation_rows_to_write", {"names": list(conversations)}) if conversations else None
@@ -271,8 +276,8 @@ class Session:
             self._send("insert_events", events.columns())
         if changed is None or changed or events:
             self._send("notify", {"channel": CHANNEL, "payload": f"{self._transaction} {payload(changed)}"})
-        self._command("COMMIT")
         try:
+            self._command("COMMIT")
             self._sync()
         except ConnectionLost as lost:
             mark = self._mark

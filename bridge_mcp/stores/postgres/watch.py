@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -61,6 +62,7 @@ class Watcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ears, self._mouth = socket.socketpair()
+        self._mouth.setblocking(False)
         self._watched = self._closed = False
         self._connection: psycopg.Connection[Any] | None = None
         self._known: set[int] = set()
@@ -91,7 +93,8 @@ class Watcher:
         self._mouth.close()
 
     def _wake(self) -> None:
-        self._mouth.send(b".")
+        with suppress(BlockingIOError):  # enough waits there already
+            self._mouth.send(b".")
 
     # -- on the thread ------------------------------------------------------------------------------------------
 

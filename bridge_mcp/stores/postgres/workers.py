@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 from msgspec.structs import replace
 
@@ -13,6 +15,9 @@ __all__ = ["SILENT_S", "PostgresWorkers"]
 
 SILENT_S = 5.5
 """Who says nothing for so long is taken for dead."""
+
+UNTOLD: dict[str, str | int] = {"id": "", "host": "", "pid": 0, "version": "", "config": "", "concurrency": 0}
+"""What stands for what a worker does not say, or says in another way."""
 
 
 class PostgresWorkers:
@@ -35,5 +40,18 @@ class PostgresWorkers:
         """See `ports.Workers`."""
         rows = await self._reads.rows("workers_alive", silent_s=SILENT_S)
         return tuple(
-            replace(msgspec.json.decode(body, type=WorkerInfo), since=since, seen=seen) for body, since, seen in rows
+            replace(worker_of(msgspec.json.decode(body)), since=since, seen=seen) for body, since, seen in rows
+        )
+
+
+def worker_of(said: object) -> WorkerInfo:
+    """What a worker says of itself; of one of another version, which may say it otherwise, what can be read of it."""
+    try:
+        return msgspec.convert(said, WorkerInfo)
+    except msgspec.ValidationError:
+        told = cast("dict[str, object]", said) if isinstance(said, dict) else {}
+        plain = UNTOLD | {"refuses": ""}
+        return msgspec.convert(
+            {name: told[name] if type(told.get(name)) is type(value) else value for name, value in plain.items()},
+            WorkerInfo,
         )

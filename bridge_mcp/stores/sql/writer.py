@@ -201,33 +201,44 @@ class Writer:
                 break
         return jobs
 
-    def _commit(self, jobs: Sequence[Job], tries: int = 1) -> None:
-        """Commit these together; if one breaks the transaction, each in its own, so that only that one fails."""
+    def _commit(self, jobs: Sequence[Job], tries: int = 1) -> bool:
+        """Commit these together; if one breaks the transaction, each in its own, so that only that one fails.
+
+        Returns whether the store could be reached.
+        """
+        begun = False
         try:
             names = sorted({name for job in jobs for name in job.changed or NONE})
             self._session.begin(names, [key for job in jobs for key in job.keys])
-        except StoreError as exc:
-            self.failure = str(exc)
-            for job in jobs:
-                job.error = exc
-            return
-        try:
+            begun = True
             for job in jobs:
                 self._run_job(job)
             self._session.commit(changed_by(jobs))
             self.written_at, self.failure = time.time(), ""
         except Exception as exc:  # whatever it is, it is the caller's, as it would be of a plain call
-            self._session.roll_back()
-            if len(jobs) > 1 and not isinstance(exc, CommitUnknown):
-                for job in jobs:
-                    self._commit([job])
-            elif isinstance(exc, Contended) and tries < MAX_TRIES:
+            if begun:
+                self._session.roll_back()
+            reached = begun or isinstance(exc, Contended) or not isinstance(exc, StoreError)
+            if len(jobs) > 1 and reached and not isinstance(exc, CommitUnknown):
+                return self._commit_each(jobs)
+            if isinstance(exc, Contended) and tries < MAX_TRIES:
                 time.sleep(random.uniform(0, CONTENDED_S * tries))
-                self._commit(jobs, tries + 1)
-            else:
-                self.failure = str(exc) if isinstance(exc, StoreError) else self.failure
-                for job in jobs:
-                    job.error = exc
+                return self._commit(jobs, tries + 1)
+            self.failure = str(exc) if isinstance(exc, StoreError) else self.failure
+            for job in jobs:
+                job.error = exc
+            return reached
+        return True
+
+    def _commit_each(self, jobs: Sequence[Job]) -> bool:
+        """Commit each of these in a transaction of its own, as long as the store can be reached."""
+        for number, job in enumerate(jobs):
+            if not self._commit([job]):
+                # Each of the others would wait as long for the same, and whoever comes next for all of them.
+                for other in jobs[number + 1 :]:
+                    other.error = job.error
+                return False
+        return True
 
     def _run_job(self, job: Job) -> None:
         before = self._session.changes
