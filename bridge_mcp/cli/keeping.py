@@ -7,10 +7,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,11 +26,19 @@ from bridge_mcp.cli.texts import keeping as texts
 from bridge_mcp.config import Config, working_folder
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.file_lock import FileLock, is_held
 from bridge_mcp.operations.restoring import Rested
 from bridge_mcp.ports import HeldBack
-from bridge_mcp.stores.archive import Manifest
+from bridge_mcp.stores.archive import STORE, Manifest
+from bridge_mcp.stores.opening import need_driver
+
+if TYPE_CHECKING:
+    from bridge_mcp.stores.sqlite.copies import Copied
 
 __all__ = ["backup", "restore"]
+
+Tell: TypeAlias = Callable[[str, int, int], None]
+"""Hears what is done now, how much of it is done, and of how much."""
 
 
 def backup(file: Path, /, *, common: Common = USUAL) -> int:
@@ -44,28 +52,43 @@ def backup(file: Path, /, *, common: Common = USUAL) -> int:
         The file to write; one that is there is not overwritten.
     """
     from bridge_mcp.stores.archive import FORMAT, pack
-    from bridge_mcp.stores.sqlite.copies import copy_store
 
     config = common.prepare()
-    config.need_file("A backup", texts.BACK_UP_A_DATABASE)
     target = working_folder() / file.expanduser()
     if target.exists():
         raise BadInput(f"{target} is there already.", fix="Name another file.")
-    if not config.store_path.exists():
-        raise BadInput(f"There is no store at {config.store_path}.", fix="Name its configuration: --config.")
-    with scratch(target.parent) as folder, bars() as progress:
-        copy = folder / "store.db"
-        schema, conversations, entries = copy_store(config.store_path, copy, partial(progress, texts.COPYING))
+    with scratch(config.state_dir if config.store.is_postgres else target.parent) as folder, bars() as progress:
+        (schema, conversations, entries), files = copied(config, folder, progress)
         about = Manifest(
             FORMAT, time.time(), __version__, schema=schema, conversations=conversations, entries=entries,
             store_bytes=0, store_sha256="", files=0, file_bytes=0,
         )  # fmt: skip
-        made = pack(target, copy, config.files_path, about, lambda name, done, of: progress(texts.PACKING, done, of))
+        made = pack(target, folder / STORE, files, about, lambda name, done, of: progress(texts.PACKING, done, of))
     out = console()
     out.print(texts.wrote(target, target.stat().st_size / 1e6))
     out.print(texts.inside(made.files, texts.contents(made.conversations, made.entries)))
     out.print(texts.NOT_IN_IT)
     return 0
+
+
+def copied(config: Config, folder: Path, progress: Tell) -> tuple[Copied, Path]:
+    """Copy the store, wherever it is, as `store.db` into a folder; what is in it, and the folder of its files.
+
+    Raises:
+        BadInput: there is no store.
+        StoreError: it cannot be read, or the disk is full.
+    """
+    if config.store.is_postgres:
+        need_driver()
+        from bridge_mcp.stores.moving.archiving import snapshot
+
+        found = snapshot(config.store.direct, folder, lambda stage, done, of: progress(texts.copying(stage), done, of))
+        return found, folder / "files"
+    from bridge_mcp.stores.sqlite.copies import copy_store
+
+    if not config.store_path.exists():
+        raise BadInput(f"There is no store at {config.store_path}.", fix="Name its configuration: --config.")
+    return copy_store(config.store_path, folder / STORE, partial(progress, texts.COPYING)), config.files_path
 
 
 def restore(
@@ -82,12 +105,14 @@ def restore(
     `unknown`, and what waited has lapsed. Clients, grants and
     pairings stay off until `bridge-mcp restore --confirm` lists them.
 
+    A backup of a file goes into a Postgres database as well, and the other way round; a database has to be empty.
+
     Parameters
     ----------
     file
         A file that `bridge-mcp backup` made.
     replace
-        Also where the store that is there holds conversations: they are lost.
+        Also where the store that is there, a file, holds conversations: they are lost.
     confirm
         List the clients and grants of the restored store, and turn them on.
     """
@@ -98,8 +123,8 @@ def restore(
     if file is None:
         raise BadInput("Which file?", fix="bridge-mcp restore FILE, as bridge-mcp backup FILE has written it.")
     config, source = common.prepare(), working_folder() / file.expanduser()
-    config.need_file("A restore", texts.BACK_UP_A_DATABASE)
-    manifest, rested = restored(config, source, replace)
+    into = restored_into_database if config.store.is_postgres else restored
+    manifest, rested = into(config, source, replace)
     out = console()
     held = texts.contents(manifest.conversations, manifest.entries)
     out.print(texts.restored(clock(manifest.made_at), held))
@@ -118,8 +143,7 @@ def restored(config: Config, source: Path, replace: bool) -> tuple[Manifest, Res
         StoreError: somebody works with the store, or the disk cannot hold it; nothing was changed.
     """
     from bridge_mcp.place import PulseFile, owner_of
-    from bridge_mcp.stores.archive import unpack
-    from bridge_mcp.stores.sqlite.copies import check_stranger, replace_store, sole_use
+    from bridge_mcp.stores.sqlite.copies import replace_store, sole_use
 
     path = config.store_path
     with (
@@ -127,21 +151,60 @@ def restored(config: Config, source: Path, replace: bool) -> tuple[Manifest, Res
         scratch(path.parent) as folder,
         bars() as progress,
     ):
-        manifest = unpack(source, folder, lambda name, done, of: progress(texts.CHECKING_BACKUP, done, of))
-        check_stranger(folder / "store.db")
-        rested = loop(rest, folder / "store.db", partial(progress, texts.BRINGING_TO_REST))
+        manifest, rested = at_rest(source, folder, progress)
         with sole_use(path) as held:
             if held and not replace:
                 raise BadInput(
                     f"The store {path} holds {counted(held, 'conversation')}, which would be lost.",
                     fix="Back it up first, then add --replace. Nothing was changed.",
                 )
-            for kept in sorted((folder / "files").iterdir()):
-                place = config.files_path / kept.name[:2] / kept.name
-                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.replace(kept, place)
-            replace_store(folder / "store.db", path)
+            put_files(folder / "files", config.files_path)
+            replace_store(folder / STORE, path)
     return manifest, rested
+
+
+def restored_into_database(config: Config, source: Path, replace: bool) -> tuple[Manifest, Rested]:
+    """Put a backup into the empty database that is the store.
+
+    Raises:
+        BadInput: it is no backup, or the database is not empty; nothing was changed.
+        StoreError: somebody works with the database, or it cannot be written: it is empty then.
+    """
+    if replace:
+        raise BadInput(texts.NO_REPLACE, fix=texts.ANOTHER_DATABASE)
+    need_driver()
+    from bridge_mcp.stores.moving.archiving import fill_database
+
+    with scratch(config.state_dir) as folder, bars() as progress:
+        manifest, rested = at_rest(source, folder, progress)
+        put_files(folder / "files", kept := folder / "kept")
+        fill_database(
+            config.store.direct, folder / STORE, kept, lambda stage, done, of: progress(texts.copying(stage), done, of)
+        )
+    return manifest, rested
+
+
+def at_rest(source: Path, folder: Path, progress: Tell) -> tuple[Manifest, Rested]:
+    """Unpack a backup into a folder and bring its store to rest.
+
+    Raises:
+        BadInput: it is no backup, or one that is broken, hostile or newer.
+        StoreError: there is no room for it.
+    """
+    from bridge_mcp.stores.archive import unpack
+    from bridge_mcp.stores.sqlite.copies import check_stranger
+
+    manifest = unpack(source, folder, lambda name, done, of: progress(texts.CHECKING_BACKUP, done, of))
+    check_stranger(folder / STORE)
+    return manifest, loop(rest, folder / STORE, partial(progress, texts.BRINGING_TO_REST))
+
+
+def put_files(unpacked: Path, target: Path) -> None:
+    """Move unpacked files to where a store keeps them."""
+    for kept in sorted(unpacked.iterdir()):
+        place = target / kept.name[:2] / kept.name
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.replace(kept, place)
 
 
 async def rest(path: Path, progress: Callable[[int, int], None]) -> Rested:
@@ -204,13 +267,32 @@ def scratch(beside: Path) -> Generator[Path]:
     """
     try:
         beside.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".bridge-mcp-", suffix=".part", dir=beside))
+        sweep(beside)
+        folder = Path(tempfile.mkdtemp(prefix=PART, suffix=".part", dir=beside))
     except OSError as exc:
         raise StoreError(f"{beside} cannot be written: {exc.strerror}.", fix="Name another place.") from exc
+    lock = FileLock(folder / LOCK)
+    with suppress(StoreError):  # a disk without locks: what a killed one leaves there stays
+        lock.acquire()
     try:
         yield folder
     finally:
+        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(beside: Path) -> None:
+    """Remove what killed ones left in a folder: it holds chats in clear."""
+    for left in beside.glob(f"{PART}*.part"):
+        with suppress(OSError):  # another one has removed it meanwhile
+            lock = left / LOCK
+            if time.time() - left.stat().st_mtime > SWEPT_S and lock.exists() and not is_held(lock):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+PART, LOCK = ".bridge-mcp-", "in-use.lock"
+SWEPT_S = 60.0
+"""How old a folder is at least that is taken for a killed one's: a fresh one may have no lock yet."""
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from msgspec.structs import asdict, replace
 from bridge_mcp.core.errors import BadInput, BadJSON, StoreError
 from bridge_mcp.core.json_reader import read_json
 
-__all__ = ["FORMAT", "Manifest", "Progress", "pack", "unpack"]
+__all__ = ["FORMAT", "STORE", "Manifest", "Progress", "pack", "unpack"]
 
 FORMAT = 1
 """The version of the archive's shape."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import signal
 import stat
 import subprocess
 import sys
@@ -159,7 +160,7 @@ async def test_nothing_is_restored_while_anything_runs_on_the_store(home: Home) 
 
 KILLED_AT = """
 import os, signal, sys
-from bridge_mcp.cli.app import main
+from bridge_mcp.cli import main
 left = int(sys.argv.pop(1))
 WATCHED = ("os.rename", "os.mkdir", "os.remove", "sqlite3.connect", "open", "shutil.rmtree")
 def hook(event, arguments):
@@ -174,12 +175,14 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def killed_at(home: Home, point: int) -> None:
-    """A restore that is killed when it touches the state folder for the so-manieth time."""
-    subprocess.run(
+def killed_at(home: Home, point: int) -> bool:
+    """Whether a restore was killed when it touched the state folder for the so-manieth time, before it was done."""
+    done = subprocess.run(
         [sys.executable, "-c", KILLED_AT, str(point), "restore", str(home.work / "kept.zip"), "--replace"],
         env=home.environment(), cwd=home.work, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode != 0
 
 
 @pytest.mark.shows("keep.restore-crash")
@@ -189,11 +192,11 @@ async def test_a_restore_that_is_killed_leaves_the_old_store_or_the_new_one(home
     store = await open_store(home.state / "bridge.db", clock=ManualClock(2000.0))
     await store.log.record("tg/9", Heard("after the backup", Sender("9", "Zoe"), "z"))
     await store.close()
-    old, outcomes = (home.state / "bridge.db").read_bytes(), set[str]()
+    old, outcomes, kills = (home.state / "bridge.db").read_bytes(), set[str](), 0
     points = range(1, 60) if full else random.Random(7).sample(range(1, 60), 4)
     for point in points:
         (home.state / "bridge.db").write_bytes(old)
-        killed_at(home, point)
+        kills += killed_at(home, point)
         store = await open_store(home.state / "bridge.db", clock=ManualClock(3000.0))
         is_old = await store.history.conversation("tg/9") is not None
         assert await store.verify() == ()
@@ -203,6 +206,7 @@ async def test_a_restore_that_is_killed_leaves_the_old_store_or_the_new_one(home
         outcomes.add("old" if is_old else "new")
     home.run("restore", "kept.zip", "--replace")
     assert "old" in outcomes
+    assert kills
 
 
 @pytest.mark.shows("keep.export")

@@ -39,10 +39,8 @@ CURSORS = f"Older cursors of the feed get a gap. Not restored: {OUTSIDE}"
 HELD_BACK = (
     "Clients, grants and pairings of the backup are off: bridge-mcp restore --confirm lists them and turns them on."
 )
-BACK_UP_A_DATABASE = (
-    "Use pg_dump and pg_restore; or move it to a file (bridge-mcp migrate --from … --to sqlite:///PATH)"
-    ", and back up that."
-)
+NO_REPLACE = "--replace is for a store in a file: a restore overwrites no database."
+ANOTHER_DATABASE = "Create an empty one (createdb), name it in [store] url, and restore into that. Nothing was changed."
 NOTHING_HELD_BACK = "Nothing is held back."
 LET_IN = "They hold from now on. End what you do not want: clients revoke, approvals revoke, pair remove."
 EVERYWHERE = "everywhere"
@@ -137,7 +135,11 @@ AFTER_A_MOVE = (
     "Set [store] url (or url_env) to the new store for every process of the bridge. The old store is as it was: do not "
     "start a bridge on it again. Logins to tool servers (the folder oauth) and bridge.toml are not in a store."
 )
-STAGES = {"words": "Indexing words", "files": "Moving files", "check": "Checking every hash chain"}
+STAGES = {"words": "Indexing words", "files": "Copying files", "check": "Checking every hash chain"}
+
+
+def copying(stage: str) -> str:
+    return STAGES.get(stage, f"Copying {stage}")
 
 
 def moving(stage: str) -> str:

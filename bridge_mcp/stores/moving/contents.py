@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,7 @@ class FolderFiles:
     """The files of a store of SQLite's, in their folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = FileFolder(folder)
+        self._files = FileFolder(folder, max_folder=sys.maxsize)  # a move makes no room: all of them come over
 
     def hashes(self) -> Sequence[str]:
         """By the names, which are the hashes."""

@@ -37,7 +37,8 @@ def written_anew(database: Database) -> bool:
     """Write the tables anew; whether that was possible."""
     with database.connect() as connection:
         try:
-            connection.execute("SET lock_timeout = '30s'")
+            # Whoever wants the table waits behind this; a backup may read it for minutes.
+            connection.execute("SET lock_timeout = '3s'")
             for table in TABLES:
                 connection.execute(f"VACUUM (FULL, ANALYZE) {table}".encode(), prepare=False)
         except psycopg.errors.LockNotAvailable:

@@ -117,8 +117,9 @@ def version(connection: psycopg.Connection[Any], place: str) -> int:
     found = 0 if row is None else int(row[0])
     if found < 0:
         raise StoreError(
-            f"A bridge is being moved into {place}, and that is not finished.",
-            fix="Run bridge-mcp migrate --from … --to … again: it goes on where it stopped. Or drop the database.",
+            f"A bridge is being moved or restored into {place}, and that is not finished.",
+            fix="Run the same again: bridge-mcp migrate --from … --to … goes on where it stopped, bridge-mcp restore "
+            "FILE begins anew. Or drop the database.",
         )
     if found > newest():
         raise NewerSchema(

@@ -18,7 +18,7 @@ from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.stores.sqlite.migrate import migrations, newest
 from bridge_mcp.stores.sqlite.session import BROKEN, LOCK_S, store_error
 
-__all__ = ["Copied", "check_stranger", "copy_store", "replace_store", "sole_use"]
+__all__ = ["Copied", "check_stranger", "copy_store", "in_one_file", "replace_store", "sole_use"]
 
 PAGES = 2000
 """Pages (of 4 kB) that are copied at once; progress is told in between."""
@@ -46,10 +46,23 @@ def copy_store(source: Path, target: Path, progress: Callable[[int, int], None])
                 reading.backup(
                     writing, pages=PAGES, progress=lambda status, left, of: progress(of - left, of), sleep=0.0
                 )
-                writing.execute("PRAGMA journal_mode = DELETE")
-                return looked_through(writing, target)
+        return in_one_file(target)
     except BROKEN as exc:
         raise store_error(source, exc) from exc
+
+
+def in_one_file(path: Path) -> Copied:
+    """Leave a copy without a write-ahead log, and look whether it is whole.
+
+    Raises:
+        StoreError: it is damaged, or the disk is full.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            return looked_through(connection, path)
+    except BROKEN as exc:
+        raise store_error(path, exc) from exc
 
 
 def looked_through(connection: sqlite3.Connection, path: Path) -> Copied:
