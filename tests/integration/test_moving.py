@@ -143,6 +143,23 @@ async def test_a_move_that_was_interrupted_goes_on(tmp_path: Path, database: Dat
         assert connection.execute("SELECT count(*) FROM words").fetchone() == (len(rows_of(path)["messages"]),)
 
 
+async def test_a_feed_of_which_all_is_pruned_stays_so(tmp_path: Path, database: Database) -> None:
+    there, again = f"sqlite:///{tmp_path / 'store.db'}", f"sqlite:///{tmp_path / 'back.db'}"
+    store = await opening.open_store(there, clock=StoreClock())
+    await store.log.record("family/42", *(Heard(f"message {n}", Sender("7"), f"k{n}", to="off") for n in range(5)))
+    await store.close()
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("DELETE FROM events")
+    connection.close()
+    folders = {there: tmp_path / "files", again: tmp_path / "back.files"}
+    for source, target in ((there, database.tcp_url), (database.tcp_url, again)):
+        assert move(source, target, folders).wrong == ()
+        store = await opening.open_store(target, clock=StoreClock())
+        assert await store.verify() == ()
+        assert (await store.feed.read(0, 9)).first_available == 6
+        await store.close()
+
+
 async def test_what_is_in_use_is_not_moved_and_nothing_is_overwritten(tmp_path: Path, database: Database) -> None:
     path = await filled(tmp_path)
     source, folders = f"sqlite:///{path}", {f"sqlite:///{path}": tmp_path / "files"}

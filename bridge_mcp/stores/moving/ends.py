@@ -81,8 +81,12 @@ class End(Protocol):
         """The newest cursor of the feed."""
         ...
 
-    def finish(self, head: int) -> None:
-        """From now on it is a store, whose feed goes on after this cursor."""
+    def set_head(self, head: int) -> None:
+        """Have the feed go on after this cursor. What was pruned is told by it, where no event is left."""
+        ...
+
+    def finish(self) -> None:
+        """From now on it is a store."""
         ...
 
     def close(self) -> None:
@@ -172,15 +176,18 @@ class SqliteEnd:
         found = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         return int(found[0][0]) if found else 0
 
-    def finish(self, head: int) -> None:
+    def set_head(self, head: int) -> None:
         """See `End`."""
-        with self._told():
-            connection = self._open()
+        with self._told(), self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (head,))
+
+    def finish(self) -> None:
+        """See `End`."""
+        with self._told():
+            connection = self._open()
             connection.execute("DROP TABLE moving")
-            connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
         try:
@@ -314,10 +321,14 @@ class PostgresEnd:
         """See `End`."""
         return int(self._rows("SELECT head FROM feed")[0][0])
 
-    def finish(self, head: int) -> None:
+    def set_head(self, head: int) -> None:
+        """See `End`."""
+        with self._told():
+            self._open().execute("UPDATE feed SET head = %s", (head,))
+
+    def finish(self) -> None:
         """See `End`; new rows get numbers beyond those that are there."""
         with self._told(), self._open().transaction():
-            self._open().execute("UPDATE feed SET head = %s", (head,))
             numbered = self._rows(
                 "SELECT table_name::text, column_name::text FROM information_schema.columns"
                 " WHERE table_schema = current_schema() AND is_identity = 'YES'"

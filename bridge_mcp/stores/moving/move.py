@@ -105,13 +105,13 @@ class Move:
                 self._copy(table, number)
             self._index(self._source, self._target, self._progress)
             moved = self._move_files()
-            head = self._source.head()
+            self._target.set_head(self._source.head())
             wrong = (*self._differences(), *self._faults())
             found = Moved(
                 self._target.count("conversations"), self._target.count("log"), self._rows, files=moved, wrong=wrong
             )
             if not wrong:
-                self._target.finish(head)
+                self._target.finish()
             return found
         finally:
             self._source.close()
