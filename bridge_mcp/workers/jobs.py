@@ -149,7 +149,7 @@ class JobDispatcher:
             min_size=1,
             max_size=4,
             timeout=5.0,
-            kwargs={"application_name": "bridge-mcp jobs", **PATIENCE},
+            kwargs={"application_name": "bridge-mcp jobs", "connect_timeout": 5, **PATIENCE},
             configure=each_statement_commits,
             open=False,
         )
@@ -161,10 +161,11 @@ class JobDispatcher:
                     tasks.start_soon(lane)
                 await self._fetch(drives, tasks)
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_S):
-                if self._worker is not None:
-                    await self._tried(self._app.job_manager.unregister_worker(self._worker))
-                await pool.close(GOODBYE_S)
+            with anyio.CancelScope(shield=True):
+                with anyio.move_on_after(GOODBYE_S):
+                    if self._worker is not None:
+                        await self._tried(self._app.job_manager.unregister_worker(self._worker))
+                await pool.close(GOODBYE_S)  # never cut short: its tasks would stay, and the process with them
 
     def changed(self, conversations: Mapping[str, int] | None) -> None:
         """See `ports.Dispatcher`. What became due has a job, which is told of."""

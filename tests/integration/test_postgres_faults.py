@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 
 import anyio
@@ -36,6 +36,8 @@ class Cut:
         self.when = ""
         """Cut the next commit: "before" or "after"."""
         self.cuts = 0
+        self.frozen = False
+        """Whatever is sent is taken, and never answered."""
         self.listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -58,6 +60,8 @@ class Cut:
 
     def _hear(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
         while data := received(client):
+            if self.frozen:
+                continue
             if self.when and b"COMMIT\0" in data:
                 when, self.when = self.when, ""
                 self.cuts += 1
@@ -288,6 +292,33 @@ async def test_all_that_wait_for_a_postgres_that_is_gone_are_told_together(
     assert {"cannot be reached" in each for each in failed} == {True}
     assert time.monotonic() - began < 0.5 * 40 / 2
     await writer.close()
+
+
+async def test_a_store_is_closed_though_its_postgres_stands_still(
+    cut: Cut, store_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge_mcp.stores.postgres.store.CLOSE_S", 0.3)
+    store = await open_store(f"{cut.url(store_database)}?connect_timeout=2", clock=ManualClock())
+    await store.log.record(HERE, heard("hi"))
+    watching = store.agenda.watch()
+    assert len(await store.log.load(HERE)) == 1
+    cut.frozen = True
+    failed: list[str] = []
+
+    async def told(attempt: Callable[[], Awaitable[object]]) -> None:
+        with pytest.raises(StoreError) as caught:
+            await attempt()
+        failed.append(str(caught.value))
+
+    with anyio.fail_after(SOON_S):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(told, lambda: store.log.load(HERE))
+                tasks.start_soon(told, lambda: store.log.record(HERE, heard("and?")))
+            await anyio.sleep(0.1)
+            await store.close()
+    assert len(failed) == 6
+    watching.close()
 
 
 async def test_long_reads_hold_up_no_short_ones(store_database: Database) -> None:

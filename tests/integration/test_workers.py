@@ -6,8 +6,8 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from subprocess import PIPE
 from typing import cast
@@ -31,7 +31,8 @@ from bridge_mcp.workers.registry import Registry, refusal
 from bridge_mcp.workers.session import DirectSession
 from tests.contract.store_kit import ANN, SOON_S, say
 from tests.contract.test_dispatchers import FakeDrives, House, many_machines
-from tests.servers.postgres import Database, PostgresServer
+from tests.integration.test_postgres_faults import Cut
+from tests.servers.postgres import Database, PostgresServer, Served
 
 MOVED_S = 2.0
 """Within this a lease has another holder."""
@@ -47,6 +48,12 @@ async def store(database: Database) -> AsyncGenerator[PostgresStore]:
 @pytest.fixture
 async def house(request: pytest.FixtureRequest) -> AsyncGenerator[House]:
     async with many_machines(request) as made:
+        yield made
+
+
+@pytest.fixture
+def cut(postgres: Served) -> Iterator[Cut]:
+    with closing(Cut(postgres)) as made:
         yield made
 
 
@@ -286,6 +293,27 @@ async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(
         await anyio.sleep(2 * jobs.POLL_S)  # it looks again, and begins nothing
         assert drives.seen["local/a"] == 1
         tasks.cancel_scope.cancel()
+
+
+async def test_a_dispatcher_ends_though_postgres_stands_still(
+    house: House, database: Database, cut: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "ANSWER_S", 0.3)
+    monkeypatch.setattr(jobs, "GOODBYE_S", 0.3)
+    url = cut.url(database)
+    session = DirectSession(url, DatabaseClock())
+    dispatcher = jobs.JobDispatcher(url, session, house.store.agenda, lambda: True)
+    drives = FakeDrives(house.store)
+    with anyio.fail_after(SOON_S * 2):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.run)
+            tasks.start_soon(dispatcher.run, drives)
+            await say(house.store, "local/a", "hi")
+            await drives.until(lambda: drives.seen["local/a"] == 1)
+            cut.frozen = True
+            await anyio.sleep(2.0)  # it has found out, and tries to connect anew
+            tasks.cancel_scope.cancel()
+        await until(lambda: not [each for each in asyncio.all_tasks() if each.get_name().startswith("pool-")])
 
 
 @pytest.mark.shows("workers.graceful-stop")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -91,8 +95,12 @@ class Database:
     def __repr__(self) -> str:
         return f"Database({self.place!r})"
 
-    def connect(self, *, wait_s: float = 0.0, read_only: bool = False) -> psycopg.Connection[Any]:
+    def connect(
+        self, *, wait_s: float = 0.0, read_only: bool = False, given_up: Callable[[], bool] = lambda: False
+    ) -> psycopg.Connection[Any]:
         """A connection in which every statement commits by itself; tried for so long, at least once.
+
+        It is tried no more once `given_up`.
 
         Raises:
             ConnectionLost: Postgres cannot be reached.
@@ -104,7 +112,7 @@ class Database:
                 return self._connected(read_only=read_only)
             except psycopg.Error as exc:
                 error = store_error(self.place, exc, lost=True)
-                if refusal(str(exc)) or time.monotonic() > until:
+                if refusal(str(exc)) or time.monotonic() > until or given_up():
                     raise self._without_password(error) from None
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, RETRY_S[1])
@@ -149,4 +157,11 @@ def is_lost(connection: psycopg.Connection[Any]) -> bool:
     return connection.closed or connection.broken
 
 
-__all__ += ["ConnectionLost", "is_lost"]
+def cut(connection: psycopg.Connection[Any] | None) -> None:
+    """Have whoever waits for the other end of a connection wait no longer: for that thread it is lost."""
+    if connection is not None:
+        with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
+
+__all__ += ["ConnectionLost", "cut", "is_lost"]

@@ -80,6 +80,11 @@ class PostgresReads:
                 if time.monotonic() > until or self._closed:
                     raise
 
+    def give_up(self) -> None:
+        """Wait no longer for what is under way."""
+        for session in self._sessions:
+            session.give_up()
+
     async def close(self) -> None:
         """Let the reads under way end, then close what is open."""
         self._closed = True

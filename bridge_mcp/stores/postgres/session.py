@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.postgres.ahead import Ahead, columns
-from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, is_lost
+from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, cut, is_lost
 from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
 from bridge_mcp.stores.postgres.notices import CHANNEL, Events, payload
 from bridge_mcp.stores.postgres.statements import statements
@@ -63,6 +63,7 @@ class Session:
         """The fencing numbers of the leases that this process holds, by name; None: it holds none, and needs none."""
         self.backend = 0
         """The process of the server that serves this connection."""
+        self._given_up = False
 
     @property
     def place(self) -> str:
@@ -230,7 +231,7 @@ class Session:
                 return self._begin(conversations, keys)
             except ConnectionLost as lost:
                 self.roll_back()
-                if time.monotonic() > until:
+                if time.monotonic() > until or self._given_up:
                     # Not `ConnectionLost`: it was tried for long enough.
                     raise StoreError(str(lost).removesuffix(lost.fix).strip(), fix=lost.fix) from lost
             except (StoreError, BadInput):
@@ -362,7 +363,9 @@ class Session:
             return connection
         self.waits_since = time.monotonic()
         try:
-            connection = self._database.connect(wait_s=CONNECT_S, read_only=self._reading)
+            connection = self._database.connect(
+                wait_s=CONNECT_S, read_only=self._reading, given_up=lambda: self._given_up
+            )
         finally:
             self.waits_since = None
         self._connection, self.backend = connection, connection.info.backend_pid
@@ -372,6 +375,11 @@ class Session:
         """Let go of a connection that is gone, so that the next statement makes another."""
         if self._connection is not None and is_lost(self._connection):
             self.close()
+
+    def give_up(self) -> None:
+        """Wait no longer for a server that does not answer, now or later. May be called on another thread."""
+        self._given_up = True
+        cut(self._connection)
 
     def close(self) -> None:
         """Close the connection. The next use opens another one."""

@@ -24,6 +24,9 @@ from bridge_mcp.stores.sql.writer import Writer
 
 __all__ = ["PostgresStore", "open_store"]
 
+CLOSE_S = 5.0
+"""How long closing waits for answers of Postgres; then its connections are cut."""
+
 
 class PostgresStore(Faces):
     """See `ports.Store`. Belongs to the event loop that uses it first."""
@@ -94,9 +97,20 @@ class PostgresStore(Faces):
 
     async def _close(self) -> None:
         self._hub.close()
-        await self._watcher.close()
-        await self._readers.close()
-        await self._writer.close()
+        giving_up = asyncio.create_task(self._give_up(), name="giving up on Postgres")
+        try:
+            await self._watcher.close()
+            await self._readers.close()
+            await self._writer.close()
+        finally:
+            giving_up.cancel()
+
+    async def _give_up(self) -> None:
+        """After a while, wait no longer for a Postgres that stands still: no process may live on for that."""
+        while True:
+            await asyncio.sleep(CLOSE_S)
+            for each in (self._watcher, self._readers, self._writing):
+                each.give_up()
 
 
 async def open_store(

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.stores.postgres.connecting import Database
+from bridge_mcp.stores.postgres.connecting import Database, cut
 from bridge_mcp.stores.postgres.notices import CHANNEL, told_by
 
 __all__ = ["Watcher"]
@@ -80,6 +80,10 @@ class Watcher:
             self._loop = asyncio.get_running_loop()
             self._thread = threading.Thread(target=self._run, name="bridge-mcp-watch", daemon=True)
             self._thread.start()
+
+    def give_up(self) -> None:
+        """Wait no longer for a server that does not answer."""
+        cut(self._connection)
 
     async def close(self) -> None:
         """End the thread."""
