@@ -173,7 +173,7 @@ EVENTS: Mapping[EventType, EventInfo] = {
     "pairing.removed": EventInfo("A chat or a person is let in no longer.", ("channel", "subject", "by")),
     "grant.made": EventInfo(
         "A standing verdict was given, or one that was there was given anew.",
-        ("grant", "tool", "where", "arguments", "by", "expires_at"),
+        ("grant", "tool", "where", "by", "expires_at"),
     ),
     "grant.revoked": EventInfo("A standing verdict ended.", ("grant", "tool", "by", "reason?")),
     "client.added": EventInfo("A client may come over HTTP.", ("client", "scopes", "by")),

@@ -66,6 +66,13 @@ async def test_the_feed_forgets_grants_with_the_person_or_the_chat_that_they_are
     assert [each.body["grant"] for each in told] == [kept.id]
 
 
+async def test_the_feed_tells_nobody_which_arguments_need_no_verdict(store: Store) -> None:
+    await granted(store, by="owner")
+    (told,) = (await store.feed.read(0, 10, types=("grant.made",))).events
+    assert told.body["tool"] == "files__read"
+    assert "secret" not in str(told.body)
+
+
 async def test_an_entry_says_what_is_left_of_all_that_is_forgotten(store: Store) -> None:
     for text in ("one", "two"):
         await store.log.record("family/7", Heard(text, ZOE, text, to="off"))

@@ -40,6 +40,7 @@ base_url = {model}
 api_key_file = "key"
 [channels.family]
 type = "telegram"
+channel_posts = true
 token_file = "token"
 api_base_url = {telegram}
 responder = "assistant"

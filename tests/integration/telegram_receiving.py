@@ -99,7 +99,7 @@ class Box:
 
 
 def settings_on(server: TelegramServer) -> TelegramSettings:
-    return TelegramSettings("family", server.token, server.url, poll_timeout_s=20)
+    return TelegramSettings("family", server.token, server.url, poll_timeout_s=20, channel_posts=True)
 
 
 def channel_on(

@@ -187,6 +187,27 @@ async def test_nothing_of_it_is_asked_for_or_heard_where_nobody_configured_it(tm
             assert not [each for each in asked if "business" in each or "channel" in each]
 
 
+@pytest.mark.shows("chats.accounts")
+async def test_what_came_before_the_owner_turned_it_off_is_not_answered_after(tmp_path: Path) -> None:
+    async with TelegramServer() as server:
+        platform = Telegram(server)
+        async with staged(tmp_path, platform, more="business = true\n") as it:
+            shop, ann = await known(server, "Shop"), server.user("Ann")
+            account = server.account(shop)
+            async with it.up() as bridge:
+                await server.until(lambda: len(shop.dm.bot_messages) == 2, timeout_s=WAIT_S)
+                await let_in(bridge, shop, server)
+                await it.let_in(TelegramHuman(server, shop))
+            await account.hears(ann, "while nobody listened")
+            it.config.write_text(it.config.read_text().replace("business = true\n", ""))
+            async with it.up():
+                await shop.sends(shop.dm, "to the bot")
+                await server.until(
+                    lambda: any(each.text.endswith("to the bot") for each in shop.dm.bot_messages), timeout_s=WAIT_S
+                )
+                assert not account.chat(ann).bot_messages
+
+
 async def test_posts_of_a_channel_are_heard_where_configured(tmp_path: Path) -> None:
     async with TelegramServer() as server:
         platform = Telegram(server)

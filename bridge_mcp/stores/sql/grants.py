@@ -82,12 +82,11 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
 
 
 def told(session: Session, grant: Grant) -> Grant:
-    """Have the feed tell of a grant."""
+    """Have the feed tell of a grant, without its patterns: those who may list grants see what needs no verdict."""
     body = {
         "grant": grant.id,
         "tool": grant.tool,
         "where": grant.conversation,
-        "arguments": dict(grant.arguments),
         "by": grant.by,
         "expires_at": grant.expires_at or None,
     }

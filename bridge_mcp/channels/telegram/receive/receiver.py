@@ -49,6 +49,8 @@ class Receiver:
     def __init__(self, connections: BotConnections, inbox: Inbox, me: Account, clock: Clock, tasks: TaskGroup) -> None:
         self._connections, self._inbox, self._me, self._clock, self._tasks = connections, inbox, me, clock, tasks
         self._name = connections.settings.name
+        self._kinds = frozenset(connections.settings.kinds)
+        """What is asked for: Telegram goes on for a while with kinds that were asked for before."""
         self._moved: tuple[str, str] | None = None
         self._live = LiveLocations()
         self._accounts = Accounts(connections)
@@ -57,6 +59,8 @@ class Receiver:
     def read(self, raw: Mapping[str, Any]) -> Reading:
         """One update. An unreadable one is logged and skipped: it must not hold up those behind it."""
         number = int(raw["update_id"])
+        if raw.keys().isdisjoint(self._kinds):
+            return Reading(number, Ignored(self._name, number))
         try:
             return read(readable(raw), self._me, self._name, self._clock.now())
         except Exception:
