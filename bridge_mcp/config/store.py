@@ -159,7 +159,7 @@ def taken_apart(url: str) -> Parts:
 
 def unencrypted(parts: Parts, key: str, problems: Problems, env: Mapping[str, str]) -> tuple[str, ...]:
     """The hosts beyond this machine that are reached without TLS; refused unless the owner says that it is so."""
-    far = tuple(host for host in parts.hosts if not is_here(host))
+    far = tuple(host for host in reached(parts, env) if not is_here(host))
     mode = parts.options.get("sslmode") or env.get("PGSSLMODE", "")
     if far and mode not in SAFE_MODES and mode != "disable":
         problems.add(
@@ -169,6 +169,12 @@ def unencrypted(parts: Parts, key: str, problems: Problems, env: Mapping[str, st
             "?sslmode=disable where the network between is yours alone.",
         )
     return far if mode == "disable" else ()
+
+
+def reached(parts: Parts, env: Mapping[str, str]) -> list[str]:
+    """Where libpq connects to: an address wins over a name, and its variables hold where the URL says nothing."""
+    address = parts.options.get("hostaddr") or env.get("PGHOSTADDR")
+    return [each for each in (address or ",".join(parts.hosts) or env.get("PGHOST", "")).split(",") if each]
 
 
 def is_here(host: str) -> bool:

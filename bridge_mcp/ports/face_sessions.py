@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -74,6 +75,6 @@ class FaceSessions(Protocol):
     async def tell(self, note: FaceNote, at: float) -> None:
         """Write a note. Those of more than a minute ago are forgotten."""
 
-    async def notes(self, since: float) -> tuple[FaceNote, ...]:
-        """The notes that were written at this time or later."""
+    async def notes(self, since: float, *, by: str = "", seen: Collection[int] = ()) -> tuple[FaceNote, ...]:
+        """The notes that were written at this time or later: not those of the process `by`, nor those seen."""
         ...

@@ -73,5 +73,7 @@ async def test_notes_wake_the_others_and_are_forgotten_after_a_minute(place: Pla
     first, second = await other.face_sessions.notes(0)
     assert (first.body, second.body, first.number != second.number) == ("first", "second", True)
     assert [each.body for each in await other.face_sessions.notes(1001.0)] == ["second"]
+    assert await other.face_sessions.notes(0, by="me") == ()
+    assert await other.face_sessions.notes(0, by="other", seen={first.number}) == (second,)
     await store.face_sessions.tell(FaceNote("two", "me", "third"), 1061.0)
     assert [each.body for each in await other.face_sessions.notes(0)] == ["second", "third"]

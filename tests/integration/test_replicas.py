@@ -167,6 +167,20 @@ async def test_a_session_ends_everywhere_and_is_nobody_elses(tmp_path: Path, url
         assert (await http.post(first, json=asked, headers=mine | {"mcp-session-id": "0" * 32})).status_code == 404
 
 
+async def test_a_client_that_floods_the_others_with_answers_is_told_to_slow_down(tmp_path: Path, url: str) -> None:
+    async with two(tmp_path, url) as (_, (first, _other)), httpx2.AsyncClient(timeout=WAIT_S) as http:
+        session = (await http.post(first, json=HELLO, headers=KNOWN)).headers["mcp-session-id"]
+        mine = KNOWN | {"mcp-session-id": session}
+        answers: list[dict[str, object]] = [
+            {"jsonrpc": "2.0", "id": f"none {number}", "result": {}} for number in range(250)
+        ]
+        told = [await http.post(first, json=each, headers=mine) for each in answers]
+        assert told[0].status_code == 202
+        assert told[-1].status_code == 429
+        assert "more slowly" in told[-1].text
+        assert (await http.post(first, json=HELLO | {"id": 9, "method": "ping"}, headers=mine)).status_code == 200
+
+
 async def test_a_session_outlives_the_processes_that_served_it(tmp_path: Path, url: str) -> None:
     asked: dict[str, Any] = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
     async with running(tmp_path, url) as bridge, httpx2.AsyncClient(timeout=WAIT_S) as http:

@@ -95,3 +95,18 @@ def test_a_name_that_leads_to_nothing_leads_to_no_other_store(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="NOBODY_SET_IT is not set"):
         _ = config.store_path
     assert complaint('[store]\nurl_env = "NOBODY_SET_IT"\n', tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "env"),
+    [
+        ("?host=localhost&hostaddr=203.0.113.5", {}),
+        ("", {"PGHOST": "db.example.org"}),
+        ("?host=localhost", {"PGHOSTADDR": "203.0.113.5"}),
+    ],
+)
+def test_what_libpq_takes_for_the_host_is_looked_at(tmp_path: Path, query: str, env: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="is another machine"):
+        load(tmp_path, f'[store]\nurl = "postgresql:///db{query}"\n', **env)
+    with pytest.raises(ConfigError, match="is another machine"):
+        load(tmp_path, '[store]\nurl_env = "U"\n', U=f"postgresql:///db{query}", **env)

@@ -8,13 +8,26 @@ holds: a cancellation, the answer to a form, a subscription. They are passed on 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 from starlette.types import Message, Receive, Scope, Send
 
-__all__ = ["MAX_NOTE", "SESSION", "Told", "header_of", "inner_post", "replayed", "session_not_found", "told_in"]
+from bridge_mcp.ports import FaceNote
+
+__all__ = [
+    "MAX_NOTE",
+    "SESSION",
+    "Told",
+    "by_session",
+    "header_of",
+    "inner_post",
+    "replayed",
+    "session_not_found",
+    "told_in",
+]
 
 SESSION = b"mcp-session-id"
 
@@ -108,6 +121,16 @@ def rpc(method: str, params: dict[str, Any], id: str = "") -> bytes:
     """A message of JSON-RPC: a request with an id, else a notification."""
     about = {"id": id} if id else {}
     return json.dumps({"jsonrpc": "2.0", **about, "method": method, "params": params}).encode()
+
+
+def by_session(notes: Sequence[FaceNote]) -> dict[str, list[str]]:
+    """What notes say of each session, in their order; "look at it again" once is enough."""
+    told: dict[str, list[str]] = {}
+    for note in notes:
+        bodies = told.setdefault(note.session, [])
+        if note.body or "" not in bodies:
+            bodies.append(note.body)
+    return told
 
 
 async def session_not_found(send: Send) -> None:

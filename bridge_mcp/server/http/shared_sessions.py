@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -40,11 +40,13 @@ from bridge_mcp.server.http.open_session import (
     notify,
     shown_in,
 )
+from bridge_mcp.server.http.rate_limit import RateLimiter
 from bridge_mcp.server.http.session_notes import (
     MAX_NOTE,
     SESSION,
     Outcome,
     Told,
+    by_session,
     header_of,
     inner_post,
     refuse,
@@ -75,6 +77,9 @@ LOOK_S = 2.0
 """How often notes are looked for without a commit."""
 BACK_S = 30.0
 """How far back: a note of a transaction that took long may come after younger ones."""
+PASSED_ON = 10, 100
+"""Messages of one client that are passed on to other processes: a second, and at once. All of them read each."""
+TOO_FAST = "Too many answers and cancellations at once. Send them more slowly."
 VERSION = b"mcp-protocol-version"
 
 
@@ -98,6 +103,7 @@ class SharedSessions:
         self._open: dict[str, OrderedDict[str, Open]] = {}
         """By client, and by what the client shows, the most recently used at the end."""
         self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._passing = RateLimiter(*PASSED_ON)
         self._cleared = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -151,7 +157,7 @@ class SharedSessions:
 
     def _add(self, client: str, shown: str, session: Open) -> None:
         self._open.setdefault(client, OrderedDict())[shown] = session
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._follow(), name="notes of other faces")
 
     async def _has_room(self, client: str, *, ends: bool) -> bool:
@@ -242,12 +248,15 @@ class SharedSessions:
             await self.app(inner_post(scope, inner), replayed(body, nothing_more), outcome)
         return outcome
 
-    async def pass_on(self, session: Open, body: bytes) -> None:
-        """Pass a message on to whichever process it is for."""
+    async def pass_on(self, client: str, session: Open, body: bytes) -> bool:
+        """Pass a message on to whichever process it is for; False where its client sends too many of them."""
         if len(body) > MAX_NOTE:
             logger.warning("a message of %d bytes about a request elsewhere is too long to be passed on", len(body))
-            return
-        await self._kept.tell(FaceNote(session.id, self._name, body.decode()), self._clock.now())
+            return True
+        if self._passing.take(client):
+            return False
+        await self._kept.tell(FaceNote(session.id, self._name, body.decode("utf-8", "replace")), self._clock.now())
+        return True
 
     async def changed(self, session: Open, told: Told) -> bool:
         """Its client changes what it subscribes to; whether it may have so many. Every process learns it."""
@@ -265,16 +274,16 @@ class SharedSessions:
 
     async def _follow(self) -> None:
         """Do what others tell of sessions that are in use here, until cancelled."""
-        seen: set[int] = set()
+        seen: dict[int, float] = {}
         with closing(self._store.agenda.watch(conversations=False)) as changes:
             while True:
                 try:
                     if in_use := self._in_use():
-                        notes = await self._kept.notes(self._clock.now() - BACK_S)
-                        fresh = [note for note in notes if note.number not in seen and note.by != self._name]
-                        seen = {note.number for note in notes}
-                        for note in fresh:
-                            await self._do(note, in_use)
+                        now = self._clock.now()
+                        seen = {number: at for number, at in seen.items() if at > now - 2 * BACK_S}
+                        notes = await self._kept.notes(now - BACK_S, by=self._name, seen=seen)
+                        seen |= dict.fromkeys([note.number for note in notes], now)
+                        await self._do_all(notes, in_use)
                 except StoreError as exc:
                     logger.warning("what other processes tell of sessions cannot be read: %s", exc)
                 await changes.wait(LOOK_S)
@@ -288,17 +297,28 @@ class SharedSessions:
             if session.under_way
         }
 
-    async def _do(self, note: FaceNote, in_use: Mapping[str, tuple[str, str, Open]]) -> None:
-        client, shown, session = in_use.get(note.session, ("", "", None))
-        if session is None:
-            return
-        if note.body:
-            await self.post(session.scope, session.inner, note.body.encode())
-        elif await self._kept.get(session.id) is None:
+    async def _do_all(self, notes: Sequence[FaceNote], in_use: Mapping[str, tuple[str, str, Open]]) -> None:
+        """Do what notes say, of each session in order; a client that does not read holds up no other."""
+        async with anyio.create_task_group() as tasks:
+            for id, bodies in by_session(notes).items():
+                if id in in_use:
+                    tasks.start_soon(self._do, bodies, *in_use[id])
+
+    async def _do(self, bodies: Sequence[str], client: str, shown: str, session: Open) -> None:
+        for body in bodies:
+            if body:
+                await self.post(session.scope, session.inner, body.encode())
+            else:
+                await self._look_at(client, shown, session)
+
+    async def _look_at(self, client: str, shown: str, session: Open) -> None:
+        """A session has ended, or subscribes to other resources."""
+        if await self._kept.get(session.id) is None:
             await self.drop(client, shown)
-        else:
-            before = session.wanted
-            await self.subscribe(session)
+            return
+        before = session.wanted
+        await self.subscribe(session)
+        with anyio.move_on_after(PASS_S):
             for uri in sorted(session.wanted - before):
                 # It may have changed since another process answered that it is subscribed to.
                 await notify(session, uri)
@@ -363,8 +383,11 @@ class Use(Struct, frozen=True):
         session.under_way += 1
         session.requests |= {request} - {None}
         try:
-            if elsewhere:
-                await self.sessions.pass_on(session, self.body)
+            if elsewhere and not await self.sessions.pass_on(self.who.name, session, self.body):
+                await refuse(
+                    send, 429, "Too many answers and cancellations at once. Send them more slowly.", code=-32603
+                )
+                return True
             inner = with_session(self.scope, session.inner)
             await self.sessions.app(inner, replayed(self.body, receive), sending)
         finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bridge_mcp.ports import FaceNote, FaceSession, FaceSessionKind
+from bridge_mcp.stores.sql.rows import dump
 from bridge_mcp.stores.sql.session import Reads, Session
 from bridge_mcp.stores.sql.writer import Writer
 
@@ -100,9 +103,9 @@ class SqlFaceSessions:
         """See `ports.FaceSessions`."""
         await self._writer.execute(lambda session: write(session, note, at), None)
 
-    async def notes(self, since: float) -> tuple[FaceNote, ...]:
+    async def notes(self, since: float, *, by: str = "", seen: Collection[int] = ()) -> tuple[FaceNote, ...]:
         """The oldest first."""
-        rows = await self._reads.rows("face_notes", since=since)
+        rows = await self._reads.rows("face_notes", since=since, by=by, seen=dump(sorted(seen)))
         return tuple(FaceNote(session, by, body=body, number=number) for number, session, by, body in rows)
 
 

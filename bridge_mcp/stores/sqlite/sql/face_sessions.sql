@@ -37,8 +37,11 @@ DELETE FROM face_subscriptions WHERE session = :session;
 -- name: insert_face_note(session, by, body, at)
 INSERT INTO face_notes (session, by, body, at) VALUES (:session, :by, :body, :at);
 
--- name: face_notes(since)
-SELECT number, session, by, body FROM face_notes WHERE at >= :since ORDER BY at, number;
+-- name: face_notes(since, by, seen)
+-- What others wrote; `seen` is a JSON list of numbers.
+SELECT number, session, by, body FROM face_notes
+WHERE at >= :since AND by <> :by AND number NOT IN (SELECT value FROM json_each(:seen))
+ORDER BY at, number;
 
 -- name: delete_old_face_notes(before)
 DELETE FROM face_notes WHERE at < :before;
