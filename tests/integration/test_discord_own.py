@@ -16,8 +16,9 @@ from bridge_mcp.channels.discord.bot.invitation import NEEDED
 from bridge_mcp.channels.discord.bot.permissions import Member, allowed, lacking
 from bridge_mcp.channels.discord.ids import snowflake_at
 from bridge_mcp.channels.discord.type import TYPE
+from bridge_mcp.core.entries import Topic
 from bridge_mcp.core.errors import ConfigError, SendFailed, SendUncertain
-from bridge_mcp.ports import Arrival, ChannelRules, Edit, Ignored, Outgoing
+from bridge_mcp.ports import Arrival, ChannelRules, Edit, Ignored, Outgoing, TopicChange
 from bridge_mcp.service import OWNER
 from bridge_mcp.testing import FakeModel, ManualClock, says
 from tests.integration.discord_chats import Box, channel_on, ready, send, settings_on
@@ -354,6 +355,22 @@ async def test_other_bots_are_not_heard(tmp_path: Path, platform: Platform) -> N
         await platform.server.bot_user("Parrot").sends(home, f"{platform.mention} hello")
         await platform.server.user("Ann").sends(home, f"{platform.mention} hi")
         assert await it.hears(1, f"family/{home.id}") == ["@loopback hi"]
+
+
+@pytest.mark.shows("discord.threads")
+async def test_a_channel_that_is_named_as_a_thread_of_another_is_not_written_to(platform: Platform) -> None:
+    server = platform.server
+    guild = server.guild()
+    channel, home, other = channel_on(server, WallClock()), server.channel(guild), server.channel(guild, "secret")
+    theirs = server.thread(other, "plans")
+    for number in (other.id, theirs.id):
+        with pytest.raises(SendFailed, match="no such channel"):
+            await send(channel, "hi", f"{home.id}/{number}")
+        (part,) = channel.parts(TopicChange(f"{home.id}/{number}", Topic("mine now"), "k"))
+        with pytest.raises(SendFailed, match="no such channel"):
+            await channel.send(part)
+    assert (other.bot_messages, theirs.bot_messages, other.place.name) == ([], [], "secret")
+    assert await send(channel, "hi", f"{home.id}/{server.thread(home, 'ours').id}")
 
 
 async def test_what_cannot_be_sent_says_why(platform: Platform) -> None:

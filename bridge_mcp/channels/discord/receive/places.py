@@ -115,6 +115,9 @@ class Places:
         """
         first, _, thread = chat.partition("/")
         if thread:
+            # A chat is let in with its threads, and any channel's id can be written in the place of a thread's.
+            if (await self.find(thread)).chat != chat:
+                raise NoPlace(chat)
             return thread
         if (direct := self._direct.get(first)) is not None:
             return direct
@@ -130,7 +133,10 @@ class Places:
             NoPlace: there is none.
         """
         if thread:
-            return await self.find(thread)
+            found = await self.find(thread)
+            if found.chat != f"{first}/{thread}":
+                raise NoPlace(thread)
+            return found
         if first not in self._direct:
             try:
                 return await self.find(first)
