@@ -74,7 +74,7 @@ class Host(Struct, frozen=True):
         """Its settings: of the user, or of a project (a folder).
 
         Raises:
-            BadInput: it has none for projects.
+            BadInput: it has none for projects, or the project's file leads out of its folder.
         """
         if project is None:
             return self.place(machine)
@@ -84,7 +84,14 @@ class Host(Struct, frozen=True):
                 fix=f"Leave out --project, or choose one of: {', '.join(n for n, h in HOSTS.items() if h.project)}.",
             )
         places = [project / each for each in self.project]
-        return next((each for each in places if each.exists()), places[0])
+        place = next((each for each in places if each.exists()), places[0])
+        # A project may be somebody else's, and links come with it.
+        if not place.resolve().is_relative_to(project.resolve()):
+            raise BadInput(
+                f"{place} leads out of the project, to {place.resolve()}.",
+                fix="Look whose link that is; remove it, or name the settings of all projects by leaving out --project.",
+            )
+        return place
 
     def passes(self, launch: Launch) -> bool:
         """Whether the entry names every secret of the launch, in a way that the host replaces by its value."""

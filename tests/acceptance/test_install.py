@@ -119,3 +119,14 @@ def test_a_command_that_was_fetched_for_one_run_is_not_written_down(home: Home) 
     assert done.returncode == 1
     assert "fetched for this one run" in done.stderr
     assert not (home.root / ".cursor").exists()
+
+
+def test_a_link_of_a_project_leads_nowhere_else(home: Home) -> None:
+    """Whoever made the project does not choose which file outside of it is changed."""
+    outside = home.root / "outside.json"
+    outside.write_text("{}")
+    (home.work / ".mcp.json").symlink_to(outside)
+    told = home.done("install", "claude-code", "--project")
+    assert told.returncode != 0
+    assert "leads out of the project" in told.stderr
+    assert outside.read_text() == "{}"
