@@ -89,7 +89,7 @@ class Host(Struct, frozen=True):
         if not place.resolve().is_relative_to(project.resolve()):
             raise BadInput(
                 f"{place} leads out of the project, to {place.resolve()}.",
-                fix="Look whose link that is; remove it, or name the settings of all projects by leaving out --project.",
+                fix="Look whose link that is, and remove it; or leave out --project, for the settings of all projects.",
             )
         return place
 
