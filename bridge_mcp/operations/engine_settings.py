@@ -105,7 +105,8 @@ def posted_channels(body: JSON) -> Iterator[PostedChannel]:
     """The channels of an engine, with what they can do."""
     for each in body if isinstance(body, list) else []:
         can: Any = read(Capabilities, each.get("can")) if isinstance(each, dict) else Capabilities()
-        yield replace(read(PostedChannel, each), can=replace(can, markdown=tuple(can.markdown)))
+        can = replace(can, markdown=tuple(can.markdown), topics=tuple(can.topics))
+        yield replace(read(PostedChannel, each), can=can)
 
 
 def difference(own: Settings, engine: Settings) -> str:

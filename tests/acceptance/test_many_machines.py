@@ -84,6 +84,14 @@ async def called(client: Client, tool: str, /, **arguments: Any) -> dict[str, An
     return result.structured_content or {}
 
 
+async def until_it_runs(client: Client) -> dict[str, Any]:
+    """The status once a face has seen that a worker drives: each looks at them once a second."""
+    with anyio.fail_after(WAIT_S):
+        while (status := await called(client, "get_status"))["engine"] != "running":  # noqa: ASYNC110
+            await anyio.sleep(0.1)  # other processes' news are no event here
+    return status
+
+
 @pytest.mark.shows("http.replicas", "store.many-machines")
 async def test_a_client_of_either_era_is_served_by_faces_while_workers_come_and_go(bridge: Bridge) -> None:
     said = bridge.run("serve", code=1)
@@ -100,7 +108,7 @@ async def test_a_client_of_either_era_is_served_by_faces_while_workers_come_and_
                     for _ in range(2)
                 ]
                 assert sent[0]["message"] == sent[1]["message"]
-                status = await called(client, "get_status")
+                status = await until_it_runs(client)
                 assert (status["role"], status["engine"]) == ("face", "running")
                 page = await called(client, "wait_for_events", after=0, timeout_s=5)
                 assert page["events"]
@@ -111,6 +119,6 @@ async def test_a_client_of_either_era_is_served_by_faces_while_workers_come_and_
     told = bridge.home.done("status", **bridge.env)
     assert TOKEN not in told.stdout
     assert bridge.env["STORE_URL"].split(":")[2].split("@")[0] not in told.stdout + told.stderr
-    assert "backup" in bridge.run("backup", "x.zip", code=1).lower()
+    assert "x.zip" in bridge.run("backup", "x.zip")
     assert json.loads(bridge.run("status", "--json"))["queue"]["waiting"] == 0
     bridge.run("log", "desk/main", "--verify")

@@ -66,10 +66,9 @@ class Cut:
                 when, self.when = self.when, ""
                 self.cuts += 1
                 mute.set()
-                if when == "after":
-                    send(server, data)  # the server's answer is dropped, and the connection with it
-                    return
-                break
+                if when == "before":
+                    break
+                # After: the rest of the request goes on, its answer is dropped, and the connection with it.
             send(server, data)
         ended(server, client)
 

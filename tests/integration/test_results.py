@@ -35,7 +35,10 @@ async def test_a_result_is_read_on_from_the_log_and_only_in_its_own_conversation
     await store.log.record(HERE, Finished("4.0", "ok", "abcdefghijklmnopqrstuvwxyz"))
     assert await read(store, "4.0", 10) == ("klmnopqrst\n[characters 10 to 20 of 26; go on with offset 20]", False)
     assert await read(store, "4.0", 20) == ("uvwxyz\n[characters 20 to 26 of 26; that is its end]", False)
-    assert await read(store, "4.0", 26) == ("The result 4.0 has 26 characters; 26 is behind its end.", True)
+    assert await read(store, "4.0", 26) == (
+        "The result 4.0 has 26 characters; 26 is behind its end. Give an offset below 26.",
+        True,
+    )
     for handle, conversation in (("4.1", HERE), ("4.0", "local/other"), ("' OR 1", HERE)):
         text, refused = await read(store, handle, 0, conversation=conversation)
         assert refused

@@ -222,7 +222,7 @@ async def check_outside(client: Client, there: str, approval: str) -> None:
         ("set_responder", {"conversation": there, "responder": "off"}),
         ("claim_conversation", {"conversation": there, "for_s": 60}),
         ("create_topic", {"conversation": there, "name": "x"}),
-        ("edit_topic", {"conversation": f"{there}/1", "name": "x"}),
+        ("edit_topic", {"conversation": there if there.count("/") == 2 else f"{there}/1", "name": "x"}),
         ("approve_call", {"approval_id": approval}),
         ("reject_call", {"approval_id": approval}),
         ("run_command", {"conversation": there, "command": "/clear"}),
