@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.lowlevel import checkpoint
 from mcp.client.client import Client
 
 from bridge_mcp.assembly import open_bridge
@@ -55,6 +56,11 @@ class InnerBridge:
         who = Principal("stdio", "client", frozenset(SCOPES), via="mcp")
         async with open_bridge(config) as assembly, Client(build_server(assembly.bridge, the_one(who))) as client:
             yield client
+
+    def breathe(self) -> None:
+        """Return once its event loop has run what was due."""
+        assert self._portal is not None, "it is not started"
+        self._portal.call(checkpoint)
 
     def stop(self) -> None:
         """Close it."""

@@ -64,6 +64,9 @@ class PipedBridge:
         self._request("initialize", hello)
         self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
+    def breathe(self) -> None:
+        """Nothing: it is a process of its own, which no thread of this one holds up."""
+
     def stop(self) -> None:
         """Close its input and wait until it ends."""
         process, self._process = self._process, None

@@ -50,6 +50,8 @@ OF_A_MESSAGE = frozenset(
 )
 """What is told of a message that a tool answers."""
 PATIENCE_S = 10.0
+QUIET_S = 40.0
+"""The most that a step waits until nothing happens any more."""
 SERVERS_S = 20.0
 SERVER = re.compile(r"^\[tool_servers\.([\w-]+)\]", re.MULTILINE)
 BESIDE = Path(__file__).with_name("telegram")
@@ -137,7 +139,7 @@ class Player:
             "mcp": self._mcp,
             "outbox": self._outbox,
             # time
-            "quiet": self._tell.wait_until_quiet,
+            "quiet": lambda silence_s: self._tell.wait_until_quiet(silence_s, QUIET_S, self._idle),
             "sleep": time.sleep,
             "wait_models": lambda count: wait(lambda: len(self.model.requests) >= count),
             "wait_approvals": lambda count: wait(lambda: self.bridge.call("list_approvals").get("count", 0) >= count),
@@ -194,6 +196,11 @@ class Player:
                     self._tell(told(request))
             seen = len(requests)
             time.sleep(0.02)
+
+    def _idle(self) -> bool:
+        """Have the bridge run for a moment; whether it took all updates."""
+        self.bridge.breathe()
+        return not self._server.pending
 
     # -- steps -------------------------------------------------------------------------------------------------
 

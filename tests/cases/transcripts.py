@@ -6,9 +6,11 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 
 __all__ = ["Transcript", "short"]
 
+LOOK_S = 0.05
 BASE64 = re.compile(r"data:([\w/+-]+);base64,[A-Za-z0-9+/=]{40,}")
 
 
@@ -33,15 +35,24 @@ class Transcript:
             self._last = time.monotonic()
             self._lines.append(f"{self._last - self._started:6.2f} {text}")
 
-    def wait_until_quiet(self, silence_s: float, most_s: float = 15.0) -> None:
-        """Wait until nothing was added for so long."""
-        began = time.monotonic()
-        while time.monotonic() - began < most_s:
+    def wait_until_quiet(self, silence_s: float, most_s: float, breathe: Callable[[], bool]) -> None:
+        """Wait until nothing was added for so long, while what could add something came to run.
+
+        Wall time alone tells nothing on a busy machine, where everybody may have stood still meanwhile: a look counts
+        for LOOK_S at most, and for nothing while there is work.
+
+        Args:
+            silence_s: how long.
+            most_s: the most that is waited.
+            breathe: returns once whoever adds lines came to run; False where work waits for it.
+        """
+        end, silent = time.monotonic() + most_s, 0.0
+        while silent < silence_s and time.monotonic() < end:
+            looked = time.monotonic()
+            time.sleep(LOOK_S)
+            idle = breathe()
             with self._lock:
-                silent = time.monotonic() - max(self._last, began)
-            if silent >= silence_s:
-                return
-            time.sleep(0.05)
+                silent = silent + LOOK_S if idle and self._last < looked else 0.0
 
     def text(self) -> str:
         """All lines."""
