@@ -32,7 +32,7 @@ from bridge_mcp.engine.engine import Engine, Shared
 from bridge_mcp.engine.publishing import Elsewhere
 from bridge_mcp.models.registry import Models
 from bridge_mcp.operations.engine_settings import Roster, put_posted
-from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, WorkerInfo
+from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, ServerStatus, WorkerInfo
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.postgres.errors import ConnectionLost
 from bridge_mcp.stores.postgres.files import PostgresFiles
@@ -55,6 +55,14 @@ TELL_S = 2.0
 
 WARM_S = 10.0
 """How long a worker waits for its tool servers before it begins; a call waits for its server once more."""
+
+FOLLOW_S = 0.5
+"""How often a worker looks at what others tell of the tool servers that they run for all."""
+
+
+def server_lease(name: str) -> str:
+    """The lease of a tool server that one worker runs for all."""
+    return f"server:{name}"
 
 
 @asynccontextmanager
@@ -168,8 +176,9 @@ class Worker:
         self._session = DirectSession(url, clock)
         self.registry = Registry(self._session, self._say)
         self._leases = PostgresLeases(self._session, f"{self._host}:{os.getpid()}", self.registry.may_drive)
-        self._jobs = JobDispatcher(url, self._session, assembly.store.agenda, self.registry.may_drive)
+        self._jobs = JobDispatcher(url, self._session, assembly.store.agenda, self.registry.may_drive, self._shared)
         self._engine: Engine | None = None
+        self._toolbox: NestedToolbox | None = None
 
     @property
     def fences(self) -> Mapping[str, int]:
@@ -185,7 +194,7 @@ class Worker:
             StoreLost: there is no store any more.
         """
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
-        toolbox = self._make_toolbox(toolbox_type)
+        toolbox = self._toolbox = self._make_toolbox(toolbox_type)
         voices = make_voices(self._assembly.config, self._models)
         engine = self._engine = self._make_engine(engine_type, toolbox, voices)
         left: tuple[str, ...] = ()
@@ -199,6 +208,9 @@ class Worker:
             try:
                 async with anyio.create_task_group() as working:
                     working.start_soon(engine.run)
+                    working.start_soon(self._follow, toolbox)
+                    for name in toolbox.shared:
+                        working.start_soon(self._leases.hold, server_lease(name), partial(toolbox.live, name))
                     await stop.wait()
                     left = await self._jobs.finish(self._options.grace_s)
                     working.cancel_scope.cancel()
@@ -233,6 +245,7 @@ class Worker:
                 self._options.concurrency,
                 serves=self._options.channels,
                 elsewhere=self._elsewhere,
+                away=lambda server: server in toolbox.shared and not self._runs_here(server),
             ),
         )
 
@@ -249,12 +262,31 @@ class Worker:
             pins=self._assembly.store.tool_pins,
             files=self._assembly.files,
             tokens=config.tokens_path,
+            holds=self._runs_here,
         )
+
+    def _runs_here(self, server: str) -> bool:
+        """Whether this worker is the one that runs a tool server for all."""
+        return server_lease(server) in self._leases.fences
+
+    def _shared(self) -> dict[str, bool]:
+        """The tool servers that one worker runs for all, and whether it is this one."""
+        return {} if self._toolbox is None else {name: self._runs_here(name) for name in self._toolbox.shared}
+
+    async def _follow(self, toolbox: NestedToolbox) -> None:
+        """Go by what other workers tell of the tool servers that they run for all."""
+        while toolbox.shared:
+            told: dict[str, ServerStatus] = {}
+            for each in self.registry.workers:
+                told |= each.servers
+            await toolbox.follow(told)
+            await anyio.sleep(FOLLOW_S)
 
     async def _warm(self, toolbox: NestedToolbox) -> None:
         """Load what the first turn would wait for."""
         await self._models.warm()
-        await toolbox.ready(frozenset(server.name for server in self._assembly.config.tool_servers), WARM_S)
+        own = {server.name for server in self._assembly.config.tool_servers} - {*toolbox.shared}
+        await toolbox.ready(frozenset(own), WARM_S)
 
     async def _tell(self, on_ready: Callable[[], object]) -> None:
         """Say when this worker drives."""
@@ -274,6 +306,7 @@ class Worker:
             under_way=len(self._jobs.under_way),
             holds=tuple(sorted(self._leases.fences)),
             channels={} if engine is None else engine.served,
+            servers={} if self._toolbox is None else self._toolbox.told,
             troubles={} if engine is None else engine.troubles,
         )
 

@@ -249,6 +249,9 @@ class ToolServer(Section):
     """Patterns of the resources that the assistant may read; none without it."""
     allowed_prompts: list[Text] = []
     """Patterns of the prompts that the assistant may fetch; none without it."""
+    run: Literal["each", "one"] = "each"
+    """On Postgres: `one` for a server that keeps state, which one worker at a time runs and calls; `each`: every one
+    has its own."""
     pinned: bool = True
     """Whether a tool that changed since it was first seen asks, whatever else holds."""
     instructions: bool = False

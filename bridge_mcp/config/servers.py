@@ -44,6 +44,7 @@ def tool_server(
         cwd=str((folder / Path(section.cwd or ".").expanduser()).absolute()) if section.command else "",
         url=section.url or "",
         headers=headers(key, section, secrets),
+        run=section.run,
         lacking=secrets.lack(key),
         transport=section.transport,
         oauth=section.auth == "oauth",

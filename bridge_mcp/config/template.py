@@ -62,6 +62,7 @@ TAIL = """\
 # allowed_prompts = ["*"]                  # none without this line; time__get_prompt
 # instructions = true                      # let it say in the system prompt how its tools are used
 # pinned = true                            # a tool that changed since it was first seen asks, whatever else holds
+# run = "one"                              # on Postgres: it keeps state, so one worker at a time runs it, for all
 
 # [tool_servers.files]
 # url = "http://127.0.0.1:9000/mcp"

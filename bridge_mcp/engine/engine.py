@@ -81,6 +81,8 @@ class Shared(Struct, frozen=True):
     """The channels that it may run."""
     elsewhere: Callable[[], Elsewhere]
     """What the others tell of themselves."""
+    away: Callable[[str], bool] = lambda server: False
+    """Whether another process runs this tool server, for all."""
 
 
 def channel_lease(name: str) -> str:
@@ -135,8 +137,8 @@ class Engine:
         self._transcriptions, self._traced = self._make_transcriptions(transcriber), traced
         self._presence = ChatActivity(channels, store.channel_state, drafts)
         self._progress = ProgressPublisher(store.feed, clock)
-        deps = self._make_deps(traits)
         self._shared = shared
+        deps = self._make_deps(traits)
         self._drives = self._make_drives(deps)
         self.fast_path = FastPath(deps, self._drives)
         """The fast path for clients' calls, while this runs."""
@@ -194,6 +196,7 @@ class Engine:
             shows=self._presence.shows,
             supervisor=self._supervisor,
             traced=self._traced,
+            away=self._shared.away if self._shared is not None else lambda server: False,
         )
 
     def changed(self) -> None:

@@ -18,6 +18,8 @@ class Driven(Struct, frozen=True):
     """When there is something to do by itself (epoch seconds, 0: at once); None: not before something comes in."""
     pause_s: float = 0.0
     """It failed: it is not to be driven again before so many seconds are over."""
+    server: str = ""
+    """The tool server that its next call is of, which another process runs: that process is to drive it on."""
 
 
 class Drives(Protocol):

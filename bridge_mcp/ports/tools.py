@@ -45,6 +45,8 @@ class ServerStatus(Struct, frozen=True):
     """It may speak in system prompts, and says something else now than what stands there."""
     withheld: tuple[str, ...] = ()
     """The tools that it has and its owner lets nobody use, by their names in the bridge."""
+    listed: str = ""
+    """Of one that one worker runs for all: a digest of its tools, by which the others see that they have changed."""
 
 
 def instructions_of(server: str) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bridge_mcp.core.results import Queue, Trouble
 from bridge_mcp.ports.channels import ChannelHealth
+from bridge_mcp.ports.tools import ServerStatus
 
 __all__ = ["WorkerInfo", "Workers"]
 
@@ -37,6 +38,8 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     """Its leases: `bridge`, `channel:NAME`, `server:NAME`."""
     channels: Mapping[str, ChannelHealth] = {}
     """How the channels are that it holds."""
+    servers: Mapping[str, ServerStatus] = {}
+    """How the tool servers are that it runs for all workers, by name; without their texts."""
     troubles: Mapping[str, Trouble] = {}
     """What fails in it, and is tried again."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from bridge_mcp.core.tools import tool_name
@@ -52,6 +54,7 @@ class Offer:
         Raises:
             StoreError: its pins cannot be read.
         """
+        self.pinning.forget()  # another process may have trusted something since
         known = await self._memory.load()
         if known is not None:
             await self._have(*known)
@@ -66,7 +69,13 @@ class Offer:
             in_prompts=self._in_prompts,
             instructions_changed=self._instructions_changed,
             withheld=self._withheld,
+            listed=self._digest() if self._server.run == "one" else "",
         )
+
+    def _digest(self) -> str:
+        tools = [(tool, self.pinning.change_of(name)) for name, tool in self.tools.items()]
+        known = (tools, self.generated, self._withheld, self._instructions, self._in_prompts)
+        return hashlib.sha256(msgspec.json.encode(known)).hexdigest()
 
     async def _have(self, offered: Offered, instructions: str) -> None:
         """Keep the allowed tools of a list, and compare them with the pins."""

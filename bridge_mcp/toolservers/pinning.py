@@ -104,6 +104,10 @@ class Pinning:
             new = {tool.name: pinned(tool, in_words=n < words) for n, tool in enumerate(fresh[:room])}
             await self._keep(self._pins, {**known, **new})
 
+    def forget(self) -> None:
+        """Read the pins anew for the next list."""
+        self._known = None
+
     async def accept(self, name: str, tool: Defined) -> None:
         """Trust this definition of a tool.
 

@@ -81,6 +81,8 @@ class ToolServer(HidesFields, frozen=True):
     """Whether the server's `instructions` may be part of system prompts."""
     tools: tuple[ToolRule, ...] = ()
     """The first rule whose pattern matches wins, so the most specific one comes first."""
+    run: Literal["each", "one"] = "each"
+    """Whether each worker on a shared store runs it, or one at a time, since it keeps state."""
     lacking: str = ""
     """A missing setting, with the fix; not empty: the server is never started nor connected."""
 

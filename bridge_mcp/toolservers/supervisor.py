@@ -84,8 +84,11 @@ class Supervisor:
         pins: Pins | None = None,
         files: Files | None = None,
         tokens: Path | None = None,
+        away: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`away` tells whether another process runs it now, and not this one."""
         self.server = server
+        self.away = away
         self.offer = Offer(server, pins)
         """Its tools. They stay while the server is away: a call of one connects it again."""
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
@@ -338,6 +341,8 @@ class Supervisor:
         Raises:
             ToolFailed: there is none now, or not in time.
         """
+        if self.away():
+            raise ToolFailed(self._says("is run by another worker now"), fix="Ask for the call again.")
         life, link = self._life, self._life.link
         if link is not None:
             return life, link
@@ -348,7 +353,7 @@ class Supervisor:
         self._nudge.set()
         try:
             with anyio.CancelScope(deadline=ends_at):
-                while self._life.link is None and not self._stopping and self._failures == failures:
+                while not (self._life.link or self._stopping or self.away()) and self._failures == failures:
                     await self._news.wait()
         finally:
             self._waiting -= 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,6 +46,8 @@ class NestedToolbox:
         pins: stores trusted definitions of tools; without it, no change of them is noticed.
         files: stores the bytes of results; without it, they are left out and named.
         tokens: the folder of OAuth tokens.
+        holds: whether this process is the one that runs a server, of those with `run = "one"`; without it, this process
+            alone has servers. With it, these run while `live` does, and `follow` tells how they are elsewhere.
     """
 
     def __init__(
@@ -57,7 +60,11 @@ class NestedToolbox:
         pins: Pins | None = None,
         files: Files | None = None,
         tokens: Path | None = None,
+        holds: Callable[[str], bool] | None = None,
     ) -> None:
+        self._holds = holds
+        self._followed: dict[str, ServerStatus] = {}
+        """How servers are that other processes run, as it was told last."""
         self._warden = Warden()
         self._schemas = Schemas(self._look_again)
         self._on_change = on_change
@@ -65,7 +72,8 @@ class NestedToolbox:
         for server in servers:
             if server.name in self._supervisors:
                 raise ConfigError(f"Two tool servers are called '{server.name}'.", fix="Give each its own name.")
-            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files, tokens)
+            away = partial(self.is_away, server)
+            supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files, tokens, away)
             self._supervisors[server.name] = supervisor
         self._tools: tuple[ToolSpec, ...] = ()
         self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
@@ -83,15 +91,57 @@ class NestedToolbox:
                 await supervisor.recall()
             except StoreError as exc:
                 logger.warning("tool server '%s': %s", supervisor.server.name, exc)
+            if supervisor.away() and supervisor.offer.tools:
+                supervisor.settled.set()  # no turn waits for what another process does
         self._look_again()
 
     def start(self, tasks: TaskGroup) -> None:
         """Start to connect, in this task group. Returns at once."""
-        for supervisor in self._supervisors.values():
+        for name, supervisor in self._supervisors.items():
+            if name in self.shared:
+                continue
             ended = anyio.Event()
             self._running.append(ended)
             tasks.start_soon(self._run, supervisor, ended)
         tasks.start_soon(self._look_at_schemas)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The servers that one of several processes runs for all."""
+        found = self._supervisors.items()
+        return tuple(name for name, each in found if self._holds is not None and each.server.run == "one")
+
+    def is_away(self, server: ToolServer) -> bool:
+        """Whether another process is to run this server, and not this one."""
+        return self._holds is not None and server.run == "one" and not self._holds(server.name)
+
+    async def live(self, name: str) -> None:
+        """Run one of `shared`, until cancelled."""
+        self._followed.pop(name, None)
+        await self._supervisors[name].run()
+
+    async def follow(self, told: Mapping[str, ServerStatus]) -> None:
+        """Go by what the processes tell that run servers of `shared`: how these are, and that their tools changed."""
+        for name in self.shared:
+            supervisor, status = self._supervisors[name], told.get(name)
+            if status is None or status == self._followed.get(name) or not supervisor.away():
+                continue
+            try:
+                await supervisor.recall()
+            except StoreError as exc:
+                logger.warning("tool server '%s': %s", name, exc)
+                continue
+            self._followed[name], supervisor.status = status, supervisor.offer.with_tools(status)
+            if status.state != "connecting":
+                supervisor.settled.set()
+            self._look_again()
+
+    @property
+    def told(self) -> dict[str, ServerStatus]:
+        """What others are to be told of those of `shared` that run here: what `follow` takes."""
+        here = [each for name in self.shared if not (each := self._supervisors[name]).away()]
+        # What servers say of themselves is read from the store.
+        return {each.server.name: replace(each.status, instructions="", in_prompts="", withheld=()) for each in here}
 
     async def _look_at_schemas(self) -> None:
         """Examine the schemas of a new list before its tools are called."""
@@ -187,6 +237,7 @@ class NestedToolbox:
         supervisor = self._supervisors.get(spec.server)
         if supervisor is not None:
             await supervisor.offer.pinning.accept(spec.tool, spec)
+            supervisor.status = supervisor.offer.with_tools(supervisor.status)
             self._look_again()
 
     async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
@@ -32,15 +31,13 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Agenda, Drives
 from bridge_mcp.workers.session import DirectSession, line
 from bridge_mcp.workers.statements import statements
+from bridge_mcp.workers.work import ADVANCE, Notice, Work, queue_of
 
-__all__ = ["ADVANCE", "JobDispatcher"]
+__all__ = ["JobDispatcher"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-ADVANCE = "advance"
-"""The queue that every worker works on."""
 
 POLL_S = 1.0
 """How often jobs are looked for where no notice came: notices are hints."""
@@ -82,32 +79,9 @@ FORGET_S = 3600.0
 """Rows of workers that are gone for so long are removed."""
 
 
-class Notice:
-    """Any number of waiters for something that happens again and again. Get the event before looking."""
-
-    def __init__(self) -> None:
-        self.next = anyio.Event()
-
-    def give(self) -> None:
-        """It happened."""
-        given, self.next = self.next, anyio.Event()
-        given.set()
-
-
 async def each_statement_commits(connection: psycopg.AsyncConnection) -> None:
     """For connections of the pool: a job takes one round trip, and not three."""
     await connection.set_autocommit(True)
-
-
-@dataclass(eq=False)
-class Work:
-    """A job under way here."""
-
-    job: Job
-    conversation: str
-    scope: anyio.CancelScope
-    pausing: bool = False
-    """It failed, and waits: it needs no room."""
 
 
 class JobDispatcher:
@@ -115,8 +89,20 @@ class JobDispatcher:
 
     alone = False
 
-    def __init__(self, url: str, session: DirectSession, agenda: Agenda, may_drive: Callable[[], bool]) -> None:
-        """`url` reaches Postgres directly, for LISTEN. `may_drive` says whether this worker begins anything now."""
+    def __init__(
+        self,
+        url: str,
+        session: DirectSession,
+        agenda: Agenda,
+        may_drive: Callable[[], bool],
+        shared: Callable[[], Mapping[str, bool]] = dict,
+    ) -> None:
+        """`url` reaches Postgres directly, for LISTEN. `may_drive` says whether this worker begins anything now.
+
+        `shared` names the tool servers that one worker runs for all, and says of each whether this one does: then it
+        takes the jobs that wait for it, too.
+        """
+        self._shared = shared
         self._agenda = agenda
         self._may_drive = may_drive
         self._url = url
@@ -245,7 +231,8 @@ class JobDispatcher:
             self._unsure = False
         try:
             with anyio.CancelScope(shield=True), anyio.move_on_after(ANSWER_S):
-                return await manager.fetch_job(queues=[ADVANCE], worker_id=self._worker)
+                queues = [ADVANCE, *(queue_of(name) for name, here in self._shared().items() if here)]
+                return await manager.fetch_job(queues=queues, worker_id=self._worker)
             raise ConnectorException(f"no answer within {ANSWER_S:g} s")
         except ConnectorException as exc:
             if isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
@@ -271,6 +258,9 @@ class JobDispatcher:
             values: dict[str, Any] = {"stale_s": STALE_S, "thorough": sweeps % THOROUGH == 0, "limit": SWEPT}
             try:
                 found = await self._ask("sweep", **values)
+                if values["thorough"] and self._may_drive():
+                    known = [ADVANCE, *map(queue_of, self._shared())]
+                    await self._ask("take_from_unknown_queues", known=known, queue=ADVANCE)
                 if sweeps % 3600 == 0:
                     await self._app.job_manager.prune_stalled_workers(FORGET_S)
             except ConnectorException as exc:
@@ -351,6 +341,9 @@ class JobDispatcher:
                     await noticed.wait()
                 work.pausing = False
                 continue
+            if driven.server:
+                work.queue = queue_of(driven.server)
+                return False
             found = await self._until_done(
                 f"Ending the job of {work.conversation}",
                 lambda: self._ask("finish", **ended),
@@ -365,7 +358,7 @@ class JobDispatcher:
             self._sweep_now.set()
 
     async def _hand_back(self, work: Work) -> None:
-        values = {"job": work.job.id, "queue": ADVANCE}
+        values = {"job": work.job.id, "queue": work.queue}
         await self._until_done(
             f"Handing back {work.conversation}",
             lambda: self._ask("hand_back", **values),

@@ -244,6 +244,52 @@ async def test_a_job_of_a_worker_that_is_gone_is_taken_over_though_it_held_the_l
         await until(lambda: count_of_jobs(database) == 0)
 
 
+@asynccontextmanager
+async def at_work(
+    house: House, database: Database, drives: FakeDrives, shared: dict[str, bool]
+) -> AsyncGenerator[None]:
+    """A worker that knows of these tool servers, each with whether it runs it for all."""
+    session = DirectSession(database.url, DatabaseClock())
+    dispatcher = jobs.JobDispatcher(database.url, session, house.store.agenda, lambda: True, lambda: shared)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.run)
+        tasks.start_soon(dispatcher.run, drives)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_needs_a_tool_server_of_another_worker_is_driven_there(house: House, database: Database) -> None:
+    """Also where no worker runs it as yet."""
+
+    async def act(conversation: str) -> Driven | None:
+        return Driven(0.0, server="notes")
+
+    other, holder, runs = FakeDrives(house.store, act=act), FakeDrives(house.store), {"notes": False}
+    await say(house.store, "local/a", "hi")
+    async with at_work(house, database, other, {"notes": False}):
+        await other.until(lambda: other.seen["local/a"] == 1)
+        async with at_work(house, database, holder, runs):
+            await say(house.store, "local/b", "hi")
+            await until(lambda: other.seen["local/b"] + holder.seen["local/b"] == 1)
+            assert other.seen["local/a"] == 1
+            assert holder.seen["local/a"] == 0
+            runs["notes"] = True
+            await holder.until(lambda: holder.seen["local/a"] == holder.seen["local/b"] == 1)
+            await until(lambda: count_of_jobs(database) == 0)
+
+
+async def test_what_waits_for_a_tool_server_that_is_none_any_more_is_driven_by_anybody(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "THOROUGH", 1)
+    await say(house.store, "local/a", "hi")
+    with database.connect() as connection:
+        connection.execute("UPDATE procrastinate_jobs SET queue_name = 'server:notes'")
+    drives = FakeDrives(house.store)
+    async with at_work(house, database, drives, {"files": False}):
+        await drives.until(lambda: drives.seen["local/a"] == 1)
+
+
 @pytest.mark.shows("workers.no-residue")
 async def test_finished_jobs_leave_nothing_behind(house: House, database: Database) -> None:
     drives = FakeDrives(house.store)

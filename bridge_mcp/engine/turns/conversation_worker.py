@@ -86,6 +86,8 @@ class ConversationWorker:
         self.signal = Signal()
         self.until: float | None = None
         """When there will be something to do even if nothing comes in, by the last decision."""
+        self.server = ""
+        """The tool server that the next call is of, where another process runs it."""
         self._deps = deps
         self._log = ConversationLog(conversation, deps)
         self._interrupts = deps.policies.channel(conversation).while_busy == "interrupt"
@@ -127,6 +129,11 @@ class ConversationWorker:
         look = Look(log, state, policy, running=running, asking=asking, reviews=reviewing)
         now = self._deps.clock.now()
         step = decide_from(state, policy, now, running, asking, reviewing)
+        self.server = ""
+        if isinstance(step, Run):
+            step, self.server = self._here(step, policy)
+            if not step.calls:
+                return await self._until_effect(effects, LOOK_AGAIN_S)  # else it stays due, for whoever runs the server
         if isinstance(step, Idle | Wait | HandOver):
             return await self._rest(look, step, effects)
         try:
@@ -162,12 +169,23 @@ class ConversationWorker:
     async def _rest(self, look: Look, step: Idle | Wait | HandOver, effects: Effects) -> bool:
         """Stop, or wait for running effects."""
         self.until = until = None if isinstance(step, Idle) else step.until
-        if effects.calls or effects.reviews or effects.asking is not None:
-            # Not longer, even if nothing is due: clocks jump, and machines sleep.
-            left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
-            await self.signal.wait(left)
-            return True
-        return not await self._log.rest(look.state.head, until)
+        # Not longer, even if nothing is due: clocks jump, and machines sleep.
+        left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
+        return await self._until_effect(effects, left) or not await self._log.rest(look.state.head, until)
+
+    async def _until_effect(self, effects: Effects, left: float | None) -> bool:
+        """Wait for running effects, at most so long; False where none runs."""
+        if not (effects.calls or effects.reviews or effects.asking is not None):
+            return False
+        await self.signal.wait(left)
+        return True
+
+    def _here(self, step: Run, policy: Policy) -> tuple[Run, str]:
+        """A step with the calls that can run in this process; without any, the server of the first, which is away."""
+        of = {call.id: spec.server for call, _, _ in step.calls if (spec := policy.tools.get(call.tool)) is not None}
+        away = {call: server for call, server in of.items() if self._deps.away(server)}
+        here = tuple(each for each in step.calls if each[0].id not in away)
+        return Run(here), "" if here else next(iter(away.values()))
 
     async def _perform(self, step: Step, look: Look, effects: Effects) -> None:
         match step:

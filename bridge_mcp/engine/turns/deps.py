@@ -42,6 +42,8 @@ class Deps(Struct, frozen=True):
     """Gives the bytes of a file that came with a message of a conversation; raises a `BridgeError` where it cannot."""
     shows: Callable[[str], bool] = lambda conversation: True
     """Whether `show_text` has anybody to show this conversation's texts to: some providers stream at a price."""
+    away: Callable[[str], bool] = lambda server: False
+    """Whether another process runs this tool server: a conversation whose next call is of it is driven there."""
     supervisor: TaskSupervisor = field(default_factory=lambda: TaskSupervisor(Troubles()))
     """Sees to it that outcomes are written, however often that takes."""
     transcripts: TranscriptCache = field(default_factory=TranscriptCache)

@@ -130,7 +130,7 @@ class ConversationDrives:
             del self._workers[conversation]
             if self._presence is not None:
                 self._presence.end(conversation)
-        return Driven(0.0 if worker.signal.given else worker.until, pause_s)
+        return Driven(0.0 if worker.signal.given else worker.until, pause_s, worker.server)
 
     def _works(self, conversation: str) -> None:
         """It was driven to where there is nothing to do."""

@@ -16,3 +16,11 @@ SELECT count(*) FILTER (WHERE bridge_defer_advance(name, %(queue)s)) AS deferred
 
 -- name: heartbeat(worker)
 SELECT procrastinate_update_heartbeat_v1(%(worker)s);
+
+-- name: take_from_unknown_queues(known, queue)
+-- Jobs that wait for a tool server which the configuration no longer has, or which each worker runs by now.
+WITH taken AS (
+    UPDATE procrastinate_jobs SET queue_name = %(queue)s
+    WHERE status = 'todo' AND queue_name <> ALL(%(known)s::text[]) RETURNING id
+)
+SELECT count(*) AS taken FROM taken;
