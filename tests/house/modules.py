@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import bridge_mcp
@@ -16,6 +17,7 @@ MAP = HOME / "README.md"
 BEGIN, END = "<!-- modules: begin -->", "<!-- modules: end -->"
 
 
+@lru_cache(1)
 def listing() -> str:
     """Folder by folder, each module with the first sentence of its docstring."""
     lines: list[str] = []

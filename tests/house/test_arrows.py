@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import bridge_mcp
@@ -133,8 +134,10 @@ def room_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
+@lru_cache(None)
+def imports(path: Path) -> frozenset[tuple[str, str]]:
     """Every import of a module, also those inside functions: the top name, and of our own package the room."""
+    found: set[tuple[str, str]] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -142,7 +145,8 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
             names = [f"{node.module}.{alias.name}" for alias in node.names] if whole else [node.module]
         for name in names:
             parts = name.split(".")
-            yield parts[0], parts[1] if len(parts) > 1 else ""
+            found.add((parts[0], parts[1] if len(parts) > 1 else ""))
+    return frozenset(found)
 
 
 def modules() -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,14 @@ def shown(source: str) -> Iterator[tuple[str, str]]:
                     yield from ((node.name, ast.literal_eval(each)) for each in mark.args)
 
 
+@lru_cache(1)
 def everything_shown() -> list[tuple[str, str]]:
-    files = sorted(path for path in TESTS.rglob("test_*.py") if "cases" not in path.parts)
+    sources = {path: path.read_text("utf-8") for path in TESTS.rglob("test_*.py") if "cases" not in path.parts}
     return [
         (f"{path.relative_to(TESTS)}::{test}", promise)
-        for path in files
-        for test, promise in shown(path.read_text("utf-8"))
+        for path, source in sorted(sources.items())
+        if "mark.shows" in source
+        for test, promise in shown(source)
     ]
 
 
