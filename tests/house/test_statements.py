@@ -1,13 +1,13 @@
-"""The statements of the two databases: the same names with the same parameters, but for what is named here."""
+"""The statements of the two databases: one text for both, or one of each under the same name, but for these."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import bridge_mcp
+from bridge_mcp.stores.sql.session import SHARED
 
-HOME = Path(bridge_mcp.__file__).parent / "stores"
+HOME = SHARED.parent.parent
 
 NAMED = re.compile(r"^-- name: (\w+)\(([^)]*)\)$(.*?)(?=^-- name|\Z)", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -45,27 +45,36 @@ OTHER_PARAMETERS = {
 }
 
 
-def statements(adapter: str) -> dict[str, tuple[frozenset[str], str]]:
-    """The parameters and the text of each statement."""
+def statements(folder: Path) -> dict[str, tuple[frozenset[str], str]]:
+    """The parameters and the text of each statement in the files of a folder."""
     found: dict[str, tuple[frozenset[str], str]] = {}
-    for file in sorted((HOME / adapter / "sql").glob("*.sql")):
+    for file in sorted(folder.glob("*.sql")):
         for name, parameters, text in NAMED.findall(file.read_text(encoding="utf-8")):
             assert name not in found, f"{name} is there twice"
             found[name] = (frozenset(filter(None, parameters.split(", "))), text)
     return found
 
 
+SAME, SQLITE, POSTGRES = (statements(each) for each in (SHARED, HOME / "sqlite" / "sql", HOME / "postgres" / "sql"))
+
+
 def test_each_database_has_every_statement() -> None:
-    sqlite, postgres = statements("sqlite"), statements("postgres")
-    assert sqlite.keys() - postgres.keys() == ONLY_SQLITE
-    assert postgres.keys() - sqlite.keys() == ONLY_POSTGRES
+    assert SQLITE.keys() - POSTGRES.keys() == ONLY_SQLITE
+    assert POSTGRES.keys() - SQLITE.keys() == ONLY_POSTGRES
 
 
 def test_a_statement_takes_what_its_line_says_and_the_same_on_both() -> None:
-    sqlite, postgres = statements("sqlite"), statements("postgres")
-    for named in (sqlite, postgres):
+    for named in (SAME, SQLITE, POSTGRES):
         for name, (parameters, text) in named.items():
-            code = re.sub(r"--.*", "", text)
-            assert set(PLACEHOLDER.findall(code)) == parameters, name
-    other = {name for name in sqlite.keys() & postgres.keys() if sqlite[name][0] != postgres[name][0]}
+            assert set(PLACEHOLDER.findall(code(text))) == parameters, name
+    other = {name for name in SQLITE.keys() & POSTGRES.keys() if SQLITE[name][0] != POSTGRES[name][0]}
     assert other == OTHER_PARAMETERS
+
+
+def test_what_both_databases_can_say_alike_is_said_once() -> None:
+    assert not SAME.keys() & (SQLITE.keys() | POSTGRES.keys())
+
+
+def code(text: str) -> str:
+    """A statement without its comments, in one line."""
+    return " ".join(re.sub(r"--.*", "", text).split())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge_mcp.stores.sql.session import SHARED
 from bridge_mcp.stores.sqlite import migrate as migrate_module
 from bridge_mcp.stores.sqlite.migrate import migrate
 from bridge_mcp.stores.sqlite.session import connect, statements
@@ -94,7 +95,12 @@ MAY_SCAN = {
     "clear_held_clients_by": {"SCAN held_back"},
     "delete_held_grants_by": {"SCAN held_back"},
     # What is limited: the first rows of an index, and the rows that were found so.
-    "conversations_due": {"SCAN conversations USING INDEX conversations_due_now"},
+    "conversations_due": {
+        "SCAN conversations USING INDEX conversations_due_now",
+        "SCAN now",
+        "SCAN by_time",
+        "SCAN due",
+    },
     "channels": {"SCAN step"},
     # What begins at the newest, and ends with the first that fits; in a thread beside.
     "newest_cursor_within": {"SCAN e"},
@@ -164,7 +170,7 @@ def test_what_is_read_often_is_read_in_order_of_an_index(plans: dict[str, list[s
 
 def test_every_statement_is_run_and_takes_what_it_says() -> None:
     code = "".join(file.read_text("utf-8") for file in SQLITE.parent.rglob("*.py"))
-    for file in SQLITE.glob("sql/*.sql"):
+    for file in (*SHARED.glob("*.sql"), *SQLITE.glob("sql/*.sql")):
         _, *blocks = re.split(r"^-- name: (\w+)\((.*)\)\n", file.read_text("utf-8"), flags=re.MULTILINE)
         for name, parameters, body in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
             statement = re.sub(r"^--.*$", "", body, flags=re.MULTILINE)

@@ -13,6 +13,7 @@ from bridge_mcp.core.words import Asked
 
 __all__ = [
     "MAX_INLINE_ROWS",
+    "SHARED",
     "Chat",
     "CommitUnknown",
     "Contended",
@@ -35,10 +36,14 @@ NAMED = re.compile(r"^-- name: (\w+)\(.*\n", re.MULTILINE)
 """The line above a statement in a file of statements."""
 
 
-def named_statements(folder: Path) -> dict[str, str]:
-    """The text of each statement in the files of a folder: what stands below its line `-- name: NAME(parameters)`."""
+SHARED = Path(__file__).with_name("statements")
+"""The statements that both databases have, as SQLite takes them."""
+
+
+def named_statements(*folders: Path) -> dict[str, str]:
+    """The text of each statement in the files of folders: what stands below its line `-- name: NAME(parameters)`."""
     texts: dict[str, str] = {}
-    for file in sorted(folder.glob("*.sql")):
+    for file in [file for folder in folders for file in folder.glob("*.sql")]:
         _, *blocks = NAMED.split(file.read_text(encoding="utf-8"))
         texts.update(zip(blocks[::2], map(str.strip, blocks[1::2]), strict=True))
     return texts

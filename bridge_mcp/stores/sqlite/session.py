@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
-from bridge_mcp.stores.sql.session import Row, named_statements
+from bridge_mcp.stores.sql.session import SHARED, Row, named_statements
 from bridge_mcp.stores.sqlite.fts import WORDS, SqliteWords, indexed
 from bridge_mcp.stores.sqlite.guard import Guard, Holder, is_stopped
 
@@ -60,11 +60,11 @@ FIXES = {
 
 @cache
 def statements() -> dict[str, str]:
-    """The text of each named statement in `sql/`: what stands below its line `-- name: NAME(parameters)`.
+    """The text of each named statement, shared or of `sql/`.
 
     The files are read when the first statement is needed. Several threads may ask at once: each gets all of them.
     """
-    return named_statements(Path(__file__).with_name("sql"))
+    return named_statements(SHARED, Path(__file__).with_name("sql"))
 
 
 class Session:

@@ -14,7 +14,7 @@ DELETE FROM face_sessions WHERE id = :id;
 
 -- name: face_sessions_too_many(kind, client, at_most)
 -- All but the most recently used ones of a client.
-SELECT id FROM face_sessions WHERE kind = :kind AND client = :client ORDER BY used DESC, id OFFSET :at_most;
+SELECT id FROM face_sessions WHERE kind = :kind AND client = :client ORDER BY used DESC, id LIMIT -1 OFFSET :at_most;
 
 -- name: face_sessions_too_old(kind, idle_since, begun_before)
 SELECT id FROM face_sessions WHERE kind = :kind AND (used < :idle_since OR begun < :begun_before);
@@ -41,7 +41,7 @@ INSERT INTO face_notes (session, by, body, at) VALUES (:session, :by, :body, :at
 -- What others wrote; `seen` is a JSON list of numbers.
 SELECT number, session, by, body FROM face_notes
 WHERE at >= :since AND by <> :by
-    AND number NOT IN (SELECT CAST(value AS bigint) FROM jsonb_array_elements_text(CAST(:seen AS jsonb)))
+    AND number NOT IN (SELECT CAST(value AS bigint) FROM json_each(:seen))
 ORDER BY at, number;
 
 -- name: delete_old_face_notes(before)

@@ -22,7 +22,7 @@ SELECT count(*) FROM event_subscriptions WHERE failed_since > 0 AND (:client = '
 
 -- name: count_subscriptions(client, host, but)
 -- All of them, those of a client, and those at a host; one is left out.
-SELECT count(*), coalesce(sum(client = :client), 0), coalesce(sum(host = :host), 0) FROM event_subscriptions
+SELECT count(*), count(*) FILTER (WHERE client = :client), count(*) FILTER (WHERE host = :host) FROM event_subscriptions
 WHERE id <> :but;
 
 -- name: put_subscription(id, client, scopes, event, arguments, url, host, secret, old_secret, secret_at, position, expires_at)
@@ -36,8 +36,13 @@ INSERT INTO event_subscriptions (
 )
 ON CONFLICT (id) DO UPDATE SET
     scopes = excluded.scopes,
-    old_secret = CASE WHEN secret = excluded.secret THEN old_secret ELSE secret END,
-    secret_at = CASE WHEN secret = excluded.secret THEN secret_at ELSE excluded.secret_at END,
+    old_secret = CASE
+        WHEN event_subscriptions.secret = excluded.secret THEN event_subscriptions.old_secret
+        ELSE event_subscriptions.secret
+    END,
+    secret_at = CASE
+        WHEN event_subscriptions.secret = excluded.secret THEN event_subscriptions.secret_at ELSE excluded.secret_at
+    END,
     secret = excluded.secret,
     expires_at = excluded.expires_at,
     failures = 0,
@@ -72,7 +77,7 @@ SELECT verified FROM event_callbacks WHERE client = :client AND url = :url;
 
 -- name: count_asked_callbacks(client, host, since)
 -- How many verifications were begun since then: for a client, and at a host.
-SELECT coalesce(sum(client = :client), 0), coalesce(sum(host = :host), 0) FROM event_callbacks
+SELECT count(*) FILTER (WHERE client = :client), count(*) FILTER (WHERE host = :host) FROM event_callbacks
 WHERE asked_at > :since AND (client = :client OR host = :host);
 
 -- name: ask_callback(client, url, host, at)
