@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
+import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -231,45 +230,72 @@ async def test_what_ends_later_comes_without_content(tmp_path: Path, clock: Manu
 
 
 KILLED = """
-import asyncio, os, random, signal, sys, threading
+import asyncio, os, random, shutil, signal, sys, traceback
 from pathlib import Path
-from bridge_mcp.stores.sqlite import open_store, session
-from bridge_mcp.testing import ManualClock
 from bridge_mcp.operations.forgetting import forget
 from bridge_mcp.ports import ToForget
+from bridge_mcp.stores.sqlite import open_store, session
+from bridge_mcp.testing import ManualClock
 from tests.integration.test_forgetting import keepers
-left = int(sys.argv[2])
-run = session.Session._run
-def counted(self, statement, values):
-    global left
-    left -= 1
-    if not left:
+count, dies = {"end": 0, "statement": 0}, ("", 0)
+def point(kind):
+    count[kind] += 1
+    if dies == (kind, count[kind]):
         os.kill(os.getpid(), signal.SIGKILL)
-    return run(self, statement, values)
-session.Session._run = counted
-async def main():
-    folder, clock = Path(sys.argv[1]), ManualClock(1_000_000.0)
-    store = await open_store(folder / "bridge.db", clock=clock)
-    await forget(keepers(folder, store, clock), ToForget("person", "tg/7", "owner"))
+def around(of, name, kind):
+    plain = getattr(of, name)
+    def counted(*args, **more):
+        point(kind)
+        done = plain(*args, **more)
+        point(kind)
+        return done
+    setattr(of, name, counted)
+around(session.Session, "execute", "end")
+around(Path, "unlink", "end")
+around(session.Session, "_run", "statement")
+async def main(folder):
+    store = await open_store(folder / "bridge.db", clock=ManualClock(1_000_000.0))
+    await forget(keepers(folder, store, ManualClock(1_000_000.0)), ToForget("person", "tg/7", "owner"))
     await store.close()
-asyncio.run(main())
+def forked(kind, number):
+    global dies
+    folder = base.with_name(f"{kind}{number}")
+    shutil.copytree(base, folder)
+    if not (child := os.fork()):
+        dies = (kind, number)
+        try:
+            asyncio.run(main(folder))
+            (folder / "count").write_text("{end} {statement}".format(**count))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]) == (number > 0), (kind, number)
+    return folder
+base, dice = Path(sys.argv[1]), random.Random(15)
+ends, statements = map(int, (forked("end", 0) / "count").read_text().split())
+some = 3 if sys.argv[2] == "some" else ends
+for kind, most, share in (("end", ends, some), ("statement", statements, max(1, some // 8))):
+    for number in sorted(dice.sample(range(1, most + 1), share)):
+        print(forked(kind, number), flush=True)
 """
+"""Forgets in a process for each folder, and kills it before or after the end of a transaction or a file's removal.
 
-
-def points(full: bool) -> Iterator[int]:
-    dice = random.Random(15)
-    yield from range(1, 400) if full else sorted(dice.sample(range(5, 330), 4))
+That is all that can leave another state; kills at the statements in between are a sample. Forked, for an import takes
+longer than the rest.
+"""
 
 
 @pytest.mark.shows("keep.forget-crash")
 async def test_a_forgetting_that_is_killed_is_gone_on_with(tmp_path: Path, clock: ManualClock, full: bool) -> None:
-    for point in points(full):
-        folder = tmp_path / str(point)
-        folder.mkdir()
-        store = await open_store(folder / "bridge.db", clock=clock)
-        await fill(folder, store)
-        await store.close()
-        killed(folder, point)
+    base = tmp_path / "base"
+    base.mkdir()
+    store = await open_store(base / "bridge.db", clock=clock)
+    await fill(base, store)
+    await store.close()
+    folders = killed(base, "all" if full else "some")
+    assert len(folders) > (60 if full else 3)
+    for folder in folders:
         store = await open_store(folder / "bridge.db", clock=clock)
         assert await store.verify() == ()
         if await store.forgetting.noted():
@@ -279,10 +305,14 @@ async def test_a_forgetting_that_is_killed_is_gone_on_with(tmp_path: Path, clock
         assert await store.forgetting.noted() == ()
         await store.close()
         check(folder)
+        shutil.rmtree(folder)
 
 
-def killed(folder: Path, point: int) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(folder), str(point)], check=False, timeout=60)
+def killed(base: Path, share: str) -> list[Path]:
+    """The copies of a state folder in which a forgetting was killed."""
+    command = [sys.executable, "-c", KILLED, str(base), share]
+    told = subprocess.run(command, check=True, timeout=300, stdout=subprocess.PIPE, text=True)
+    return [Path(line) for line in told.stdout.split()]
 
 
 @pytest.mark.shows("keep.forget-chain")
