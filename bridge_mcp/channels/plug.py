@@ -47,7 +47,8 @@ class PlatformKeys(Keys):
     bots: BotMode = "never"
     """Other bots: not heard (`never`), or answered where they mention it or reply to it (`mentions`)."""
     bot_turns: int = Field(default=4, ge=1, le=50)
-    """So many messages of other bots are answered in a row; then a person has to write before more are."""
+    """So many messages of other bots are answered in a row; then a person has to write. Posts of a channel: five
+    minutes have to pass."""
     gather_s: float | None = Field(default=None, ge=0, le=3)
     """Seconds that a reply waits for what belongs to its message; without it: as the platform's apps cut messages."""
 

@@ -33,6 +33,7 @@ __all__ = [
     "bots_wait",
     "failed",
     "let_in",
+    "posts_wait",
     "reminder",
     "send_with_slash",
     "started",
@@ -76,6 +77,15 @@ def bots_wait(turns: int) -> str:
     """What a chat is told, once, in which bots answer each other."""
     often = "once" if turns == 1 else f"{turns} times"
     return f"Other bots have spoken to me {often} since a person wrote here. I answer them again once somebody has."
+
+
+def posts_wait(turns: int, quiet_s: float) -> str:
+    """What a channel is told, once, in which posts and answers follow each other without a pause."""
+    often = "once" if turns == 1 else f"{turns} times in a row"
+    pause = f"{quiet_s / 60:g} minutes"
+    return (
+        f"I have answered {often} here, and cannot tell whether people or bots post. I go on after {pause} of silence."
+    )
 
 
 # -- buttons and questions -----------------------------------------------------------------------------------

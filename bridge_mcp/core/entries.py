@@ -18,6 +18,7 @@ from msgspec import Struct
 __all__ = [
     "CALLS",
     "ENTRY_TYPES",
+    "LOGGED_TRIES",
     "Addressee",
     "Asked",
     "Attachment",
@@ -252,7 +253,7 @@ class Heard(Fact, frozen=True):
     trace: TraceContext | None = None
     """The trace of the client that said it."""
     bot_turn: int = 0
-    """Of another bot's message: its number, counted from the last message of a person here (`core.bot_turns`)."""
+    """Of another bot's message, or a channel's post: its number in a row (`core.bot_turns`)."""
 
 
 class Edited(Fact, frozen=True):
@@ -635,14 +636,18 @@ class Delivered(Fact, frozen=True):
     """For an edit: the seq of the edited message, whose parts these are now."""
 
 
+LOGGED_TRIES = 10
+"""Later ones that come to nothing leave none, for a platform may be away for days: the next entry is the outcome."""
+
+
 class Failed(Fact, frozen=True):
-    """An effect failed: the model call begun at `ref`, or the delivery of the message `ref`."""
+    """An effect failed: the model call begun at `ref`, or an attempt to send the message `ref`."""
 
     effect: Literal["model", "deliver", "summary"]
     ref: int
     reason: str
     retry_at: float | None = None
-    """Epoch seconds; None when trying again cannot help."""
+    """Epoch seconds; None when trying again cannot help. Of a message the first `LOGGED_TRIES` tries leave an entry."""
     text: str = ""
     """The text for the chat if this ends the turn."""
     too_long: bool = False

@@ -241,7 +241,8 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
             became: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
             return became, {"message": message_id(conversation, e.message)}
         case Failed(effect="deliver") as e:
-            return "message.failed", {"message": message_id(conversation, e.ref), "reason": e.reason}
+            told = {"message": message_id(conversation, e.ref), "reason": e.reason}
+            return ("message.failed", told) if e.retry_at is None else None
         case Failed() as e:
             return "model.failed", {"reason": e.reason, "retry_at": e.retry_at, "effect": e.effect}
         case entry:

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
+    LOGGED_TRIES,
     Asked,
     Cleared,
     Delivered,
@@ -93,6 +94,17 @@ class Open:
 
 
 @dataclass(slots=True)
+class Sending:
+    """A message on its way out."""
+
+    turn: Turn
+    since: float
+    due: float
+    """When it was to be tried next."""
+    tries: int = 1
+
+
+@dataclass(slots=True)
 class Reader:
     """Reads a log entry by entry, and remembers what has begun."""
 
@@ -102,7 +114,7 @@ class Reader:
     calls: dict[str, tuple[Turn, str]] = field(default_factory=dict[str, tuple[Turn, str]])
     """By id: the turn of a call, and its tool."""
     open: dict[tuple[object, ...], Open] = field(default_factory=dict[tuple[object, ...], Open])
-    messages: dict[int, tuple[Turn, float]] = field(default_factory=dict[int, tuple[Turn, float]])
+    messages: dict[int, Sending] = field(default_factory=dict[int, "Sending"])
     """Messages on their way out, by the seq of their entry."""
 
     def read(self, log: Log) -> Iterator[Span]:
@@ -117,7 +129,7 @@ class Reader:
                 case Asked() | Judged() | Voted() | Reminded() | Finished():
                     yield from self._of_call(logged)
                 case Delivered(message=message, status=status):
-                    yield from self._sent(logged, message, "" if status == "sent" else "uncertain")
+                    yield from self._tried(logged, message, status)
                 case Stopped() | Cleared():
                     yield from self._stopped(logged)
                 case _:
@@ -140,7 +152,7 @@ class Reader:
                 self.openings[logged.seq] = turn
                 self._turn(turn, "person")
             case Posted() | Revised():
-                self.messages[logged.seq] = (turn, logged.at)
+                self.messages[logged.seq] = Sending(turn, logged.at, logged.at)
             case _:
                 pass
 
@@ -157,15 +169,27 @@ class Reader:
             if begun.turn.opened.seq < upto:
                 yield self._close(key, logged, error="stopped")
 
-    def _sent(self, logged: Logged, message: int, error: str) -> Iterator[Span]:
-        found = self.messages.pop(message, None)
-        if found is None:
+    def _tried(self, logged: Logged, message: int, outcome: str, retry_at: float | None = None) -> Iterator[Span]:
+        """A try to send a message, from when it was due; and the sending as a whole, if that was its last one."""
+        sending = self.messages.get(message)
+        if sending is None:
             return
-        turn, since = found
-        channel = Address.of(self.conversation).channel
-        begun = Open(turn, f"send {channel}", ("message", message), start=since, kind="producer")
-        begun.attributes |= {"messaging.operation.name": "send", "messaging.operation.type": "send",
-                             "messaging.destination.name": channel}  # fmt: skip
+        turn, channel, whole = sending.turn, Address.of(self.conversation).channel, ("message", message)
+        error = "" if outcome == "sent" else outcome
+        own: dict[str, Attribute] = {"messaging.destination.name": channel, "bridge.outcome": outcome}
+        if sending.tries <= LOGGED_TRIES:
+            own["bridge.try"] = sending.tries
+        if retry_at is not None:
+            own["bridge.retry_after_s"] = max(0.0, retry_at - logged.at)
+        tried = Open(turn, f"try {channel}", (*whole, sending.tries), start=sending.due, kind="client", attributes=own)
+        yield self._span(tried, logged, error, below=whole)
+        if retry_at is not None:
+            sending.tries, sending.due = sending.tries + 1, max(logged.at, retry_at)
+            return
+        del self.messages[message]
+        own = {"messaging.operation.name": "send", "messaging.operation.type": "send",
+               "messaging.destination.name": channel}  # fmt: skip
+        begun = Open(turn, f"send {channel}", whole, start=sending.since, kind="producer", attributes=own)
         yield self._span(begun, logged, error, root=isinstance(turn.opened.entry, Posted | Revised))
 
     # -- models -----------------------------------------------------------------------------------------------
@@ -204,11 +228,11 @@ class Reader:
                     return
                 self.calls |= {call.id: (turn, call.tool) for call in e.calls}
                 if e.text:
-                    self.messages[logged.seq] = (turn, logged.at)
+                    self.messages[logged.seq] = Sending(turn, logged.at, logged.at)
                 if not e.calls:
                     yield from self._end(("turn", e.turn), logged, "", own)
-            case Failed(effect="deliver", ref=ref):
-                yield from self._sent(logged, ref, "failed")
+            case Failed(effect="deliver", ref=ref, retry_at=retry_at):
+                yield from self._tried(logged, ref, "failed" if retry_at is None else "again", retry_at)
             case Failed(ref=ref):
                 yield from self._end_begun_at(ref, logged, "failed", {})
             case Summarised(ref=ref) as e if ref >= 0:
@@ -303,6 +327,7 @@ class Reader:
         error: str,
         *,
         root: bool = False,
+        below: tuple[object, ...] = ("turn",),
         links: tuple[tuple[str, str], ...] = (),
     ) -> Span:
         turn, model = begun.turn, begun.attributes.get("gen_ai.request.model")
@@ -310,7 +335,7 @@ class Reader:
             f"chat {model}" if begun.name == "chat" and model else begun.name,
             turn.trace,
             turn.id(*begun.id),
-            parent=turn.parent if root else turn.id("turn"),
+            parent=turn.parent if root else turn.id(*below),
             start=begun.start,
             end=max(begun.start, logged.at),
             closed_by=logged.seq,

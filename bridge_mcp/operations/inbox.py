@@ -195,7 +195,12 @@ class Intake:
             heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
         # A command's offset is stored once it is answered: after a crash it comes in again.
         position = None if command or hint else offset_after(incoming)
-        (recorded,) = await self._store.log.record(conversation, heard, offset=position)
+        told: tuple[Posted, ...] = ()
+        if incoming.post and heard.to in ("assistant", "relay"):
+            heard, told = await outsiders.counted_post(
+                self._store, conversation, heard, rules.bot_turns, self._clock.now()
+            )
+        recorded, *_ = await self._store.log.record(conversation, heard, *told, offset=position)
         if command or hint:
             await self._command(conversation, incoming, who, hint)
         return recorded.seq

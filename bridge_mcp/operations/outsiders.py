@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.bot_turns import fate, next_turn
+from bridge_mcp.core.bot_turns import QUIET_S, fate, next_exchange, next_turn
 from bridge_mcp.core.entries import Heard, Posted
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.conversations import withdraw
 from bridge_mcp.ports import ChannelRules, Deleted, Incoming, Store
 
-__all__ = ["bot_may_speak", "counted", "notice", "take_back"]
+__all__ = ["bot_may_speak", "counted", "counted_post", "notice", "take_back"]
 
 NEIGHBOURS = 10
 """How many threads of a chat, the latest active first, are looked through for it."""
@@ -43,6 +43,24 @@ async def counted(
             break
     heard = replace(heard, bot_turn=turn or await turn_in_chat(store, conversation) or 1)
     return heard, fate(heard.bot_turn, most)
+
+
+async def counted_post(
+    store: Store, conversation: str, heard: Heard, most: int, now: float
+) -> tuple[Heard, tuple[Posted, ...]]:
+    """The entry of a post that is to be answered, with its number; beyond `most` in a row it is only kept.
+
+    With it what the channel is told, once.
+    """
+    turn: int | None = None
+    for limit in LOOKS[:-1]:
+        turn = turn or next_exchange(await store.log.load(conversation, limit=limit), now)
+    heard = replace(heard, bot_turn=turn or 1)
+    found = fate(heard.bot_turn, most)
+    if found == "heard":
+        return heard, ()
+    told = Posted(chat_texts.posts_wait(most, QUIET_S), BRIDGE, key=f"bots:{heard.key}")
+    return replace(heard, to="off"), (told,) if found == "last" else ()
 
 
 async def turn_in_chat(store: Store, conversation: str) -> int | None:

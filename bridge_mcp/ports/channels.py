@@ -98,6 +98,8 @@ class Incoming(Struct, frozen=True):
     `bot` is another bot, app or webhook; it answers no questions, either. Who merely writes in a chat's name is none.
     `guest` writes to somebody else's account, or that account writes to them: people who know of no bridge.
     """
+    post: bool = False
+    """Whether it is a post of a channel, of which nobody is told whether a person wrote it or a bot."""
     bare: str = ""
     """The text without our name in front of it, where that stands there; empty where it does not."""
     followed: bool = False

@@ -71,7 +71,7 @@ class ChannelRules(Struct, frozen=True):
     bot_chats: Mapping[str, BotMode] = field(default_factory=dict[str, BotMode])
     """What holds instead in single groups or topics."""
     bot_turns: int = 4
-    """How many messages of other bots are answered in a row, before a person has to write."""
+    """How many messages of other bots are answered in a row, before a person has to write; or posts of a channel."""
 
     guests: str = ""
     """The pattern of chats whose people are guests (`Incoming.outsider`), as its type declares it; empty: none are."""

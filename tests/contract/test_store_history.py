@@ -246,7 +246,7 @@ async def test_a_message_goes_out_or_not_by_what_the_log_says(store: Store) -> N
     assert await standing(0) == ("sent", "", ("11", "12"))
     assert await standing(1) == ("uncertain", "", ())
     assert await standing(2) == ("failed", "blocked by the user", ())
-    assert await standing(3) == ("queued", "", ())
+    assert await standing(3) == ("queued", "slow down", ())
     assert await standing(4) == ("received", "", ()), "it came in"
     await store.log.record(HERE, Delivered(1, "sent", ("14",)), Delivered(2))
     assert await standing(1) == ("uncertain", "", ()), "the first outcome holds"

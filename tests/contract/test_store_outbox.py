@@ -83,6 +83,14 @@ async def test_what_is_postponed_waits_and_holds_back_those_behind_it(store: Sto
     begun = await store.outbox.begin(HERE, 0)
     assert begun is not None
     assert begun.attempts == 2
+    told = await store.feed.head()
+    await store.log.record(HERE, Failed("deliver", 0, "flood", retry_at=1200.0))
+    message = await store.history.message(HERE, 0)
+    assert message is not None
+    assert (message.status, message.reason, message.attempts) == ("queued", "flood", 2)
+    assert await due(store, 1199.0) == ["family/2#0"]
+    assert set(await due(store, 1200.0)) == {"family/1#0", "family/2#0"}
+    assert await store.feed.head() == told, "it has not failed yet"
 
 
 async def test_what_has_its_outcome_is_not_postponed(store: Store) -> None:

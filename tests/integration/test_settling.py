@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 
-from bridge_mcp.core.errors import SendUncertain
+from bridge_mcp.core.errors import SendFailed, SendUncertain
+from bridge_mcp.core.spans import Span
 from bridge_mcp.ports import Outgoing
+from bridge_mcp.telemetry.lane import SpanLane
 from bridge_mcp.testing import ManualClock
 from tests.integration.setup import HOST, OWNER, WallClock, World, world
 
@@ -50,3 +54,30 @@ async def test_what_is_older_than_the_platform_remembers_stays_uncertain(tmp_pat
     async with world(tmp_path, settles_s=60.0, clock=clock) as it:
         await it.events("message.uncertain")
         assert it.family.attempts == []
+
+
+@pytest.mark.shows("telemetry.tries")
+async def test_every_try_is_a_span_below_its_message_also_one_that_a_dead_engine_was_at(tmp_path: Path) -> None:
+    found, whole = list[Span](), anyio.Event()
+
+    async def export(spans: Sequence[Span]) -> bool:
+        found.extend(spans)
+        if any(each.name == "send family" for each in spans):
+            whole.set()
+        return True
+
+    async with world(tmp_path, settles_s=60.0, engine=False) as it, anyio.create_task_group() as tasks:
+        tasks.start_soon(SpanLane(it.store, export, contents=False).run)
+        await left_sending(it)
+        it.family.fail(SendFailed("flood", retry_after_s=0.01))
+        async with it.engine_with(it.toolbox):
+            with anyio.fail_after(20):
+                await whole.wait()
+        tasks.cancel_scope.cancel()
+    *tries, send = found
+    assert [each.attributes["bridge.try"] for each in tries] == [1, 2, 3]
+    assert [(each.name, each.error) for each in tries] == [("try family", "again")] * 2 + [("try family", "")]
+    assert tries[1].attributes["bridge.retry_after_s"] == pytest.approx(0.01, abs=0.005)  # pyright: ignore[reportUnknownMemberType]
+    assert {each.attributes["gen_ai.conversation.id"] for each in tries} == {CHAT}
+    assert {each.parent for each in tries} == {send.id}
+    assert tries[1].start < tries[1].end <= tries[2].start < tries[2].end == send.end

@@ -208,18 +208,27 @@ async def test_what_came_before_the_owner_turned_it_off_is_not_answered_after(tm
                 assert not account.chat(ann).bot_messages
 
 
-async def test_posts_of_a_channel_are_heard_where_configured(tmp_path: Path) -> None:
+@pytest.mark.shows("chats.bots")
+async def test_posts_of_a_channel_are_answered_where_configured_and_so_many_in_a_row(tmp_path: Path) -> None:
     async with TelegramServer() as server:
         platform = Telegram(server)
-        async with (
-            staged(tmp_path, platform, more='channel_posts = true\ngroups = "always"\n') as it,
-            it.up() as bridge,
-        ):
+        more = 'channel_posts = true\ngroups = "always"\nbot_turns = 2\n'
+        async with staged(tmp_path, platform, more=more) as it, it.up() as bridge:
             news = server.channel("News")
             await bridge.pair_chat(OWNER, channel="family", chat=str(news.id))
-            await news.posts("a post")
-            (answer,) = await news.bot_says(1, timeout_s=WAIT_S)
-            assert answer.text == "echo: a post"
+            for number in range(1, 5):
+                await news.posts(f"bot {number}")
+                answers = await news.bot_says(min(number, 3), timeout_s=WAIT_S)
+            await news.posts("/status")
+            answers = await news.bot_says(4, timeout_s=WAIT_S)
+            assert [each.text for each in answers[:2]] == ["echo: bot 1", "echo: bot 2"]
+            assert "2 times in a row" in answers[2].text
+            assert "5 minutes" in answers[2].text
+            log = await bridge.read_log(OWNER, f"family/{news.id}")
+            heard = [each.entry for each in log if isinstance(each, Logged) and isinstance(each.entry, Heard)]
+            assert [(each.to, each.bot_turn) for each in heard] == [
+                ("assistant", 1), ("assistant", 2), ("off", 3), ("off", 4), ("bridge", 0),
+            ]  # fmt: skip
 
 
 async def test_topics_of_a_chat_with_one_person_are_conversations(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.bot_turns import fate, next_turn
+from bridge_mcp.core.bot_turns import QUIET_S, fate, next_exchange, next_turn
 from bridge_mcp.core.entries import Heard, Logged, Posted, Replied, Sender
 
 ANN, ROBOT, GROUP = Sender("1", "Ann"), Sender("2", "Robot", "bot"), Sender("-3", "Group", "bot")
@@ -29,6 +29,19 @@ def test_who_writes_in_a_chats_name_and_what_we_say_count_for_nothing() -> None:
     ours = (Logged(1, 1.0, Replied("hello")), Logged(2, 2.0, Posted("x", ROBOT, "k")))
     assert next_turn((said(0, ROBOT, 2), *ours, said(3, GROUP))) == 3
     assert next_turn((said(0, GROUP), *ours)) is None
+
+
+def test_posts_of_a_channel_count_by_the_answers_between_them_and_anew_after_a_pause() -> None:
+    def number(*entries: Heard | Posted | Replied, now: float = 9.0) -> int | None:
+        return next_exchange([Logged(seq, float(seq), each) for seq, each in enumerate(entries)], now)
+
+    post = Heard("news", GROUP, "p", bot_turn=2)
+    assert number() is None
+    assert number(Heard("hi", ANN, "1"), Replied("hello")) == 1
+    assert number(post) == number(post, Replied("", ())) == 2, "one turn answers several posts"
+    assert number(post, Replied("hello")) == number(post, Replied("a"), Posted("b", ROBOT, "k")) == 3
+    assert number(post, Replied("hello"), now=1.0 + QUIET_S) == 3
+    assert number(post, Replied("hello"), now=1.1 + QUIET_S) == 1
 
 
 @pytest.mark.shows("chats.bots")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.codec import decode, encode
 from bridge_mcp.core.entries import (
+    LOGGED_TRIES,
     Asked,
     Delivered,
     Failed,
@@ -85,9 +86,10 @@ def test_a_turn_is_one_trace_below_its_clients_span() -> None:
     assert by["invoke_agent"].parent == PARENT[36:52]
     assert (by["invoke_agent"].start, by["invoke_agent"].end) == (1000.0, 1008.0)
     others = [span for span in spans if span.name != "invoke_agent"]
-    assert {span.parent for span in others} == {by["invoke_agent"].id}
+    assert {span.parent for span in others} == {by["invoke_agent"].id, by["send local"].id}
+    assert by["try local"].parent == by["send local"].id
     assert [span.name for span in others] == [
-        "chat gpt", "approval files__delete", "execute_tool files__delete", "chat", "send local",
+        "chat gpt", "approval files__delete", "execute_tool files__delete", "chat", "try local", "send local",
     ]  # fmt: skip
     call = by["execute_tool files__delete"]
     assert (call.start, call.end, call.error, call.attributes["bridge.outcome"]) == (1005.0, 1006.0, "", "ok")
@@ -114,6 +116,20 @@ def test_what_a_crash_cut_off_ends_where_the_next_engine_found_it() -> None:
     assert (cut.name, cut.error, cut.start, cut.end) == ("chat", "interrupted", 1001.0, 1002.0)
     assert (whole.error, turn.error) == ("", "")
     assert cut.id != whole.id
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"), [(Delivered(2, "uncertain"), "uncertain"), (Failed("deliver", 2, "x"), "failed")]
+)
+def test_tries_beyond_those_that_are_logged_have_no_number(end: Delivered | Failed, outcome: str) -> None:
+    again = [Failed("deliver", 2, "flood", retry_at=1003.5 + number) for number in range(LOGGED_TRIES)]
+    spans = spans_of(CHAT, log(heard(), model_started(), replied("Hi."), *again, end))
+    *tries, last, send = [each for each in spans if each.name in ("try local", "send local")]
+    assert [each.attributes["bridge.try"] for each in tries] == list(range(1, LOGGED_TRIES + 1))
+    assert {each.attributes["bridge.retry_after_s"] for each in tries} == {0.5}
+    assert [(each.start, each.end) for each in tries[:2]] == [(1002.0, 1003.0), (1003.5, 1004.0)]
+    assert "bridge.try" not in last.attributes
+    assert (last.error, last.attributes["bridge.outcome"], send.error) == (outcome, outcome, outcome)
 
 
 @pytest.mark.parametrize("end", [Stopped("enough", 9), Failed("model", 1, "no key")])

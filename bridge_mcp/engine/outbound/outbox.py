@@ -23,7 +23,7 @@ import anyio.to_thread
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.backoff import Backoff, pause_s
-from bridge_mcp.core.entries import Delivered, Failed
+from bridge_mcp.core.entries import LOGGED_TRIES, Delivered, Failed
 from bridge_mcp.core.errors import BadInput, NewerSchema, SendFailed, SendUncertain, StoreError
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.projections import Message
@@ -154,7 +154,7 @@ class OutboxWorker:
                 logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
                 sent = (*message.platform_ids, LOST)
                 await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
-            await self._store.outbox.postpone(message.conversation, message.seq, 0.0, "the bridge was interrupted")
+            await self._queue_again(message, message.attempts, 0.0, "the bridge was interrupted")
         self._looked = time.monotonic()
 
     def _settles(self, message: Message) -> bool:
@@ -214,6 +214,14 @@ class OutboxWorker:
         until = self._clock.now() + pause_s
         await self._store.outbox.postpone(message.conversation, message.seq, until, reason)
 
+    async def _queue_again(self, message: Message, tries: int, until: float, reason: str) -> None:
+        """Write down that it was tried so often in vain, and when the next try is (epoch seconds)."""
+        if tries <= LOGGED_TRIES:
+            again = Failed("deliver", message.seq, reason, retry_at=until)
+            await self._store.log.record(message.conversation, again)
+        else:
+            await self._store.outbox.postpone(message.conversation, message.seq, until, reason)
+
     async def _send(self, channel: Channel, message: Message) -> Callable[[], Awaitable[object]]:
         """Send what is left of a message; what is to be written of it. Whatever fails, there is an outcome."""
         growing = pause_s(message.attempts, 1.0, LONGEST_PAUSE_S)
@@ -243,7 +251,8 @@ class OutboxWorker:
     def _failed(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
         if exc.retry_after_s is None:
             return partial(self._record_failed, message, whole_characters(str(exc)))
-        return partial(self._postpone, message, exc.retry_after_s or growing, whole_characters(str(exc)))
+        until = self._clock.now() + (exc.retry_after_s or growing)
+        return partial(self._queue_again, message, message.attempts + 1, until, whole_characters(str(exc)))
 
     async def _record_failed(self, message: Message, reason: str) -> None:
         await self._store.log.record(message.conversation, Failed("deliver", message.seq, reason))

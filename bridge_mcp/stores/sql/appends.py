@@ -190,8 +190,8 @@ class Append:
                 self.calling = None
             case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref):
                 self.calling = None if self.calling == ref else self.calling
-            case Failed(effect="deliver", retry_at=None) as e:
-                self._set_outcome(e.ref, "failed", e.reason, None)
+            case Failed(effect="deliver") as e:
+                self._set_failed(e)
             case Delivered() as e:
                 if e.of is not None:
                     self._set_platform_ids(e.of, e.platform_ids)
@@ -293,6 +293,13 @@ class Append:
 
     def _insert_approval(self, seq: int, approval: str, tool: str) -> None:
         self._session.put("insert_approval", approval=approval, id=self._id, tool=tool, seq=seq)
+
+    def _set_failed(self, e: Failed) -> None:
+        """A message did not go out: it ends so, or waits for its next try."""
+        if e.retry_at is None:
+            self._set_outcome(e.ref, "failed", e.reason, None)
+        else:
+            self._session.put("postpone_message", name=self.name, seq=e.ref, until=e.retry_at, reason=e.reason)
 
     def _count_spending(self, logged: Logged) -> None:
         add_spending(self._session, scopes(self.name), logged)

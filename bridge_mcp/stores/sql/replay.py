@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.entries import Edited, Logged, Revised, Transcribed, key
+from bridge_mcp.core.entries import Edited, Failed, Logged, Revised, Transcribed, key
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.events import Event, event_of
 from bridge_mcp.core.grants import Grant
@@ -213,6 +213,11 @@ class Replay(Append):
         if number is None:
             number = self._next_approval = self._next_approval + 1
         self._session.put("put_approval", number=number, id=self._id, seq=seq, approval=approval, tool=tool)
+
+    def _set_failed(self, e: Failed) -> None:
+        """Until when a message waits is kept."""
+        if e.retry_at is None:
+            super()._set_failed(e)
 
     def _count_spending(self, logged: Logged) -> None:
         add_spending(self._session, (self.name,), logged)

@@ -175,6 +175,7 @@ def incoming_of(message: Message, me: Account, channel: str, number: int) -> Inc
         forwarded_from=(origin_name(message.forward_origin) or SOMEBODY) if message.forward_origin else "",
         group=message.chat.type != "private" and not guest,
         outsider="bot" if is_bots_own(message) or bot is not None else "guest" if guest else "",
+        post=message.chat.type == "channel",
         addressed=sender.id == guest if guest else is_addressed(message, me),
         bare=bare_text(message, me),
         offset=number,
