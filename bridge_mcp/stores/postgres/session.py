@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.postgres.ahead import Ahead, columns
+from bridge_mcp.stores.postgres.batch import KINDS, Batch, Sent
 from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, cut, is_lost
 from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
 from bridge_mcp.stores.postgres.notices import CHANNEL, Events, payload
@@ -35,13 +36,7 @@ class Session:
     Events are kept until the commit and written last: see `sql/feed.sql`.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        version: int,
-        *,
-        reading: bool,
-    ) -> None:
+    def __init__(self, database: Database, version: int, *, reading: bool) -> None:
         self._database = database
         self._version = version
         self._reading = reading
@@ -50,7 +45,7 @@ class Session:
         self._pipeline: psycopg.Pipeline | None = None
         self._ahead = Ahead()
         self._ids: list[int] = []
-        self._events = Events()
+        self._events, self._batch = Events(), Batch()
         self._transaction = self._began = ""
         self._mark: dict[str, object] | None = None
         """The newest entry of the transaction; its salt is like no other."""
@@ -109,14 +104,14 @@ class Session:
         """Send a statement that writes."""
         self.changes += 1
         self._ahead.changed(statement)
-        self._send(statement, values)
+        self._send_all(self._batch.add(statement, values) if statement in KINDS else [(statement, values)])
 
     def insert(self, statement: str, /, **values: object) -> int:
         """Insert a row; its id, 0 where nothing was inserted."""
         self.changes += 1
         if statement == "insert_conversation":
             # What another process has begun at the same time breaks the transaction, which is tried again.
-            self._send("insert_conversation_as", values | {"id": (number := self._next_id())})
+            self.put("insert_conversation_as", **values, id=(number := self._next_id()))
             return number
         cursor = self._send(statement, values)
         try:
@@ -174,7 +169,13 @@ class Session:
                 fix="Nothing needs to be done: the other one goes on.",
             )
 
+    def _send_all(self, statements: list[Sent]) -> None:
+        for statement, values in statements:
+            self._send(statement, values)
+
     def _send(self, statement: str, values: dict[str, object]) -> psycopg.Cursor[Any]:
+        if self._batch:
+            self._send_all(self._batch.take())
         connection = self._connected()
         try:
             return connection.execute(statements()[statement], values)
@@ -273,6 +274,7 @@ class Session:
             CommitUnknown: the connection was lost, and whether it was committed could not be asked.
         """
         events = self._events
+        self._send_all(self._batch.take())
         if events:
             self._send("insert_events", events.columns())
         if changed is None or changed or events:
@@ -346,7 +348,7 @@ class Session:
             pipelining.__exit__(None, None, None)
 
     def _forget(self) -> None:
-        self._events, self._ahead, self._mark = Events(), Ahead(), None
+        self._events, self._ahead, self._batch, self._mark = Events(), Ahead(), Batch(), None
 
     def _command(self, sql: str) -> None:
         """Run or send a statement that is no query."""

@@ -67,7 +67,7 @@ class PostgresWords:
             session.put("delete_words", id=chat.id, seq=seq)
             return
         found = [*terms(text), PLACE + conversation_term(chat.id), PLACE + channel_term(chat.channel)]
-        session.put("put_words", id=chat.id, seq=seq, terms=found)
+        session.put("put_words", id=chat.id, seq=seq, terms=" ".join(found))
 
 
 def quoted(term: str) -> str:

@@ -78,7 +78,10 @@ WHERE c.name >= :first AND c.name < :end AND c.unsettled IS NOT NULL
 ORDER BY c.name LIMIT :limit;
 
 -- name: put_words(id, seq, terms)
-INSERT INTO words (conversation, seq, terms) VALUES (:id, :seq, array_to_tsvector(CAST(:terms AS text[])))
+-- The terms of a message stand between blanks.
+INSERT INTO words (conversation, seq, terms)
+SELECT id, seq, array_to_tsvector(string_to_array(terms, ' '))
+FROM unnest(CAST(:id AS bigint[]), CAST(:seq AS bigint[]), CAST(:terms AS text[])) AS t (id, seq, terms)
 ON CONFLICT (conversation, seq) DO UPDATE SET terms = excluded.terms;
 
 -- name: delete_words(id, seq)
