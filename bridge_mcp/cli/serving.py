@@ -114,6 +114,7 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             out.print(texts.up(config.where))
             await until_stopped()
             return
+        from bridge_mcp.console.card import Card
         from bridge_mcp.console.serving import ConsoleOptions, make_console
         from bridge_mcp.server.http.app import HttpOptions, serve_http
 
@@ -135,6 +136,7 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
                 assembly.bridge,
                 ConsoleOptions(clients=clients, oauth=config.oauth, allowed_hosts=config.allowed_hosts),
             ),
+            card=lambda: Card(assembly.bridge),
         )
 
         def tell(bound: int) -> None:

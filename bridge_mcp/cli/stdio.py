@@ -22,7 +22,9 @@ from bridge_mcp.server.stdio.reserve_fds import Wire, claim
 
 if TYPE_CHECKING:
     from bridge_mcp.assembly import Assembly
+    from bridge_mcp.server.apps.cards import CardPages
     from bridge_mcp.server.protocol.claude_channel import ClaudeChannel
+    from bridge_mcp.service import Bridge
 
 __all__ = ["serve"]
 
@@ -58,12 +60,21 @@ async def run(config: Config, who: Principal, wire: Wire, channel: bool = False)
 
     async with open_bridge(config, engine="soon", on_ready=gc.freeze) as assembly:
         logger.info("settings: %s", visible(config.where))
-        server = build_server(assembly.bridge, the_one(who), exposes=bool(who.expose))
+        server = build_server(
+            assembly.bridge, the_one(who), exposes=bool(who.expose), card=lambda: card(assembly.bridge)
+        )
         after_handshake(server.middleware, assembly.want_engine)
         with claude_channel(config, assembly, who) if channel else nullcontext() as pushing:
             if pushing is not None:
                 pushing.add_to(server)
             await serve_stdio(server, wire)
+
+
+def card(bridge: Bridge) -> CardPages:
+    """The pages of the card of the approvals: what makes them is loaded once a host asks for one."""
+    from bridge_mcp.console.card import Card
+
+    return Card(bridge)
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from starlette.responses import RedirectResponse, Response
 
 from bridge_mcp.console.guard import Refused
 from bridge_mcp.console.sessions import Session
+from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.service import Bridge
 
 if TYPE_CHECKING:
     from bridge_mcp.console.app import Console
 
-__all__ = ["BASE", "MAX_ENTRY", "Form", "Handler", "Page", "Visit", "path_of", "read_form"]
+__all__ = ["BASE", "MAX_ENTRY", "Form", "Handler", "Page", "Visit", "form_of", "path_of", "read_form"]
 
 BASE = "/console"
 """All pages are below this path."""
@@ -59,6 +60,13 @@ class Visit(Struct, frozen=True):
     session: Session
     origin: str
     form: Form
+    framed: bool = False
+    """Whether it is in a host's frame, as a card, where only the approvals are."""
+
+    @property
+    def frame(self) -> str:
+        """The template around its pages."""
+        return "framed.html" if self.framed else "base.html"
 
     @property
     def who(self) -> Principal:
@@ -124,7 +132,8 @@ async def read_form(request: Request, most: int = MAX_FORM) -> Form:
     """The fields of a form that was sent (`application/x-www-form-urlencoded`), of at most so many bytes.
 
     Raises:
-        Refused: it is too large, too slow, of another type, or of too many fields.
+        BadInput: it is no form, or of too many fields.
+        Refused: it is too large, too slow, or of another type.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -139,8 +148,13 @@ async def read_form(request: Request, most: int = MAX_FORM) -> Form:
             parts.append(part)
     if patience.cancelled_caught:
         raise Refused(408, f"The form was not here within {FORM_S:g} s.", fix="Send it again.")
+    return form_of(b"".join(parts).decode("latin-1"))
+
+
+def form_of(text: str) -> Form:
+    """The fields of a form as it is sent. Raises BadInput where it is none, or has too many fields."""
     try:
-        text = b"".join(parts).decode("ascii")
+        text.encode("ascii")
         return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
-    except ValueError:  # a UnicodeDecodeError is one
-        raise Refused(400, "This form cannot be read.", fix="Send it as browsers do.") from None
+    except ValueError:  # a UnicodeEncodeError is one
+        raise BadInput("This form cannot be read.", fix="Send it as browsers do.") from None

@@ -22,7 +22,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.apps.cards import Cards
+from bridge_mcp.server.apps.cards import CardPages, Cards
 from bridge_mcp.server.events.configured import serve_events
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
@@ -94,6 +94,7 @@ class BridgeServer:
         principal_of: PrincipalOf,
         hung_up: Callable[[Context], bool] = lambda ctx: False,
         exposes: bool = False,
+        card: Callable[[], CardPages] | None = None,
     ) -> None:
         self.server = self._server()
         if exposes:
@@ -107,7 +108,7 @@ class BridgeServer:
         self._tasks = Tasks(bridge, seals)
         self._forms = Elicitation(bridge, seals)
         self._context = ExposedContext(bridge, self._exposed, self._forms)
-        self._cards = Cards(bridge)
+        self._cards = Cards(bridge, card)
         self._bridge = bridge
         self._principal_of: PrincipalOf = lambda ctx: in_its_trace(principal_of(ctx), ctx)
         self._hung_up = hung_up
@@ -379,15 +380,18 @@ class BridgeServer:
         return complete_result(**(nested or {"completion": {"values": []}}))
 
 
-def build_server(bridge: Bridge, principal_of: PrincipalOf, *, exposes: bool = False) -> Server[Any]:
+def build_server(
+    bridge: Bridge, principal_of: PrincipalOf, *, exposes: bool = False, card: Callable[[], CardPages] | None = None
+) -> Server[Any]:
     """The MCP server over a bridge, for any transport and any number of clients.
 
     Args:
         bridge: the service.
         principal_of: returns who makes a request; `the_one(principal)` for a transport with one client.
         exposes: whether tools of nested servers may be among those of a client.
+        card: makes the pages of the card of the approvals, for clients that show cards.
     """
-    return BridgeServer(bridge, principal_of, exposes=exposes).server
+    return BridgeServer(bridge, principal_of, exposes=exposes, card=card).server
 
 
 def the_one(principal: Principal) -> PrincipalOf:

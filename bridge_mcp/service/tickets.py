@@ -104,25 +104,16 @@ class Following(Topics):
             raise NotFound(f"{ticket} does not wait for {approval_id}.", fix="Ask again how the ticket stands.")
         return await self._decided(person, approval, digest=digest, approve=approve, note=note)
 
-    async def decide_on_card(
-        self, who: Principal, approval_id: str, *, digest: str, approve: bool, note: str = ""
-    ) -> Decision:
-        """Record the verdict of the person at `who`'s host, as a card that the host shows reports it.
+    def on_card(self, who: Principal) -> Principal:
+        """As whom a card acts that `who`'s host shows: the person there, who reads and decides what `who` may.
 
-        A card shows whatever `who` may read and decide, so it takes the scope `approve`, unlike a form about a call
-        that `who` wants itself.
-
-        Raises:
-            AlreadyDecided: there is a verdict; the message says whose, and which.
-            BadInput: the digest is not that of the call.
-            Denied: `person_decides` is not set for this client, or nobody may decide on their own calls.
+        Where nobody decides (no `person_decides`, no scope `approve`, or `separate`), it only reads, as `who`.
         """
-        who.require("approve")
-        person = self._person_at(who, "mcp app")
-        check_text(note, "note", 2_000)
-        approval = await self._approval(who, approval_id)
-        undecided(approval)
-        return await self._decided(person, approval, digest=digest, approve=approve, note=note)
+        try:
+            who.require("approve")
+            return replace(self._person_at(who, "mcp app"), scopes=who.scopes & {"read", "approve"})
+        except Denied:
+            return replace(who, scopes=who.scopes & {"read"})
 
     def _person_at(self, who: Principal, via: Literal["mcp form", "mcp app"]) -> Principal:
         """The person at `who`'s host.

@@ -61,6 +61,16 @@ class Running:
         page.wait_for_url(f"{self.base}/approvals")
 
 
+def axe_script() -> str:
+    """The script of axe-core, from npm."""
+    file = ROOT / ".ci" / "node_modules" / "axe-core" / "axe.min.js"
+    if not file.is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail("axe-core is not there, and CI has to have it.")
+        pytest.skip("needs axe-core: npm install --no-save --prefix .ci axe-core@4.14.1")
+    return file.read_text("utf-8")
+
+
 @contextmanager
 def bridge_in(state: Path, *options: str) -> Generator[Running]:
     """A bridge in a process of its own, which has to end in order."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.console.conftest import ROOT, Running
+from tests.console.conftest import Running, axe_script
 
-AXE = ROOT / ".ci" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"width": 360, "height": 740}
 PAGES = (
     "approvals", "approvals?status=any", "conversations", "conversation?id=local/shown", "log?id=local/shown&verify=1",
@@ -28,16 +26,6 @@ WATCH_SHIFTS = """() => {
 
 
 @pytest.fixture(scope="module")
-def axe() -> str:
-    """The script of axe-core, from npm."""
-    if not AXE.is_file():
-        if os.environ.get("CI") == "true":
-            pytest.fail("axe-core is not there, and CI has to have it.")
-        pytest.skip("needs axe-core: npm install --no-save --prefix .ci axe-core@4.14.1")
-    return AXE.read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
 def furnished(bridge: Running) -> Running:
     """A bridge with something on each page."""
     bridge.say("shown with **words**", "local/shown")
@@ -49,7 +37,7 @@ def furnished(bridge: Running) -> Running:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE], ids=["wide", "phone"])
 def test_axe_finds_nothing_serious(
-    furnished: Running, new_context: Callable[..., BrowserContext], axe: str, scheme: str, size: dict[str, int]
+    furnished: Running, new_context: Callable[..., BrowserContext], scheme: str, size: dict[str, int]
 ) -> None:
     context = new_context(color_scheme=scheme, viewport=size)
     page = context.new_page()
@@ -61,7 +49,7 @@ def test_axe_finds_nothing_serious(
         page.goto(f"{furnished.base}/{path}")
         for fold in page.locator("main details").all():
             fold.evaluate("fold => { fold.open = true }")
-        page.evaluate(axe)  # by the debugger, which no policy of the page binds
+        page.evaluate(axe_script())  # by the debugger, which no policy of the page binds
         result = cast("dict[str, Any]", page.evaluate("() => axe.run(document, {resultTypes: ['violations']})"))
         grave = [each for each in result["violations"] if each["impact"] in ("serious", "critical")]
         if grave:

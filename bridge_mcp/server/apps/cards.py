@@ -1,12 +1,13 @@
 """The card of the approvals, for clients that declare MCP Apps (specification of 2026-01-26); others see nothing of it.
 
-`list_approvals` names the card, and the card asks that tool again for what is new. What it decides goes through a tool
-that hosts keep from their models (`visibility: ["app"]`). Only a host keeps that promise, and on the wire both look the
-same: so the verdict counts only for clients whose owner says that a person sits there (`person_decides`), under their
-scopes, and is logged as `mcp app`.
+`list_approvals` names the card, which is the console's own pages: it asks for them through tools that hosts keep from
+their models (`visibility: ["app"]`). Only a host keeps that promise, and on the wire both look the same: so a verdict
+counts only for clients whose owner says that a person sits there (`person_decides`), under their scopes, and is logged
+as `mcp app`.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
@@ -14,59 +15,74 @@ from pydantic import Field
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.apps.page import card_page
 from bridge_mcp.server.tools import answers
-from bridge_mcp.server.tools.params import Text
-from bridge_mcp.server.tools.tool import Tool, ToolCall, tool
+from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
 from bridge_mcp.service import Bridge
 
-__all__ = ["CARD", "EXTENSION", "Cards"]
+__all__ = ["CARD", "EXTENSION", "CardPages", "Cards"]
 
 EXTENSION = "io.modelcontextprotocol/ui"
 MIME = "text/html;profile=mcp-app"
 CARD = "ui://bridge/approvals.html"
 SHOWN_BY = "list_approvals"
+MAX_FORM = 4_000_000
+"""Characters of a form: the longest arguments, as browsers encode them."""
+
+Form = Annotated[str, Field(max_length=MAX_FORM)]
 
 
-@tool("approve", idempotent=True)
-async def decide_on_card(
-    call: ToolCall,
-    approval_id: str,
-    digest: Annotated[str, Field(min_length=1, description="Of what the card shows")],
-    decision: Literal["approve", "reject"],
-    note: Annotated[Text, Field(description="Whoever asked is told")] = "",
-) -> answers.Decision:
-    """Record the verdict of the person before the card of the approvals. Only that card calls this."""
-    made = await call.bridge.decide_on_card(
-        call.who, approval_id, digest=digest, approve=decision == "approve", note=note
-    )
-    return answers.Decision.of(made)
+class CardPages(Protocol):
+    """The pages of the card, which the console has."""
+
+    def resource(self) -> str:
+        """The card as one file."""
+        ...
+
+    async def answer(self, who: Principal, address: str, form: str | None = None, *, decides: bool = False) -> str:
+        """The HTML at an address, or of what a form that is sent there is answered with.
+
+        Raises:
+            BadInput: the form cannot be read.
+            NotFound: there is no such page; or, unless `decides`, none that decides nothing.
+        """
+        ...
+
+
+class Page(answers.Answer):
+    """A part of the card."""
+
+    html: str
 
 
 class Cards:
-    """What a client that shows cards gets beside the rest."""
+    """What a client that shows cards gets beside the rest.
 
-    def __init__(self, bridge: Bridge) -> None:
+    Args:
+        bridge: the service.
+        pages: makes the pages, which take a while to load and which few clients ask for; None for no card.
+    """
+
+    def __init__(self, bridge: Bridge, pages: Callable[[], CardPages] | None) -> None:
         self._bridge = bridge
+        self._pages = pages
+        self._own: dict[str, Tool] = {each.name: each for each in (tools_of(pages) if pages is not None else ())}
 
     def listed(
         self, ctx: ServerRequestContext[Any, Any], who: Principal, tools: list[dict[str, JSON]]
     ) -> list[dict[str, JSON]]:
         """The tools of a client, with the card on the one that it belongs to, and with the card's own."""
-        if not declared(ctx):
+        if self._pages is None or not declared(ctx):
             return tools
         link: dict[str, JSON] = {"_meta": meta("model", "app")}
         linked = [each | link if each["name"] == SHOWN_BY else each for each in tools]
-        own: dict[str, JSON] = {**decide_on_card.listed(), "_meta": meta("app")}
-        return [*linked, own] if self.decides(who) else linked
+        may = self._bridge.on_card(who).scopes
+        return [*linked, *({**each.listed(), "_meta": meta("app")} for each in self._own.values() if each.scope in may)]
 
     def tool(self, ctx: ServerRequestContext[Any, Any], who: Principal, name: str) -> Tool | None:
-        """The card's own tool, for those who have it."""
-        return decide_on_card if name == decide_on_card.name and declared(ctx) and self.decides(who) else None
-
-    def decides(self, who: Principal) -> bool:
-        """Whether a verdict of this client's card counts."""
-        return who.attended and "approve" in who.scopes and not self._bridge.rules.separate
+        """A tool of the card's own, for those who have it."""
+        found = self._own.get(name)
+        may = found is not None and declared(ctx) and found.scope in self._bridge.on_card(who).scopes
+        return found if may else None
 
     def read(self, ctx: ServerRequestContext[Any, Any], who: Principal, uri: str) -> dict[str, JSON] | None:
         """The card as a resource; None where this is none, or not for this client.
@@ -74,11 +90,29 @@ class Cards:
         Raises:
             Denied: `who` may not read.
         """
-        if uri != CARD or not declared(ctx):
+        if uri != CARD or self._pages is None or not declared(ctx):
             return None
         who.require("read")
         ui: dict[str, JSON] = {"prefersBorder": True}
-        return {"uri": CARD, "mimeType": MIME, "text": card_page(decides=self.decides(who)), "_meta": {"ui": ui}}
+        return {"uri": CARD, "mimeType": MIME, "text": self._pages().resource(), "_meta": {"ui": ui}}
+
+
+def tools_of(pages: Callable[[], CardPages]) -> tuple[Tool, Tool]:
+    """The card's own tools. A page is given once, as text: it may have a megabyte."""
+
+    @tool("read", read_only=True)
+    async def show_card(call: ToolCall, path: str, form: Form | None = None) -> Illustrated:
+        """A page of the card of the approvals. Only that card calls this."""
+        html = await pages().answer(call.bridge.on_card(call.who), path, form)
+        return Illustrated(Page(html=html), text_only=True)
+
+    @tool("approve", idempotent=True)
+    async def decide_on_card(call: ToolCall, path: str, form: Form) -> Illustrated:
+        """Record the verdict of the person before the card of the approvals. Only that card calls this."""
+        html = await pages().answer(call.bridge.on_card(call.who), path, form, decides=True)
+        return Illustrated(Page(html=html), text_only=True)
+
+    return show_card, decide_on_card
 
 
 def meta(*visibility: str) -> dict[str, JSON]:

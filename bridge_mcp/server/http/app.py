@@ -20,6 +20,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
+from bridge_mcp.server.apps.cards import CardPages
 from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords, LongPolls
 from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, Client, name_of
 from bridge_mcp.server.http.beside import Beside, BesideMiddleware
@@ -72,6 +73,8 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     """Limits and time-outs of connections."""
     beside: Beside | None = None
     """What is served beside MCP, such as the console."""
+    card: Callable[[], CardPages] | None = None
+    """Makes the pages of the card of the approvals."""
 
 
 async def serve_http(
@@ -87,7 +90,11 @@ async def serve_http(
     anonymous = admitted(options.host, somebody, options.insecure_loopback)
     authenticator = Authenticator(options.clients, anonymous, stored, options.oauth)
     face = BridgeServer(
-        bridge, authenticator.principal_of, hung_up, exposes=any(each.expose for each in options.clients)
+        bridge,
+        authenticator.principal_of,
+        hung_up,
+        exposes=any(each.expose for each in options.clients),
+        card=options.card,
     )
     sessions = StreamableHTTPSessionManager(face.server, max_request_body_size=MAX_BODY)
 
