@@ -20,6 +20,8 @@ from bridge_mcp.core.safe_text import segments, visible
 __all__ = ["STATIC", "environment", "static_url"]
 
 STATIC = Path(__file__).parent / "static"
+SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "console.js")
+"""The scripts of a page, in their order: each file on its own would delay the first paint."""
 
 
 @cache
@@ -105,8 +107,9 @@ def number(value: float) -> str:
 
 @cache
 def static_files() -> Mapping[str, tuple[bytes, str]]:
-    """The files of `static/`, each with the beginning of its hash."""
+    """The files of `static/`, and the scripts of a page as one, each with the beginning of its hash."""
     found = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in (".css", ".js", ".svg")}
+    found["page.js"] = b";\n".join(found[name] for name in SCRIPTS)
     return {name: (data, sha256(data).hexdigest()[:12]) for name, data in found.items()}
 
 
