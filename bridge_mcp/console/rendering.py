@@ -74,7 +74,8 @@ def moment(at: float) -> Markup:
     """A point in time as an element: how long ago, and the whole of it for who points at it."""
     if not at:
         return Markup("")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(at), iso(at, words=True), ago(at))
+    # None of it is others' text, and `Markup.format` would take a third of the time of a page of events.
+    return Markup(f'<time datetime="{iso(at)}" title="{iso(at, words=True)}">{ago(at)}</time>')  # noqa: S704
 
 
 def iso(at: float, *, words: bool = False) -> str:

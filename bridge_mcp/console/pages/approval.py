@@ -110,6 +110,7 @@ async def decide(visit: Visit) -> Response:
     """A verdict: on the call as it is, or with the arguments of the form."""
     details = await visit.bridge.get_approval(visit.who, visit.path("id"))
     approval = details.approval
+    visit.who.require("approve")
     if visit.form.get("digest") != approval.digest:
         raise BadInput("This is not the call that was shown.", fix="Look at it again.")
     if visit.form.get("verdict") == "reject":
