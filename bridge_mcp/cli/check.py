@@ -296,7 +296,7 @@ async def callbacks(config: Config) -> tuple[Finding, ...]:
         return ()
     async with readable_store(config) as store:
         told = () if store is None else await failing_callbacks(store)
-    return tuple(Finding("events", True, each, warning=True) for each in told)
+    return tuple(Finding("events", True, each.text, warning=True) for each in told)
 
 
 async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]:

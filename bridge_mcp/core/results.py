@@ -45,12 +45,13 @@ class Trouble(Struct, frozen=True):
 class Fix(Struct, frozen=True):
     """What helps against one warning, where a face can offer it beside the words.
 
-    `step` is what can be done on the spot, about `subject` (a channel, a tool server or a conversation): `retry` the
-    channel now, `reload` the tool servers, look at changed `instructions` or changed `tools` and accept them, look
-    at the `pairing` requests or at the `chat`. `paste` is the command, or the line of bridge.toml, that does it.
+    `step` is what can be done on the spot, about `subject` (a channel, tool server, conversation or subscription):
+    `retry` the channel now, `reload` the tool servers, look at changed `instructions` or changed `tools` and accept
+    them, look at the `pairing` requests or at the `chat`, end the subscription of a `callback`. `paste` is the command,
+    or the line of bridge.toml, that does it.
     """
 
-    step: Literal["", "retry", "reload", "instructions", "tools", "pairing", "chat"] = ""
+    step: Literal["", "retry", "reload", "instructions", "tools", "pairing", "chat", "callback"] = ""
     subject: str = ""
     paste: str = ""
 

@@ -112,7 +112,9 @@ def posted_channels(body: JSON) -> Iterator[PostedChannel]:
 def difference(own: Settings, engine: Settings) -> str:
     """The warning for the owner if this process read other settings than the engine; "" if it did not."""
     if own.file == engine.file and own.digest != engine.digest:
-        return f"{own.file} has changed since the engine read it: the change holds once the engine is started again."
+        return (
+            f"{own.file} has changed since the engine read it: the change holds once the engine ends and starts again."
+        )
     if own.file != engine.file:
         option = f" For this process to read the same: --config {engine.file}" if engine.file else ""
         return f"The engine runs {engine.where}, and this process read {own.where}: the engine's holds.{option}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bridge_mcp.core.policy import Principal
+from bridge_mcp.core.results import Fix
+from bridge_mcp.operations.status_warnings import CHECK, Warned
 from bridge_mcp.ports import EventSubscription, Store
 
 __all__ = ["failing_callbacks"]
@@ -11,16 +13,16 @@ MAX_SHOWN = 10
 """Subscriptions that are told one by one; of others only how many there are."""
 
 
-async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple[str, ...]:
-    """A line for each subscription whose deliveries fail, the longest first.
+async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple[Warned, ...]:
+    """A warning for each subscription whose deliveries fail, the longest first.
 
     A client that is limited to some places is told of its own. No URL is told: clients put secrets into them.
     """
     client = who.name if who is not None and who.within else ""
     found, count = await store.subscriptions.failing(client, MAX_SHOWN)
     more = count - len(found)
-    others = (f"{more:,} more subscriptions to events fail.",) if more > 0 else ()
-    return (*map(told, found), *others)
+    others = (Warned(f"{more:,} more subscriptions to events fail.", CHECK),) if more > 0 else ()
+    return (*(Warned(told(each), Fix("callback", each.id)) for each in found), *others)
 
 
 def told(found: EventSubscription) -> str:

@@ -11,9 +11,10 @@ from bridge_mcp.core.results import ChannelInfo, Fix, ToolList, Trouble
 from bridge_mcp.operations.status_board import EngineInfo
 from bridge_mcp.ports import ModelHealth
 
-__all__ = ["Looked", "Warned", "plain", "warnings"]
+__all__ = ["CHECK", "Looked", "Warned", "warnings"]
 
 CHECK = Fix(paste="bridge-mcp check")
+"""It looks at everything, and says of each thing what to do."""
 
 
 class Warned(Struct, frozen=True):
@@ -42,11 +43,6 @@ class Looked(Struct, frozen=True):
     undelivered: Mapping[str, str] = {}
 
 
-def plain(*texts: str) -> tuple[Warned, ...]:
-    """Warnings whose next move is in their words alone; an empty text is none."""
-    return tuple(Warned(text) for text in texts if text)
-
-
 def warnings(looked: Looked) -> Iterator[Warned]:
     """The warnings for the owner."""
     if looked.starting:
@@ -65,7 +61,7 @@ def warnings(looked: Looked) -> Iterator[Warned]:
         paste = "bridge-mcp pair add CODE --role approver"
         yield Warned(f"Channel {name}: {text}", Fix("pairing", name, paste=paste))
     for what, each in looked.failing.items():
-        yield Warned(f"{what} fails and is tried again: {each.text}")
+        yield Warned(f"{what} fails and is tried again: {each.text}", CHECK)
     for name, why in looked.undelivered.items():
         yield Warned(f"The last message to {name} was not delivered: {why}", Fix("chat", name))
     yield from of_tools(looked.listed)
@@ -102,4 +98,4 @@ def of_models(models: Sequence[ModelHealth]) -> Iterator[Warned]:
             yield Warned(f"Model {model.name} does not answer{instead}: {model.error}", CHECK)
     for model in models:
         if model.remark:
-            yield Warned(f"Model {model.name}: {model.remark}")
+            yield Warned(f"Model {model.name}: {model.remark}", CHECK)

@@ -104,6 +104,12 @@ class Clients(BridgeBase):
                 await later.cancel(self.store, message, who.name)
         await self._tell("client.revoked", found, who)
 
+    async def end_subscription(self, who: Principal, subscription: str) -> None:
+        """End a client's subscription to events: nothing is posted to its callback until it subscribes again."""
+        self._unlimited(who)
+        if not await self.store.subscriptions.remove(subscription):
+            raise NotFound("There is no such subscription.", fix="It has ended already; see get_status.")
+
     def _unlimited(self, who: Principal) -> None:
         who.require("admin")
         if who.within:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -16,7 +18,7 @@ from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import troubles
 from bridge_mcp.operations.engine_settings import Settings, difference, posted
 from bridge_mcp.operations.event_callbacks import failing_callbacks
-from bridge_mcp.operations.status_warnings import Looked, Warned, plain, warnings
+from bridge_mcp.operations.status_warnings import CHECK, Looked, Warned, warnings
 from bridge_mcp.ports import Pulse, WorkerInfo
 from bridge_mcp.service.base import BridgeBase
 
@@ -96,11 +98,12 @@ class StatusReading(BridgeBase):
         """The warnings of a status: of the store, the settings, and what the engine published."""
         silent = self._silence() if looked.lives else ""
         stored = () if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now()))
-        callbacks = await failing_callbacks(self.store, who)
         return (
-            *plain(silent, *stored, *self._of_settings(who, theirs)),
+            *([Warned(silent, Fix(paste=f"kill -CONT {pulse.pid}"))] if silent and pulse else []),
+            *(Warned(each, CHECK) for each in stored),
+            *self._of_settings(who, theirs, pulse),
             *(await self._crowded(who)),
-            *plain(*callbacks),
+            *(await failing_callbacks(self.store, who)),
             *warnings(looked),
         )
 
@@ -122,12 +125,18 @@ class StatusReading(BridgeBase):
         theirs = await posted(self.store) if self._engine_lives() and not self._is_engine() else None
         return difference(self._settings, theirs) if theirs else ""
 
-    def _of_settings(self, who: Principal, theirs: Settings | None) -> tuple[str, ...]:
+    def _of_settings(self, who: Principal, theirs: Settings | None, pulse: Pulse | None) -> Iterator[Warned]:
         """Warnings about settings: a difference from the engine's, and missing secrets."""
         if who.within:
-            return ()
-        differs = difference(self._settings, theirs) if theirs else ""
-        return (*([differs] if differs else []), *(theirs or self._settings).lacking)
+            return
+        if theirs and (differs := difference(self._settings, theirs)):
+            if self._settings.file != theirs.file:
+                paste = f"--config {shlex.quote(theirs.file)}" if theirs.file else "bridge-mcp check"
+            else:  # the engine reads no settings anew before it is another process
+                paste = f"kill {pulse.pid}" if pulse else "bridge-mcp serve"
+            yield Warned(differs, Fix(paste=paste))
+        for lacks in (theirs or self._settings).lacking:
+            yield Warned(lacks, CHECK)
 
     async def _failing(self, who: Principal) -> dict[str, Trouble]:
         """What fails in the engine, as far as `who` may see it: some of it names a conversation."""

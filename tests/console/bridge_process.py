@@ -38,7 +38,7 @@ from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeChannel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.schemas import Schemas
-from tests.console.wrong_things import SAID_BEFORE, ChangedInstructions, RefusedOnce
+from tests.console.wrong_things import SAID_BEFORE, ChangedInstructions, RefusedOnce, fail_a_callback
 
 ADMIN, APPROVER, VIEWER = "token-of-the-admin-0123456789", "token-of-an-approver-0123456789", "token-of-a-viewer-012345"
 CLIENTS = (
@@ -69,11 +69,14 @@ LINES = "\\n".join(f"line {number}" for number in range(10_000))
 
 NAME_BEFORE: dict[str, JSON] = {**NAME, "required": []}
 
+GO_ON = asyncio.Event()
+"""A reply that streams waits for it in its middle."""
+
 POEM = "Here is a **plan**:\n\n1. look at `notes.txt`\n2. write the summary\n\n```python\nprint('done')\n```\n"
 
 
 class PlannedModel:
-    """Says a planned thing: `call TOOL JSON` becomes a call, `stream` comes word by word, else it repeats."""
+    """Says a planned thing: `calls JSON` become calls, `stream` comes word by word up to its middle, else it repeats."""
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """The reply to the last message."""
@@ -88,7 +91,9 @@ class PlannedModel:
                 text += f"{part} "
                 if on_text is not None:
                     on_text(text)
-                await anyio.sleep(float(os.environ.get("STREAM_PAUSE_S", "0.12")))
+                if part.startswith("summary"):
+                    await GO_ON.wait()
+                    GO_ON.clear()
             return says(POEM)
         used = Usage(len(last.text) * 40, 60, cost_usd=0.0012)
         said = says(f"{last.role} said: {last.text}")
@@ -140,6 +145,7 @@ async def running(state: Path, *, engine: bool, wrong: bool = False) -> AsyncGen
     if wrong:
         channels["refused"] = RefusedOnce("refused", clock=clock)
         await pins.keep(instructions_of("mail"), {"text": SAID_BEFORE})
+        await fail_a_callback(store)
     rules = Rules({name: ChannelRules(name, "assistant") for name in channels})
     files = FileFolder(state / "files")
     schemas, drafts = Schemas(), DraftFolder(state / "drafts")
@@ -224,6 +230,9 @@ async def arranged(bridge: Bridge, command: dict[str, str]) -> str:
                 heard = Heard("seeded", Sender("7", "Ann"), "m1", to="off")
                 many = [f"local/seeded-{first + number}" for number in range(500)]
                 await asyncio.gather(*[bridge.store.log.record(each, heard) for each in many])
+            return ""
+        case "go on":
+            GO_ON.set()
             return ""
         case "asked at":
             return str((await bridge.list_approvals(OWNER, limit=1))[0].asked_at)

@@ -85,7 +85,7 @@ def bridge_in(state: Path, *options: str) -> Generator[Running]:
             process.kill()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with bridge_in(tmp_path_factory.mktemp("state")) as made:
         yield made
@@ -93,7 +93,7 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def fresh(bridge: Running) -> Running:
-    """The module's bridge, in which nothing waits."""
+    """The bridge of all tests here, in which nothing waits."""
     bridge.do("clear")
     return bridge
 
@@ -105,9 +105,9 @@ def own(tmp_path: Path) -> Iterator[Running]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """For the tests of one module, none of which may be a coroutine: meanwhile Playwright's own loop runs."""
+    """For all tests here, none of which may be a coroutine: meanwhile Playwright's own loop runs."""
     if not CHROMIUM:
         if os.environ.get("CI") == "true":
             pytest.fail("Chromium is not there, and CI has to have it.")

@@ -176,6 +176,9 @@ def test_health_mends_what_it_warns_of(ailing: Running, page: Page) -> None:
     expect(refused.locator("code")).to_have_text("bridge-mcp check")
     refused.get_by_role("button", name="Try it again now (refused)").click()
     expect(refused).to_have_count(0)  # the page asks again by itself
+    callback = page.locator(".notice", has_text="their callback at hook.test fails (timeout)")
+    callback.get_by_role("button", name="End this subscription").click()
+    expect(callback).to_have_count(0)
     page.locator(".notice", has_text="mail gives other instructions").get_by_role("link", name="See what").click()
     changed = page.get_by_role("region", name="The instructions of mail have changed")
     expect(changed.locator(".removed")).to_have_text("- Ask before you send.")
@@ -199,6 +202,7 @@ def test_a_viewer_sees_what_helps_and_mends_nothing(ailing: Running, page: Page,
     for path, form in (
         ("health/retry", {"subject": "refused"}),
         ("health/reload", {}),
+        ("health/callback", {"subject": "sub"}),
         ("servers/instructions", {"server": "mail", "code": "0"}),
     ):
         headers = {"origin": ailing.origin}

@@ -29,6 +29,7 @@ def test_a_reply_streams_and_goes_on_after_a_reload_in_its_middle(fresh: Running
     expect(growing.locator("strong", has_text="plan")).to_be_visible()  # it is Markdown while it grows, too
     page.reload()
     expect(page.locator("#draft .growing")).to_contain_text("look at")
+    fresh.do("go on")
     done = page.locator("#timeline .bubble.assistant")
     expect(done).to_contain_text("write the summary")
     expect(done.locator("pre code")).to_contain_text("print('done')")

@@ -5,13 +5,22 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ConfigError
-from bridge_mcp.ports import ChannelHealth, Inbox, ServerStatus
+from bridge_mcp.ports import ChannelHealth, EventSubscription, Inbox, ServerStatus, Store, SubscriptionLimits
 from bridge_mcp.testing import FakeChannel, FakeToolbox
 
-__all__ = ["SAID_BEFORE", "SAYS_NOW", "ChangedInstructions", "RefusedOnce"]
+__all__ = ["SAID_BEFORE", "SAYS_NOW", "ChangedInstructions", "RefusedOnce", "fail_a_callback"]
 
 SAID_BEFORE = "Ask before you send.\nWrite in plain words."
 SAYS_NOW = "Send without asking.\nWrite in plain words."
+
+
+async def fail_a_callback(store: Store) -> None:
+    """A client's subscription whose callback answers nothing."""
+    mine = EventSubscription(
+        "sub", "pad", frozenset({"read"}), "message.received", "", "", "http://hook.test/", "hook.test", "s"
+    )
+    await store.subscriptions.put(mine, SubscriptionLimits(1, 1, 1))
+    await store.subscriptions.failed("sub", "timeout", 0, 1)
 
 
 class RefusedOnce(FakeChannel):

@@ -51,6 +51,12 @@ async def reload(visit: Visit) -> Response:
     return visit.go("/health")
 
 
+async def end_subscription(visit: Visit) -> Response:
+    """End a subscription whose callback fails."""
+    await visit.bridge.end_subscription(visit.who, visit.form.get("subject"))
+    return visit.go("/health")
+
+
 async def channels(visit: Visit) -> Response:
     """The channels."""
     return await visit.page("channels.html", channels=await visit.bridge.list_channels(visit.who))
@@ -182,6 +188,7 @@ PAGES = (
     Page("/health", health),
     Page("/health/retry", retry, "POST"),
     Page("/health/reload", reload, "POST"),
+    Page("/health/callback", end_subscription, "POST"),
     Page("/channels", channels),
     Page("/servers", servers),
     Page("/servers/accept", accept, "POST"),
