@@ -76,7 +76,7 @@ POEM = "Here is a **plan**:\n\n1. look at `notes.txt`\n2. write the summary\n\n`
 
 
 class PlannedModel:
-    """Says a planned thing: `calls JSON` become calls, `stream` comes word by word up to its middle, else it repeats."""
+    """Says a planned thing: `calls JSON` become calls, `stream` comes in words up to its middle, else it repeats."""
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """The reply to the last message."""
