@@ -32,8 +32,8 @@ def furnish(bridge: Running) -> None:
     bridge.calls(("clock__now", {}), conversation="local/main")
     text = "# The week\n\n- Monday: look at the notes\n- Tuesday: write the summary\n"
     bridge.calls(
-        ("files__write", {"path": "notes/week.md", "text": text, "mode": "replace", "tags": ["plan"]}),
         ("files__delete", {"name": "../old/invoice\u202efdp.exe"}),
+        ("files__write", {"path": "notes/week.md", "text": text, "mode": "replace", "tags": ["plan"]}),
         conversation="local/planning",
     )
     for number in range(4):
@@ -49,7 +49,7 @@ def main() -> None:
         with opened(browser, bridge, WIDE, "light") as page:
             page.locator("#approvals > li").nth(1).wait_for()
             page.screenshot(path=FOLDER / "approvals.png")
-            page.get_by_role("link", name="Edit, remember").first.click()
+            page.get_by_role("link", name="Edit, remember").last.click()
             page.get_by_text("Change the arguments").click()
             page.screenshot(path=FOLDER / "approval.png")
             page.goto(f"{bridge.base}/servers")

@@ -152,8 +152,8 @@ def test_a_stolen_cookie_alone_changes_nothing(fresh: Running, page: Page) -> No
     csrf = page.locator("[name=csrf]").first.input_value()
     (cookie,) = page.context.cookies()
     held = {"cookie": f"{cookie.get('name')}={cookie.get('value')}"}
-    body = urlencode({"verdict": "approve", "csrf": csrf})
-    wrong = urlencode({"verdict": "approve", "csrf": "x" + csrf[1:]})
+    said = {"verdict": "approve", "digest": page.locator("[name=digest]").input_value()}
+    body, wrong = urlencode({**said, "csrf": csrf}), urlencode({**said, "csrf": "x" + csrf[1:]})
     own = fresh.origin
     for given, headers in (
         (wrong, {"origin": own}),
@@ -169,7 +169,9 @@ def test_a_stolen_cookie_alone_changes_nothing(fresh: Running, page: Page) -> No
     ):
         status, *_ = asked(fresh, "POST", path, given, **held, **headers)
         assert status in (403, 415), (given, headers)
-    assert asked(fresh, "POST", path, body, **held, origin=own)[0] == 303
+    unseen = body.replace("digest=sha256", "digest=sha255")
+    for given, code in ((unseen, 400), (urlencode({"verdict": "reject", "csrf": csrf}), 400), (body, 303)):
+        assert asked(fresh, "POST", path, given, **held, origin=own)[0] == code
 
 
 def test_a_form_that_lacks_a_field_of_the_call_decides_nothing(fresh: Running) -> None:
