@@ -6,9 +6,10 @@ job that is scheduled for later would hold up all newer ones of its lock. Every 
 time has come, and for jobs of workers that are gone, and makes fresh jobs for them; losing a job delays, and loses
 nothing.
 
-Jobs are fetched by Procrastinate's `JobManager`, and not by its `Worker`: that one takes a notice that comes during a
-fetch for read, looks only every few seconds for what waited for a lock, ends when one connection fails, and then waits
-for all that is under way. Procrastinate retries nothing: a step that fails is an entry with a time.
+Several jobs are fetched and ended in one round trip (`bridge_fetch`, `bridge_finish`), and not by Procrastinate's
+`Worker`: that one takes a notice that comes during a fetch for read, looks only every few seconds for what waited for a
+lock, ends when one connection fails, and then waits for all that is under way. Procrastinate retries nothing: a step
+that fails is an entry with a time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import anyio.abc
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
 from psycopg_pool import AsyncConnectionPool
 
 from bridge_mcp.core.backoff import Backoff
@@ -31,7 +31,7 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Agenda, Drives
 from bridge_mcp.workers.session import DirectSession, line
 from bridge_mcp.workers.statements import statements
-from bridge_mcp.workers.work import ADVANCE, Notice, Work, queue_of
+from bridge_mcp.workers.work import ADVANCE, Endings, Notice, Work, queue_of
 
 __all__ = ["JobDispatcher"]
 
@@ -113,6 +113,7 @@ class JobDispatcher:
         self._unsure = False
         """Whether a job may have been fetched whose answer did not get here."""
         self._under_way: set[Work] = set()
+        self._endings = Endings(self._ask_all)
         self._notice = Notice()
         """That there may be jobs, or room for them."""
         self._sweep_at = 0.0
@@ -201,10 +202,10 @@ class JobDispatcher:
         while True:
             noticed = self._notice.next  # before the fetch: a notice that comes during it is for the next one
             try:
-                while self._has_room(drives) and (job := await self._next_job()) is not None:
-                    work = Work(job, str(job.lock), anyio.CancelScope())
-                    self._under_way.add(work)
-                    tasks.start_soon(self._work, work, drives)
+                while (room := self._room(drives)) and (found := await self._next_jobs(room)):
+                    for work in found:
+                        self._under_way.add(work)
+                        tasks.start_soon(self._work, work, drives)
                 backoff.reset()
                 pause = POLL_S
             except ConnectorException as exc:
@@ -213,27 +214,28 @@ class JobDispatcher:
             with anyio.move_on_after(pause):
                 await noticed.wait()
 
-    def _has_room(self, drives: Drives) -> bool:
-        busy = sum(not work.pausing for work in self._under_way)
-        return busy < drives.most and not self._stopping and self._may_drive() and not self._counts_as_dead
+    def _room(self, drives: Drives) -> int:
+        """How many jobs may begin."""
+        if self._stopping or not self._may_drive() or self._counts_as_dead:
+            return 0
+        return max(0, drives.most - sum(not work.pausing for work in self._under_way))
 
     @property
     def _counts_as_dead(self) -> bool:
         return time.monotonic() - self._alive >= LOST_S
 
-    async def _next_job(self) -> Job | None:
+    async def _next_jobs(self, most: int) -> list[Work]:
         manager = self._app.job_manager
         if self._worker is None:
             self._worker = await manager.register_worker()
         if self._unsure:
-            known = [work.job.id for work in self._under_way]
+            known = [work.job for work in self._under_way]
             await self._ask("hand_back_unknown", worker=self._worker, known=known, queue=ADVANCE)
             self._unsure = False
         try:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(ANSWER_S):
-                queues = [ADVANCE, *(queue_of(name) for name, here in self._shared().items() if here)]
-                return await manager.fetch_job(queues=queues, worker_id=self._worker)
-            raise ConnectorException(f"no answer within {ANSWER_S:g} s")
+            queues = [ADVANCE, *(queue_of(name) for name, here in self._shared().items() if here)]
+            found = await self._ask_all("fetch", queues=queues, worker=self._worker, most=most)
+            return [Work(each["job"], each["conversation"]) for each in found]
         except ConnectorException as exc:
             if isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
                 self._worker = None  # it stood still for so long that its row was removed
@@ -325,7 +327,6 @@ class JobDispatcher:
         Raises:
             StoreLost: there is no store.
         """
-        ended = {"job": work.job.id, "conversation": work.conversation}
         while True:
             driven = await drives.drive(work.conversation)
             if driven is None:
@@ -335,7 +336,7 @@ class JobDispatcher:
                 work.pausing = True
                 self._notice.give()
                 await anyio.sleep(driven.pause_s)
-                while (noticed := self._notice.next) and not self._has_room(drives):
+                while (noticed := self._notice.next) and not self._room(drives):
                     if self._stopping or not self._may_drive():
                         return False
                     await noticed.wait()
@@ -344,11 +345,7 @@ class JobDispatcher:
             if driven.server:
                 work.queue = queue_of(driven.server)
                 return False
-            found = await self._until_done(
-                f"Ending the job of {work.conversation}",
-                lambda: self._ask("finish", **ended),
-            )
-            if found["done"]:
+            if await self._until_done(f"Ending the job of {work.conversation}", lambda: self._endings.end(work)):
                 self._due_at(driven.until)
                 return True
 
@@ -358,20 +355,24 @@ class JobDispatcher:
             self._sweep_now.set()
 
     async def _hand_back(self, work: Work) -> None:
-        values = {"job": work.job.id, "queue": work.queue}
+        values = {"job": work.job, "queue": work.queue}
         await self._until_done(
             f"Handing back {work.conversation}",
             lambda: self._ask("hand_back", **values),
         )
 
     async def _ask(self, statement: str, **values: object) -> dict[str, Any]:
-        """The one row of a statement. Whoever is cancelled waits for it, for a moment: half a query ends a connection.
+        """The one row of a statement; see `_ask_all`."""
+        return (await self._ask_all(statement, **values))[0]
+
+    async def _ask_all(self, statement: str, **values: object) -> list[dict[str, Any]]:
+        """The rows of a statement. Whoever is cancelled waits for them, for a moment: half a query ends a connection.
 
         Raises:
-            ConnectorException: it could not be had.
+            ConnectorException: they could not be had.
         """
         with anyio.CancelScope(shield=True), anyio.move_on_after(ANSWER_S):
-            return await self._app.connector.execute_query_one_async(statements()[statement], **values)
+            return await self._app.connector.execute_query_all_async(statements()[statement], **values)
         raise ConnectorException(f"no answer within {ANSWER_S:g} s")
 
     async def _until_done(self, name: str, act: Callable[[], Awaitable[T]]) -> T:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
-from procrastinate.jobs import Job
 
-__all__ = ["ADVANCE", "Notice", "Work", "queue_of"]
+__all__ = ["ADVANCE", "Endings", "Notice", "Work", "queue_of"]
 
 ADVANCE = "advance"
 """The queue that every worker works on."""
@@ -34,10 +35,38 @@ class Notice:
 class Work:
     """A job under way here."""
 
-    job: Job
+    job: int
     conversation: str
-    scope: anyio.CancelScope
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     pausing: bool = False
     """It failed, and waits: it needs no room."""
     queue: str = ADVANCE
     """Where it goes when it is handed back."""
+    done: bool | None = None
+    """Whether its job is ended; None: nobody has looked."""
+
+
+class Endings:
+    """Ends jobs: those that come while some are being ended are ended together."""
+
+    def __init__(self, ask: Callable[..., Awaitable[list[dict[str, Any]]]]) -> None:
+        """`ask` gives the rows of a named statement."""
+        self._ask = ask
+        self._waiting: list[Work] = []
+        self._turn = anyio.Lock()
+
+    async def end(self, work: Work) -> bool:
+        """End a job; False where its conversation has something to do. What `ask` raises may be tried again."""
+        work.done = None
+        if work not in self._waiting:
+            self._waiting.append(work)
+        async with self._turn:
+            if work.done is None:
+                ending = list(self._waiting)
+                jobs, conversations = [each.job for each in ending], [each.conversation for each in ending]
+                found = await self._ask("finish", jobs=jobs, conversations=conversations)
+                done = {row["job"]: bool(row["done"]) for row in found}
+                for each in ending:
+                    each.done = done[each.job]
+                    self._waiting.remove(each)
+        return bool(work.done)

@@ -6,17 +6,19 @@ import asyncio
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from subprocess import PIPE
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import anyio
 import psycopg
 import pytest
 from msgspec.structs import replace
+from procrastinate import PsycopgConnector
 
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import StoreError
@@ -501,3 +503,36 @@ async def test_a_worker_of_another_version_may_say_other_things(database: Databa
     async with registered(database, OLD) as old:
         await until(lambda: "runs bridge_mcp 9.0.0" in old.refuses)
     assert {each.version for each in await store.workers.listed()} == {"9.0.0", ""}
+
+
+async def test_jobs_of_many_conversations_are_made_told_of_fetched_and_ended_together(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+    plain: Any = PsycopgConnector.execute_query_all_async
+
+    async def counting(self: PsycopgConnector, query: Any, **values: Any) -> Any:
+        asked.update(name for name in ("bridge_fetch", "bridge_finish") if name in query)
+        return await plain(self, query, **values)
+
+    monkeypatch.setattr(PsycopgConnector, "execute_query_all_async", counting)
+    with database.connect() as listening:
+        listening.execute("LISTEN procrastinate_any_queue_v1")
+        async with anyio.create_task_group() as tasks:
+            for number in range(24):
+                tasks.start_soon(say, house.store, f"local/{number}", "hi")
+        told = list(listening.notifies(timeout=0.2))
+    assert 1 <= len(told) < 6
+    assert count_of_jobs(database) == 24
+    go_on = anyio.Event()
+
+    async def act(conversation: str) -> None:
+        await go_on.wait()
+
+    drives = FakeDrives(house.store, most=24, act=act)
+    async with house.at_work(drives):
+        await until(lambda: len(drives.under_way) == 24)
+        go_on.set()
+        await until(lambda: count_of_jobs(database) == 0)
+    assert asked["bridge_fetch"] < 12
+    assert asked["bridge_finish"] < 24

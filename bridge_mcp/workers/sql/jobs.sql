@@ -1,5 +1,15 @@
--- name: finish(job, conversation)
-SELECT bridge_finish(%(job)s, %(conversation)s) AS done;
+-- name: fetch(queues, worker, most)
+SELECT job, conversation FROM bridge_fetch(%(queues)s::text[], %(worker)s, %(most)s) ORDER BY job;
+
+-- name: finish(jobs, conversations)
+-- In the order in which appends lock the rows of conversations.
+SELECT job, bridge_finish(job, conversation) AS done
+FROM (
+    SELECT t.job, t.conversation
+    FROM unnest(%(jobs)s::bigint[], %(conversations)s::text[]) AS t (job, conversation)
+    LEFT JOIN conversations AS c ON c.name = t.conversation
+    ORDER BY c.id
+) AS ending;
 
 -- name: hand_back(job, queue)
 SELECT bridge_hand_back(%(job)s, %(queue)s) AS done;
