@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bridge_mcp.models.litellm_process import LitellmProcess
+from tests.prefork import Prefork
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Database, PostgresServer, Served
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # The suite runs on busy machines, where how long an example takes tells nothing of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+PREFORK = Prefork()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +48,19 @@ def pytest_configure() -> None:
     """Have what the tests start hear SIGINT: a shell has its background jobs ignore it, and children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    PREFORK.install()
+
+
+def pytest_unconfigure() -> None:
+    """End what the commands of tests were forked from."""
+    PREFORK.close()
+
+
+@pytest.fixture
+def new_interpreters() -> Iterator[None]:
+    """Have each command that the test starts be a new interpreter, and no fork (`tests.prefork`)."""
+    with PREFORK.off():
+        yield
 
 
 @pytest.fixture(autouse=True)

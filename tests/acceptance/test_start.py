@@ -15,6 +15,8 @@ import pytest
 
 from tests.acceptance.parts import COMMAND, Home
 
+pytestmark = pytest.mark.usefixtures("new_interpreters")
+
 HEAVY = {"litellm", "fastmcp", "telegram", "openai", "cyclopts", "rich", "jsonschema_rs"}
 
 
