@@ -16,6 +16,8 @@ import anyio.abc
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, get_default_environment, stdio_client
 
+from tests.servers import files_server
+
 COMMAND = str(Path(sys.executable).with_name("bridge-mcp"))
 WAIT_S = 30.0
 """How long a test waits for one thing before it fails."""
@@ -31,7 +33,7 @@ type = "local"
 tool_servers = []
 [tool_servers.files]
 command = {python}
-args = ["-m", "bridge_mcp.demo_files_server", {files}, "--count", {effects}]
+args = ["-IS", {server}, {files}, "--count", {effects}]
 """
 
 RULES = """\
@@ -76,7 +78,12 @@ class Home:
         """
         (self.work / "files").mkdir()
         (self.config.parent / "rules.toml").write_text(RULES, "utf-8")
-        named = {"python": sys.executable, "files": str(self.work / "files"), "effects": str(self.work / "effects")}
+        named = {
+            "python": sys.executable,
+            "server": files_server.__file__,
+            "files": str(self.work / "files"),
+            "effects": str(self.work / "effects"),
+        }
         self.write(SCRIPTED.format(**{key: json.dumps(value) for key, value in named.items()}) + more)
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0, **env: str) -> str:

@@ -18,6 +18,7 @@ from bridge_mcp.core.entries import Heard, Logged
 from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.service import OWNER, Bridge
 from tests.channels.platforms import WAIT_S, Human, Place, Platform
+from tests.servers import files_server
 
 __all__ = ["Stage", "staged"]
 
@@ -37,7 +38,7 @@ model = "scripted"
 script = "rules.toml"
 [tool_servers.files]
 command = {python}
-args = ["-m", "bridge_mcp.demo_files_server", {files}]
+args = ["-IS", {server}, {files}]
 [approvals]
 {approvals}
 [channels.family]
@@ -127,6 +128,7 @@ async def staged(
     config.write_text(
         CONFIG.format(
             python=json.dumps(sys.executable),
+            server=json.dumps(files_server.__file__),
             files=json.dumps(str(folder / "files")),
             approvals=approvals,
             section=platform.section(),

@@ -22,6 +22,7 @@ from bridge_mcp.config import load_config
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.postgres.store import open_store
 from bridge_mcp.toolservers.schemas import Schemas
+from tests.servers import files_server
 from tests.servers.postgres import PostgresServer
 from tests.servers.telegram import TelegramServer
 
@@ -64,7 +65,7 @@ responder = "assistant"
 expires_s = 0
 [tool_servers.files]
 command = %s
-args = ["-m", "bridge_mcp.demo_files_server", "--count", %s, %s]
+args = ["-IS", %s, "--count", %s, %s]
 """
 
 
@@ -105,7 +106,7 @@ class Yard:
         self.files.mkdir()
         self.effects.touch()
         (folder / "rules.toml").write_text(RULES)
-        given = [server.url, sys.executable, str(self.effects), str(self.files)]
+        given = [server.url, sys.executable, files_server.__file__, str(self.effects), str(self.files)]
         self.config.write_text(CONFIG % tuple(json.dumps(each) for each in given))
         self.postgres = postgres
         self.database = postgres.served.create()

@@ -23,6 +23,7 @@ from bridge_mcp.core.entries import Finished, Judged, Replied, Started
 from bridge_mcp.core.errors import AlreadyDecided
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.sqlite import verify
+from tests.servers import files_server
 
 KILLS = 10
 FULL_KILLS = 50
@@ -57,7 +58,7 @@ expires_s = 0
 
 [tool_servers.files]
 command = %s
-args = ["-m", "bridge_mcp.demo_files_server", "--count", %s, %s]
+args = ["-IS", %s, "--count", %s, %s]
 """
 
 
@@ -73,7 +74,7 @@ class Yard:
         self.files.mkdir()
         self.effects.touch()
         (folder / "rules.toml").write_text(RULES)
-        given = [sys.executable, str(self.effects), str(self.files)]
+        given = [sys.executable, files_server.__file__, str(self.effects), str(self.files)]
         self.config.write_text(CONFIG % tuple(json.dumps(each) for each in given))
 
     async def start(self) -> None:
