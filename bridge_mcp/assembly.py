@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from bridge_mcp import __version__
 from bridge_mcp.builtin_tools import with_builtins
-from bridge_mcp.callers import caller_lives, sweep
+from bridge_mcp.callers import FileCallers, sweep
 from bridge_mcp.channels.plug import Given
 from bridge_mcp.config import ChannelSettings, Config
 from bridge_mcp.core.backoff import Backoff
@@ -33,7 +33,7 @@ from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
 from bridge_mcp.operations.later import cancel_of_gone
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
-from bridge_mcp.ports import KEPT, Channel, Clock, Drafts, Files, Pulse, Store
+from bridge_mcp.ports import KEPT, Callers, Channel, Clock, Drafts, Files, Pulse, Store
 from bridge_mcp.redaction import quiet
 from bridge_mcp.server.events.configured import event_lanes
 from bridge_mcp.service import Bridge
@@ -92,6 +92,8 @@ class Assembly(Struct, frozen=True):
     place: Place
     drafts: Drafts
     otlp: Otlp | None
+    callers: Callers
+    """Of calls that other processes run themselves."""
 
     def want_engine(self) -> None:
         """From now on, stand by for the engine's place. Calling it again is fine."""
@@ -182,7 +184,8 @@ async def open_face(
             drafts=drafts,
         )
         async with recording(config.telemetry, __version__) as otlp:
-            yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp)
+            callers = FileCallers(config.callers_path)
+            yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=callers)
     finally:
         with anyio.CancelScope(shield=True):
             await schemas.close()
@@ -321,7 +324,7 @@ class Standby(Struct, frozen=True):
             self.clock,
             files=self.assembly.files,
             reconnect=toolbox.reconnect,
-            lives=partial(caller_lives, config.callers_path),
+            callers=self.assembly.callers,
             beside=lanes_beside(self.assembly, voices, self.clock),
             drafts=self.assembly.drafts,
             transcriber=voices.transcriber,

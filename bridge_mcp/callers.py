@@ -6,7 +6,8 @@ This module loads next to nothing: loading more takes longer than a hook may.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.file_lock import FileLock, is_held
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["CallerLock", "caller_lives", "sweep"]
+__all__ = ["CallerLock", "FileCallers", "caller_lives", "sweep"]
 
 DIGITS = 16
 """Hex digits of a name."""
@@ -50,6 +51,23 @@ class CallerLock:
     ) -> None:
         self._lock.release()
         quietly(os.unlink, self._lock.path)
+
+
+class FileCallers:
+    """See `ports.Callers`: on this machine, by the locks of files in a folder. One that is stopped lives."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = folder
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[str]:
+        """See `ports.Callers`."""
+        with CallerLock(self._folder) as lock:
+            yield lock.name
+
+    async def living(self, names: Collection[str]) -> frozenset[str]:
+        """See `ports.Callers`."""
+        return frozenset(name for name in names if caller_lives(self._folder, name))
 
 
 def caller_lives(folder: str | os.PathLike[str], name: str) -> bool:

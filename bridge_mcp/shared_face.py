@@ -124,7 +124,8 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
         )
         looking = asyncio.create_task(seen.run(), name="workers seen")
         async with recording(config.telemetry, __version__) as otlp:
-            yield Assembly(config, store, files, bridge=bridge, place=Place(anyio.Event()), drafts=drafts, otlp=otlp)
+            place, callers = Place(anyio.Event()), store.callers
+            yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=callers)
     finally:
         if looking is not None:
             looking.cancel()

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Set
 from contextlib import asynccontextmanager
 from functools import partial
@@ -36,6 +37,7 @@ from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, ServerStatus
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.postgres.errors import ConnectionLost
 from bridge_mcp.stores.postgres.files import PostgresFiles
+from bridge_mcp.stores.postgres.migrate import newest
 from bridge_mcp.stores.postgres.store import PostgresStore, open_store
 from bridge_mcp.telemetry.configured import recording
 from bridge_mcp.toolservers.toolbox import NestedToolbox
@@ -99,8 +101,9 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
             drafts=drafts,
         )
         async with recording(config.telemetry, __version__) as otlp:
+            place, callers = Place(anyio.Event()), store.callers
             assembly = Assembly(
-                config, store, files, bridge=bridge, place=Place(anyio.Event()), drafts=drafts, otlp=otlp
+                config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=callers
             )
             worker = Worker(assembly, options, channels, models, roster, clock)
             store.fence_by(worker.fences)
@@ -235,6 +238,7 @@ class Worker:
             self._clock,
             files=assembly.files,
             reconnect=toolbox.reconnect,
+            callers=assembly.callers,
             beside=lanes_beside(assembly, voices, self._clock) | {"Telling how the bridge is configured": configured},
             drafts=assembly.drafts,
             transcriber=voices.transcriber,
@@ -302,6 +306,8 @@ class Worker:
             pid=os.getpid(),
             version=__version__,
             config=self._assembly.config.digest,
+            schema_version=newest(),
+            clock_off_s=round(time.time() - self._clock.now(), 3),
             concurrency=self._options.concurrency,
             under_way=len(self._jobs.under_way),
             holds=tuple(sorted(self._leases.fences)),

@@ -7,7 +7,6 @@ import logging
 import os
 from asyncio import Event, get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ import anyio
 import anyio.to_thread
 from msgspec import Struct
 
-from bridge_mcp.callers import CallerLock, caller_lives
 from bridge_mcp.cli.run import loop, prepare, report
 from bridge_mcp.cli.start_options import GateOptions
 from bridge_mcp.config import Config
@@ -73,15 +71,15 @@ class OpenBridge:
     async def run(self) -> None:
         """Hold it open until `close`. That it cannot be opened is told to each call."""
         try:
-            self._config.need_file("A gate")
             assembly = await anyio.to_thread.run_sync(import_module, "bridge_mcp.assembly")
-            with CallerLock(self._config.callers_path) as lock:
-                self.caller = lock.name
-                async with assembly.open_bridge(self._config, engine="soon", on_ready=gc.freeze) as opened:
-                    self._assembly = opened
-                    self._there.set()
-                    get_running_loop().call_later(ENGINE_S, opened.want_engine)
-                    await self._closed.wait()
+            async with (
+                assembly.open_bridge(self._config, engine="soon", on_ready=gc.freeze) as opened,
+                opened.callers.held() as self.caller,
+            ):
+                self._assembly = opened
+                self._there.set()
+                get_running_loop().call_later(ENGINE_S, opened.want_engine)
+                await self._closed.wait()
         except BridgeError as exc:
             logger.error("the gate lets no call through: %s", exc)
             self._failed = exc
@@ -129,12 +127,10 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
     async def calls() -> GatedCalls:
         assembly = await bridge.assembly()
         if not made:
-            from bridge_mcp.assembly import WallClock
-
-            own = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=bridge.caller)
-            lives = partial(caller_lives, config.callers_path)
+            opened = assembly.bridge
+            own = ExternalCalls(assembly.store, opened.rules, opened.clock, caller=bridge.caller)
             get_running_loop().call_later(ASKED_S, assembly.want_engine)
-            made.append(GatedCalls(server, tools, own, lives=lives, hold_s=hold_s))
+            made.append(GatedCalls(server, tools, own, assembly.callers, hold_s=hold_s))
         return made[0]
 
     try:

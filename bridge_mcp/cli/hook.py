@@ -147,11 +147,9 @@ def filed(options: HookOptions, host: Host, call: Permission, files: StoreFiles)
 
 def elsewhere(options: HookOptions, host: Host, call: Permission) -> int:
     """The configuration says where the store is: read it first."""
-    from bridge_mcp.callers import CallerLock
-    from bridge_mcp.cli.hook_waits import settings, wait
+    from bridge_mcp.cli.hook_waits import wait
 
-    with CallerLock(settings(options).callers_path) as lock:
-        return wait(options, host, call, lock.name, "")
+    return wait(options, host, call, "", "")
 
 
 def heard(options: HookOptions, host: Host, news: Outcome | Ended) -> int:

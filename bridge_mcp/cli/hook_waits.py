@@ -5,13 +5,12 @@ from __future__ import annotations
 import gc
 from asyncio import Event
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge_mcp.assembly import Assembly, WallClock, open_bridge
-from bridge_mcp.callers import CallerLock
+from bridge_mcp.assembly import Assembly, open_bridge
 from bridge_mcp.cli.hook import HookOptions, said
 from bridge_mcp.cli.run import loop, prepare
 from bridge_mcp.cli.texts import hosts as texts
@@ -20,15 +19,15 @@ from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.hooks.after import ELSEWHERE, told
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
+from bridge_mcp.hooks.filing import prefix_of
 from bridge_mcp.hooks.hosts import Host
-from bridge_mcp.hooks.open_calls import open_calls
+from bridge_mcp.hooks.open_calls import OVER
 from bridge_mcp.hooks.people import People
 from bridge_mcp.hooks.questions import Questions
 from bridge_mcp.hooks.stored_requests import write_request
 from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, Request, lapse
 from bridge_mcp.operations.relayed_prompts import answered_elsewhere
-from bridge_mcp.place import engine_lives
 from bridge_mcp.server.stdio.lifetime import orphaned, stop_on_signals
 
 if TYPE_CHECKING:
@@ -44,27 +43,29 @@ def settings(options: HookOptions) -> Config:
         ConfigError: it is off.
     """
     gc.enable()
-    config = prepare(options.config, None, "error")
-    config.need_file("A hook")
-    return config
+    return prepare(options.config, None, "error")
 
 
 def wait(options: HookOptions, host: Host, call: Permission, caller: str, conversation: str) -> int:
     """Wait for the verdict on a call, and tell it; the exit code.
 
-    `conversation` is its log; empty where it has yet to be written down.
+    `conversation` is its log, and `caller` this process's name there; both are empty where it has yet to be written.
     """
 
     async def body(config: Config) -> int:
-        async with open_bridge(config, engine="never") as assembly:
-            calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=caller)
-            where = conversation or await written(calls, host, call, caller)
+        async with (
+            open_bridge(config, engine="never") as assembly,
+            nullcontext(caller) if caller else assembly.callers.held() as own,
+        ):
+            bridge = assembly.bridge
+            calls = ExternalCalls(assembly.store, bridge.rules, bridge.clock, caller=own)
+            where = conversation or await written(calls, host, call, own)
             waiting = Waiting(
                 calls,
                 host,
                 call,
                 conversation=where,
-                engine_lives=lambda: engine_lives(config.lock_path),
+                engine_lives=bridge.engine_runs,
                 reaches=people(assembly).reaches,
             )
             answer, begun = None, None
@@ -132,15 +133,16 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
         async with open_bridge(config, engine="never") as assembly:
             found = people(assembly)
             conversation = await found.conversation(host, call.tool)
-            with CallerLock(config.callers_path) as lock:
-                calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
+            bridge = assembly.bridge
+            async with assembly.callers.held() as caller:
+                calls = ExternalCalls(assembly.store, bridge.rules, bridge.clock, caller=caller)
                 questions = Questions(
-                    assembly.bridge,
+                    bridge,
                     calls,
                     host,
                     call=call,
                     conversation=conversation,
-                    engine_lives=lambda: engine_lives(config.lock_path),
+                    engine_lives=bridge.engine_runs,
                     decides=found.may_decide,
                 )
                 async with while_wanted():
@@ -155,8 +157,8 @@ def tell(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
 
     async def body(config: Config) -> int:
         async with open_bridge(config, engine="never") as assembly:
-            path = str(config.store_path)
-            own = await told(assembly.store, open_calls(path, host, news.session), news)
+            last = await assembly.store.log.last_kinds(prefix_of(host, news.session))
+            own = await told(assembly.store, tuple(name for name, kind in last.items() if kind not in OVER), news)
             if own or not isinstance(news, Outcome):
                 return own
             # Its prompt may be one that the host's channel has relayed, which nobody else tells that it is answered.

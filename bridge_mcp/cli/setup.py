@@ -21,7 +21,7 @@ from bridge_mcp.cli.output import Hanging, console, progress
 from bridge_mcp.cli.run import report
 from bridge_mcp.cli.texts import keeping
 from bridge_mcp.cli.texts import setup as texts
-from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
+from bridge_mcp.config import CONFIG_NAME, Config, own_config, working_folder
 from bridge_mcp.config.template import template as all_keys
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
 from bridge_mcp.core.safe_text import visible
@@ -152,9 +152,7 @@ def migrate(
         if not (from_ and to):
             raise BadInput("A move has a --from and a --to.", fix="Name both stores.")
         return moved(config, from_, to)
-    if config.store.lacking:
-        raise ConfigError(f"The store cannot be found: {config.store.lacking}", fix="See [store] in bridge.toml.")
-    url = config.store.direct
+    url = located(config)
     before = opening.schema_version(url)
     owner = partial(owner_of, config.lock_path, PulseFile(config.lock_path))
     with progress(console(stderr=True), keeping.MIGRATING) as migrated:
@@ -163,33 +161,44 @@ def migrate(
     return 0
 
 
+def located(config: Config) -> str:
+    """The URL of the store, not by way of a pooler.
+
+    Raises:
+        ConfigError: nobody knows where it is.
+    """
+    if config.store.lacking:
+        raise ConfigError(f"The store cannot be found: {config.store.lacking}", fix="See [store] in bridge.toml.")
+    return config.store.direct
+
+
 def rebuild(*, common: Common = USUAL) -> int:
     """Compute anew, from the logs, all that stands beside them: messages, approvals, events, sums, the search index.
 
     For a store that `log --verify` finds fault with. The logs themselves are not changed, nor are grants. No engine may
-    run meanwhile. Killed in the middle, it leaves a store that works, and can be run again.
+    run meanwhile; on Postgres, nobody may have the database open. Killed in the middle, it leaves a store that works,
+    and can be run again.
     """
     from bridge_mcp.assembly import make_channels
     from bridge_mcp.operations.clocks import WallClock
     from bridge_mcp.place import PulseFile, owner_of
-    from bridge_mcp.stores.sqlite import verify
-    from bridge_mcp.stores.sqlite.migrate import migrate as bring
-    from bridge_mcp.stores.sqlite.rebuild import rebuild as compute
+    from bridge_mcp.stores import opening
 
-    config = common.prepare()
-    path, clock = config.store_path, WallClock()
-    if not path.exists():
-        raise BadInput(f"There is no store at {path}.", fix="Name the configuration that belongs to it: --config.")
+    config, clock = common.prepare(), WallClock()
+    url = located(config)
+    if opening.schema_version(url) is None:
+        where = config.store.shown if config.store.is_postgres else config.store_path
+        raise BadInput(f"There is no store at {where}.", fix="Name the configuration that belongs to it: --config.")
     channels = make_channels(config.channels, clock)
     by_commit = frozenset(name for name, each in channels.items() if each.traits.delivered_by_commit)
     out, err = console(), console(stderr=True)
-    with owner_of(config.lock_path, PulseFile(config.lock_path), keeping.ENGINE_RUNS, keeping.END_IT):
-        bring(path)
+    owner = owner_of(config.lock_path, PulseFile(config.lock_path), keeping.ENGINE_RUNS, keeping.END_IT)
+    with nullcontext() if config.store.is_postgres else owner:
         began = time.monotonic()
         with progress(err, keeping.REBUILDING) as rebuilt:
-            done = compute(path, clock.now(), by_commit, rebuilt)
+            done = opening.rebuild(url, clock.now(), by_commit, rebuilt)
         with progress(err, keeping.CHECKING) as checked:
-            wrong = verify(path, progress=checked)
+            wrong = opening.verify(url, progress=checked)
     took = time.monotonic() - began
     out.print(keeping.rebuilt(done.conversations, entries=done.entries, seconds=took))
     for each in done.skipped:

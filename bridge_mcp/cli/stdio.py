@@ -6,8 +6,8 @@ import gc
 import logging
 import sys
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -64,7 +64,7 @@ async def run(config: Config, who: Principal, wire: Wire, channel: bool = False)
             assembly.bridge, the_one(who), exposes=bool(who.expose), card=lambda: card(assembly.bridge)
         )
         after_handshake(server.middleware, assembly.want_engine)
-        with claude_channel(config, assembly, who) if channel else nullcontext() as pushing:
+        async with claude_channel(assembly, who) if channel else nullcontext() as pushing:
             if pushing is not None:
                 pushing.add_to(server)
             await serve_stdio(server, wire)
@@ -77,20 +77,17 @@ def card(bridge: Bridge) -> CardPages:
     return Card(bridge)
 
 
-@contextmanager
-def claude_channel(config: Config, assembly: Assembly, who: Principal) -> Generator[ClaudeChannel]:
+@asynccontextmanager
+async def claude_channel(assembly: Assembly, who: Principal) -> AsyncGenerator[ClaudeChannel]:
     """A channel of Claude Code; prompts that its session leaves behind lapse with this process."""
-    from bridge_mcp.assembly import WallClock
-    from bridge_mcp.callers import CallerLock
-    from bridge_mcp.cli.texts.serving import CLAUDE_CHANNEL
     from bridge_mcp.operations.external_calls import ExternalCalls
     from bridge_mcp.operations.relayed_prompts import RelayedPrompts
     from bridge_mcp.server.protocol.claude_channel import ClaudeChannel
 
-    config.need_file(CLAUDE_CHANNEL)
-    with CallerLock(config.callers_path) as lock:
-        calls = ExternalCalls(assembly.store, assembly.bridge.rules, WallClock(), caller=lock.name)
-        yield ClaudeChannel(assembly.bridge, who, RelayedPrompts(calls).ask)
+    bridge = assembly.bridge
+    async with assembly.callers.held() as caller:
+        calls = ExternalCalls(assembly.store, bridge.rules, bridge.clock, caller=caller)
+        yield ClaudeChannel(bridge, who, RelayedPrompts(calls).ask)
 
 
 def after_handshake(middleware: list[Any], then: Callable[[], None]) -> None:

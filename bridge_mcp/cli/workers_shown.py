@@ -15,6 +15,8 @@ def worker_line(worker: Worker | WorkerInfo) -> str:
     return texts.worker(
         f"{visible(worker.host)}:{worker.pid}",
         worker.version,
+        schema=worker.schema_version,
+        clock_off_s=worker.clock_off_s,
         busy=worker.under_way,
         of=worker.concurrency,
         holds=[visible(each) for each in worker.holds],

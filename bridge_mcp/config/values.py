@@ -125,20 +125,12 @@ class Config(HidesFields, frozen=True):
         """
         if self.store.lacking:
             raise ConfigError(f"The store cannot be found: {self.store.lacking}", fix="See [store] in bridge.toml.")
-        self.need_file("This")
-        return Path(self.store.url.removeprefix("sqlite:///"))
-
-    def need_file(self, what: str, fix: str = "") -> None:
-        """Raise where something needs a store that is a file on this machine.
-
-        Raises:
-            ConfigError: it is a database.
-        """
         if self.store.is_postgres:
             raise ConfigError(
-                f"{what} needs a store that is a file on this machine, and the store is {self.store.shown}.",
-                fix=fix or "Name a configuration with a SQLite store: --config.",
+                f"This needs a store that is a file on this machine, and the store is {self.store.shown}.",
+                fix="Name a configuration with a SQLite store: --config.",
             )
+        return Path(self.store.url.removeprefix("sqlite:///"))
 
     @property
     def files_path(self) -> Path:

@@ -243,6 +243,10 @@ class Worker(Struct, frozen=True):
     seen: float
     refuses: str = ""
     """Why it drives nothing; "" where it drives."""
+    schema_version: int = 0
+    """The schema of the store that it knows."""
+    clock_off_s: float = 0.0
+    """How far the clock of its machine is ahead of the database's, by which it goes."""
 
 
 class Queue(Struct, frozen=True):

@@ -20,6 +20,7 @@ from bridge_mcp.core.projections import BRIDGE, Approval, Message, MessageStatus
 __all__ = [
     "ReadLog",
     "UnreadableEntry",
+    "kind_of",
     "unreadable_approval",
     "unreadable_entry",
     "unreadable_event",
@@ -49,8 +50,13 @@ ReadLog: TypeAlias = Sequence[Logged | UnreadableEntry]
 
 def unreadable_entry(seq: int, at: float, text: str, why: Unreadable) -> UnreadableEntry:
     """What can be told of an entry with this text."""
+    return UnreadableEntry(seq, at, kind_of(text), why=str(why), newer=isinstance(why, NewerSchema))
+
+
+def kind_of(text: str) -> str:
+    """The kind of entry that a text says it is; "" where not even that can be read."""
     kind = KIND.match(text)
-    return UnreadableEntry(seq, at, kind[1] if kind else "", why=str(why), newer=isinstance(why, NewerSchema))
+    return kind[1] if kind else ""
 
 
 def unreadable_message(conversation: str, seq: int, at: float, status: str, why: Unreadable) -> Message:

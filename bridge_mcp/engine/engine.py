@@ -38,6 +38,7 @@ from bridge_mcp.operations.waiting_approvals import close_what_is_over
 from bridge_mcp.operations.welcome import WelcomeWorker
 from bridge_mcp.ports import (
     KEPT,
+    Callers,
     Channel,
     ChannelHealth,
     ChannelTraits,
@@ -108,7 +109,7 @@ class Engine:
         files: Files | None = None,
         reconnect: Callable[[], object] = lambda: None,
         elapsed: Callable[[], float] = clocks.elapsed,
-        lives: Callable[[str], bool] | None = None,
+        callers: Callers | None = None,
         beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
         drafts: Drafts | None = None,
         transcriber: Transcriber | None = None,
@@ -132,7 +133,7 @@ class Engine:
         self._recent_logs = LogCache(store.log, now=clock.now, ahead_since=self._jumps.ahead_since)
         traits = {name: channel.traits for name, channel in channels.items()}
         home = partial(owners_chat, store.access, traits)
-        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, lives, home)
+        self._policies = Policies(rules, toolbox, store.grants, clock, store.spending, callers, home)
         self._drafts = drafts
         self._transcriptions, self._traced = self._make_transcriptions(transcriber), traced
         self._presence = ChatActivity(channels, store.channel_state, drafts)

@@ -49,6 +49,7 @@ from bridge_mcp.operations.external_calls import (
     report,
     request_of,
 )
+from bridge_mcp.ports import Callers
 from bridge_mcp.toolservers.connection import ListedTool
 
 __all__ = ["GatedCalls"]
@@ -77,13 +78,13 @@ class GatedCalls:
         server: GuardedServer,
         tools: GuardedTools,
         calls: ExternalCalls,
-        lives: Callable[[str], bool],
+        callers: Callers,
         hold_s: float,
     ) -> None:
         self._server = server
         self._tools = tools
         self._calls = calls
-        self._lives = lives
+        self._callers = callers
         self._hold_s = hold_s
         self._this_gate, self._numbers = uuid4().hex, count()
         """What the names of this gate's logs are made of."""
@@ -280,17 +281,17 @@ class GatedCalls:
             if over is not None and over.outcome not in ("denied", "unknown"):
                 continue  # nothing has happened, and nobody has said anything about it: it is asked for anew
             asked = next((each for each in entries if isinstance(each, Requested)), None)
-            if asked is not None and self._is_of_another_gate(asked.external):
+            if asked is not None and await self._is_of_another_gate(asked.external):
                 continue
             if conversation in self._held:  # looked at last: another call may have taken it up just now
                 continue
             return conversation, asked.external.about if asked is not None and asked.external is not None else ""
         return "", ""
 
-    def _is_of_another_gate(self, external: External | None) -> bool:
+    async def _is_of_another_gate(self, external: External | None) -> bool:
         """Whether another gate asked for a call, and lives: its own host may ask for it again."""
         caller = external.caller if external is not None else ""
-        return caller != self._calls.caller and self._lives(caller)
+        return caller != self._calls.caller and caller in await self._callers.living((caller,))
 
     async def _verdict(self, call: HostCall, conversation: str) -> Begun | Finished | Stopped | None:
         """What becomes of a call that waits, telling the host meanwhile; None where the host waited long enough."""

@@ -10,7 +10,7 @@ from bridge_mcp.hooks.filing import prefix_of
 from bridge_mcp.hooks.hosts import Host
 from bridge_mcp.stores.quick_request import heads, waits_for_verdict
 
-__all__ = ["any_open", "open_calls"]
+__all__ = ["OVER", "any_open", "open_calls"]
 
 OVER = ("Finished", "Stopped", "Collected")
 """The kinds of entries that end the log of a call."""

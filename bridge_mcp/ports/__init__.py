@@ -7,6 +7,7 @@ nobody probes. All methods are coroutines of one event loop, and none blocks it.
 from __future__ import annotations
 
 from bridge_mcp.ports.access import Access, Claim, Claims, Clients, Grants, Pairing, PairingRequest, StoredClient
+from bridge_mcp.ports.callers import Callers
 from bridge_mcp.ports.channel_state import ChannelOffset, ChannelState, FirstMessage
 from bridge_mcp.ports.channels import (
     Arrival,
@@ -76,6 +77,7 @@ __all__ = [
     "BotMode",
     "ButtonPress",
     "CallContext",
+    "Callers",
     "Capabilities",
     "Capacity",
     "Changes",

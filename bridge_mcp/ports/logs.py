@@ -60,6 +60,10 @@ class LogStore(Protocol):
         """
         ...
 
+    async def last_kinds(self, prefix: str) -> Mapping[str, str]:
+        """The conversations whose names begin so, each with the kind of its last entry ("" where it cannot be read)."""
+        ...
+
     async def unsettled(self, conversation: str) -> int | None:
         """The lowest seq that `decide` needs (`core.state.unsettled_after`); None: none of those there are."""
         ...

@@ -24,6 +24,10 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     """Of bridge_mcp."""
     config: str
     """The digest of its configuration."""
+    schema_version: int = 0
+    """The schema of the store that it knows and works with."""
+    clock_off_s: float = 0.0
+    """How far the clock of its machine is ahead of the database's, by which it goes."""
     concurrency: int
     """How many conversations it drives at once."""
     since: float = 0.0

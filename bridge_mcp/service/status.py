@@ -169,4 +169,6 @@ def worker(info: WorkerInfo) -> Worker:
         since=info.since,
         seen=info.seen,
         refuses=info.refuses,
+        schema_version=info.schema_version,
+        clock_off_s=info.clock_off_s,
     )

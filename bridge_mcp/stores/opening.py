@@ -98,16 +98,25 @@ def verify(url: str, conversation: str = "", progress: Progress | None = None) -
 def rebuild(url: str, now: float, delivered_by_commit: Set[str], progress: Callable[[int, int], None]) -> Rebuilt:
     """Compute anew what stands beside the logs; see `stores/sql/replay.py`. Run it in a thread, while no engine runs.
 
+    The store is brought to the newest version first.
+
     Raises:
-        StoreError: the store cannot be opened or written.
+        StoreError: the store cannot be opened or written, or others have the database open.
     """
     if not is_postgres(url):
         from bridge_mcp.stores.sqlite.rebuild import rebuild as rebuild_file
 
+        migrate(url)
         return rebuild_file(path_of(url), now, delivered_by_commit, progress)
     need_driver()
     from bridge_mcp.stores import postgres
+    from bridge_mcp.stores.postgres.connecting import Database
+    from bridge_mcp.stores.postgres.looking import alone
 
+    database = Database(url)
+    with database.connect() as connection:
+        alone(connection, database.place)
+    migrate(url)
     return postgres.rebuild(url, now, delivered_by_commit, progress)
 
 

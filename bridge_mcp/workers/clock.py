@@ -15,19 +15,21 @@ class DatabaseClock:
     """
 
     def __init__(self) -> None:
-        self._server = time.time()
-        self._at = time.monotonic()
+        self._base = (time.time(), time.monotonic())
+        """What the server's clock showed at a moment of this machine's monotonic one: together, for threads."""
         self._told = False
 
     def now(self) -> float:
         """Epoch seconds by the server's clock."""
-        return self._server + (time.monotonic() - self._at)
+        server, at = self._base
+        return server + (time.monotonic() - at)
 
     def told(self, server: float, asked: float, answered: float) -> None:
         """What the server's clock showed between two moments of this machine's monotonic clock."""
         middle = (asked + answered) / 2
-        difference = server + (answered - middle) - (self._server + (answered - self._at))
+        was, at = self._base
+        difference = server + (answered - middle) - (was + (answered - at))
         # An answer says no more than that it was made between the two.
         if self._told and abs(difference) <= max(0.005, (answered - asked) / 2):
             return
-        self._server, self._at, self._told = server, middle, True
+        self._base, self._told = (server, middle), True

@@ -27,25 +27,33 @@ class Lease:
 
     fence: int | None = None
     """The fencing number while it is held."""
-    got: anyio.Event = field(default_factory=anyio.Event)
+    news: anyio.Event = field(default_factory=anyio.Event)
+    """That it may be held."""
     scope: anyio.CancelScope | None = None
     """What is done while it is held."""
 
+    def end(self) -> None:
+        """It was lost."""
+        if self.scope is not None:
+            self.scope.cancel()
+
 
 class Fences(Mapping[str, int]):
-    """The fencing numbers of the leases that are held now, by name."""
+    """The fencing numbers of the leases that are held now, by name; none as soon as that is not sure."""
 
-    def __init__(self, wanted: Mapping[str, Lease]) -> None:
+    def __init__(self, wanted: Mapping[str, Lease], is_sure: Callable[[], bool]) -> None:
         self._wanted = wanted
+        self._is_sure = is_sure
 
     def __getitem__(self, name: str) -> int:
         fence = self._wanted[name].fence
-        if fence is None:
+        if fence is None or not self._is_sure():
             raise KeyError(name)
         return fence
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name for name, lease in self._wanted.items() if lease.fence is not None])
+        held = self._is_sure()
+        return iter([name for name, lease in list(self._wanted.items()) if held and lease.fence is not None])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -60,9 +68,9 @@ class PostgresLeases:
         self._holder = holder
         self._may_hold = may_hold
         self._wanted: dict[str, Lease] = {}
-        self._left: list[str] = []
+        self._left: set[str] = set()
         """What is still held, and wanted no longer."""
-        self.fences = Fences(self._wanted)
+        self.fences = Fences(self._wanted, lambda: session.is_sure)
         session.lived.append(self)
 
     async def hold(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -73,9 +81,9 @@ class PostgresLeases:
         self._session.poke()
         try:
             while True:
-                await lease.got.wait()
-                if lease.fence is None:
-                    continue  # it was lost again before this task had its turn
+                while lease.fence is None:
+                    await lease.news.wait()
+                    lease.news = anyio.Event()
                 with anyio.CancelScope() as lease.scope:
                     await run()
                     return
@@ -83,24 +91,28 @@ class PostgresLeases:
         finally:
             del self._wanted[name]
             if lease.fence is not None:
-                self._left.append(name)
+                self._left.add(name)
             self._session.poke()
+
+    # -- in the session's thread ---------------------------------------------------------------------------------
 
     async def beat(self, session: psycopg.AsyncConnection) -> None:
         """See `Lived`: give back what is wanted no longer, and try for what is not held."""
         if not self._may_hold():
-            self._left += [name for name in self.fences if name not in self._left]
+            self._left |= {name for name, lease in list(self._wanted.items()) if lease.fence is not None}
             self._give_up()
-        while self._left:
-            await session.execute(statements()["leave_lease"], {"name": self._left[-1]})
-            self._left.pop()
+        for name in tuple(self._left):
+            await session.execute(statements()["leave_lease"], {"name": name})
+            self._left.discard(name)
         for name, lease in list(self._wanted.items()):
             if lease.fence is None and self._may_hold():
                 answer = await session.execute(statements()["take_lease"], {"name": name, "holder": self._holder})
                 row = await answer.fetchone()
                 if row is not None and row[0] is not None:
                     lease.fence = row[0]
-                    lease.got.set()
+                    if self._wanted.get(name) is not lease:
+                        self._left.add(name)  # it was given back while it was taken
+                    self._session.tell(lease.news.set)
                     logger.info("this process holds %s now", name)
 
     def lost(self) -> None:
@@ -109,11 +121,9 @@ class PostgresLeases:
         self._give_up()
 
     def _give_up(self) -> None:
-        held = list(self.fences)
-        for lease in self._wanted.values():
-            if lease.fence is not None:
-                lease.fence, lease.got = None, anyio.Event()
-                if lease.scope is not None:
-                    lease.scope.cancel()
+        held = [(name, lease) for name, lease in list(self._wanted.items()) if lease.fence is not None]
+        for _, lease in held:
+            lease.fence = None
+            self._session.tell(lease.end)
         if held:
-            logger.warning("this process holds no longer: %s", ", ".join(sorted(held)))
+            logger.warning("this process holds no longer: %s", ", ".join(sorted(name for name, _ in held)))

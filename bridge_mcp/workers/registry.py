@@ -44,6 +44,8 @@ class Registry:
         """`say` tells what this worker is like now, but for `since`, `seen` and `refuses`."""
         self._say = say
         self._session = session
+        self._own: WorkerInfo | None = None
+        """What it said last."""
         self._said = float("-inf")
         """When it last said so (monotonic)."""
         self.refuses = "It has not yet read which other workers there are."
@@ -55,10 +57,14 @@ class Registry:
         self._leaves = False
         self._left = anyio.Event()
         session.lived.append(self)
+        session.looks.append(self._look)
 
     def may_drive(self) -> bool:
         """Whether this worker may begin a drive."""
         return not self.refuses
+
+    def _look(self) -> None:
+        self._own = self._say()
 
     async def leave(self) -> None:
         """Take this worker out of the list; if that takes longer than a moment, the others notice by themselves."""
@@ -69,13 +75,15 @@ class Registry:
 
     async def beat(self, session: psycopg.AsyncConnection) -> None:
         """See `Lived`."""
+        if (own := self._own) is None:
+            return
         if self._leaves:
-            await session.execute(statements()["worker_leaves"], {"id": self._say().id})
-            self._left.set()
+            await session.execute(statements()["worker_leaves"], {"id": own.id})
+            self._session.tell(self._left.set)
             return
         if time.monotonic() - self._said < SAY_S:
             return
-        said = replace(self._say(), refuses=self.refuses)
+        said = replace(own, refuses=self.refuses)
         body = msgspec.json.encode(said).decode()
         values = {"id": said.id, "body": body, "silent_s": SILENT_S, "gone_s": GONE_S}
         rows = await (await session.execute(statements()["worker_lives"], values)).fetchall()
@@ -88,7 +96,7 @@ class Registry:
             if why:
                 logger.error("%s", why)
             else:
-                self.driving.set()
+                self._session.tell(self.driving.set)
                 logger.info("this worker drives")
 
     def lost(self) -> None:

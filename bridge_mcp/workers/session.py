@@ -4,15 +4,24 @@ Session advisory locks (`leases`) are given back by Postgres when the session en
 the connection; and the server itself ends a session that says nothing for `SILENT_S`, as that of a process that is
 stopped, or whose network is gone. This side uses the session much more often, and takes it for lost as soon as one
 answer is late, which is before the server lets anybody else have what was held.
+
+It lives in a thread with an event loop of its own: whatever keeps the loop of the process busy (loading, appends,
+answers) neither loses what is held nor keeps this process from taking over. Only a loop that has had no turn for
+`HUNG_S` counts as dead, and what is held is given up.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
@@ -33,12 +42,15 @@ LATE_S = 1.0
 SILENT_S = 1.5
 """After so long without a word the server ends the session."""
 
+HUNG_S = 5.0
+"""A process whose event loop has had no turn for so long is to hold nothing."""
+
 CONNECT_S = 5
 """Seconds for one attempt to connect."""
 
 
 class Lived(Protocol):
-    """Something that is done with the session as long as there is one."""
+    """Something that is done with the session as long as there is one; in its thread."""
 
     async def beat(self, session: psycopg.AsyncConnection) -> None:
         """Done at each tick, and soon after `DirectSession.poke`; short."""
@@ -56,18 +68,87 @@ class DirectSession:
         """`url` reaches Postgres directly: behind PgBouncer in transaction mode there are no sessions."""
         self.lived: list[Lived] = []
         """What is done with it."""
+        self.looks: list[Callable[[], None]] = []
+        """What is done at each tick in the loop of `run`."""
         self.clock = clock
         self._url = url
-        self._wake = anyio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop of `run`, while that runs."""
+        self._turn = 0.0
+        """When it had its last turn (monotonic)."""
+        self._own: asyncio.AbstractEventLoop | None = None
+        """The loop of the thread, while it runs."""
+        self._scope: anyio.CancelScope | None = None
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._sure_until = float("-inf")
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the server cannot have ended the session so far: a process that stood still knows it at once."""
+        return time.monotonic() < self._sure_until
 
     def poke(self) -> None:
         """Have the next tick at once."""
-        self._wake.set()
+        self._in_thread(self._wake.set)
+
+    def tell(self, act: Callable[[], object]) -> None:
+        """Have something done in the loop of `run`; at once where that does not run."""
+        if (loop := self._loop) is None:
+            act()
+        else:
+            loop.call_soon_threadsafe(act)
+
+    def _in_thread(self, act: Callable[[], object]) -> None:
+        if (own := self._own) is not None:
+            with suppress(RuntimeError):  # it has ended just now
+                own.call_soon_threadsafe(act)
 
     async def run(self) -> None:
         """Until cancelled. What fails is logged, and tried again on a fresh session."""
+        self._loop, self._stopping = asyncio.get_running_loop(), False
+        self._look()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stop_in_the_end)
+                await anyio.to_thread.run_sync(partial(anyio.run, self._live), limiter=anyio.CapacityLimiter(1))
+        finally:
+            self._loop = None
+
+    async def _stop_in_the_end(self) -> None:
+        """End the thread when this is cancelled: whoever waits for it waits for its end."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._stopping = True
+            if self._scope is not None:
+                self._in_thread(self._scope.cancel)
+
+    def _look(self) -> None:
+        self._turn = time.monotonic()
+        for look in self.looks:
+            look()
+
+    def _hangs(self) -> bool:
+        self.tell(self._look)
+        return time.monotonic() - self._turn > HUNG_S
+
+    # -- in the thread -------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        """Until the scope is cancelled."""
+        with anyio.CancelScope() as self._scope:
+            self._own = asyncio.get_running_loop()
+            try:
+                await self._have_sessions()
+            finally:
+                self._own = None
+
+    async def _have_sessions(self) -> None:
         backoff = Backoff(0.1, 1.0)
-        while True:
+        while not self._stopping:
+            while self._hangs():  # noqa: ASYNC110 - a loop that hangs sets no event
+                await anyio.sleep(TICK_S)
             try:
                 session = await self._connect()
             except (psycopg.Error, OSError) as exc:
@@ -79,6 +160,7 @@ class DirectSession:
             except (psycopg.Error, OSError, TimeoutError) as exc:
                 logger.warning("the session with Postgres is lost: %s", line(exc))
             finally:
+                self._sure_until = float("-inf")
                 for each in self.lived:
                     each.lost()
                 session.pgconn.finish()  # at once: a goodbye could take for ever
@@ -103,7 +185,7 @@ class DirectSession:
         """
         while True:
             began = time.monotonic()
-            self._wake = anyio.Event()
+            self._wake.clear()
             with anyio.fail_after(LATE_S):  # psycopg closes a connection whose waiting is cancelled again and again
                 await self._tick(session)
             backoff.reset()
@@ -111,12 +193,15 @@ class DirectSession:
                 await self._wake.wait()
             if (still := time.monotonic() - began) > SILENT_S:
                 raise TimeoutError(f"this process stood still for {still:.1f} s")
+            if self._hangs():
+                raise TimeoutError(f"this process has done nothing for {HUNG_S:g} s")
 
     async def _tick(self, session: psycopg.AsyncConnection) -> None:
         asked = time.monotonic()
         row = await (await session.execute(statements()["server_time"])).fetchone()
         if row is not None:
             self.clock.told(row[0], asked, time.monotonic())
+        self._sure_until = asked + SILENT_S
         for each in self.lived:
             await each.beat(session)
 

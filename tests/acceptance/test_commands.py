@@ -17,6 +17,7 @@ from bridge_mcp.config.schema import File
 from bridge_mcp.place import make_lock
 from bridge_mcp.reference import drawn
 from tests.acceptance.parts import COMMAND, Home
+from tests.servers.postgres import Database
 
 COMMANDS = (
     "approvals",
@@ -247,6 +248,20 @@ def test_rebuild_mends_what_stands_beside_the_logs_while_no_engine_runs(home: Ho
     assert re.fullmatch(r"Rebuilt 1 conversation \(entries: 1\) in \d+\.\d s\.\n", told.stdout), told.stdout
     assert told.stderr == "✓ the logs are whole, and all that is computed from them agrees\n"
     assert told.returncode == 0
+
+
+@pytest.mark.shows("store.rebuild")
+def test_rebuild_mends_a_database_that_nobody_else_has_open(home: Home, store_database: Database) -> None:
+    home.write('[store]\nurl_env = "DB"\n[channels.desk]\ntype = "local"\n')
+    url = store_database.tcp_url
+    home.run("say", "desk/main", "hello", DB=url)
+    with store_database.connect() as connection:
+        connection.execute("DELETE FROM messages")
+    with store_database.connect():
+        assert "is in use by 1 other connections. End every host, worker" in home.run("rebuild", code=1, DB=url)
+    told = home.done("rebuild", DB=url)
+    assert re.fullmatch(r"Rebuilt 1 conversation \(entries: 1\) in \d+\.\d s\.\n", told.stdout), told
+    assert told.stderr == "✓ the logs are whole, and all that is computed from them agrees\n"
 
 
 @pytest.mark.shows("cli.disguise")

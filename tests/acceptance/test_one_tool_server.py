@@ -13,9 +13,11 @@ import anyio
 import pytest
 
 from bridge_mcp.assembly import open_bridge
+from bridge_mcp.cli.workers_shown import worker_line
 from bridge_mcp.config import load_config
 from bridge_mcp.core.entries import Finished, Replied
 from bridge_mcp.service import OWNER, Bridge
+from bridge_mcp.stores.postgres.migrate import newest
 from tests.acceptance.parts import WAIT_S, Home
 from tests.acceptance.test_serving import running, until
 from tests.servers.launch import ROOT, eventually, lines_of
@@ -90,6 +92,9 @@ async def test_a_tool_server_that_keeps_state_is_run_by_one_worker_for_all(home:
             bridge = assembly.bridge
             first = await who(bridge, "desk/1")
             one = await holder(bridge)
+            for each in (await bridge.get_status(OWNER)).workers:
+                assert f"schema version {newest()}, clock {each.clock_off_s:+.1f} s" in worker_line(each)
+                assert abs(each.clock_off_s) < 1.0, "its clock is that of the database's machine"
             # While that worker has its hands full, the other one comes as far as the call.
             await bridge.run_turn(OWNER, "desk/2", "hang")
             await eventually(lambda: lines_of(effects) == ["hang"])

@@ -22,7 +22,7 @@ from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, 
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock
+from bridge_mcp.testing import FakeCallers, FakeChannel, FakeModel, FakeToolbox, ManualClock
 from tests.integration.setup import HOST, OWNER, SUPERVISOR
 
 SHELL = External("hook:agent", "Bash", about="in the session 12")
@@ -79,7 +79,7 @@ async def opened(folder: Path) -> AsyncGenerator[Door]:
     clock, alive = ManualClock(1000.0), {"me"}
     store = await open_store(folder / "bridge.db", clock=clock)
     local = FakeChannel("local")
-    engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
+    engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, callers=FakeCallers(alive))
     bridge = Bridge(store, RULES, {"local": local.traits}, clock=clock, check=no_complaint)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(engine.run)

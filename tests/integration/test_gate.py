@@ -28,7 +28,7 @@ from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request
 from bridge_mcp.ports import ChannelRules, Rules, Store
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock
+from bridge_mcp.testing import FakeCallers, FakeChannel, FakeModel, FakeToolbox, ManualClock
 from tests.integration.setup import SUPERVISOR
 from tests.servers import behind_gate
 
@@ -170,7 +170,7 @@ async def opened(
     tools, host = GuardedTools(server, store.tool_pins), Host()
     alive.add(caller)
     calls = GatedCalls(
-        server, tools, ExternalCalls(store, rules, clock, caller), lives=alive.__contains__, hold_s=hold_s
+        server, tools, ExternalCalls(store, rules, clock, caller), callers=FakeCallers(alive), hold_s=hold_s
     )
 
     async def gate() -> GatedCalls:
@@ -187,7 +187,7 @@ async def gated(tmp_path: Path) -> AsyncGenerator[Gated]:
     """A gate before a scripted server, and an engine on the same store."""
     clock, alive, local = ManualClock(1000.0), set[str](), FakeChannel("local", delivered_by_commit=True)
     store = await open_store(tmp_path / "bridge.db", clock=clock)
-    engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
+    engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, callers=FakeCallers(alive))
     bridge = Bridge(store, RULES, {"local": local.traits}, clock=clock, check=no_complaint)
     async with anyio.create_task_group() as tasks, opened(store, clock, alive, SERVER, "one") as (host, process):
         tasks.start_soon(engine.run)

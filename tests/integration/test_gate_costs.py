@@ -19,7 +19,7 @@ from bridge_mcp.operations.external_calls import ExternalCalls
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sql.writer import Job, Writer
 from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.testing import ManualClock
+from bridge_mcp.testing import FakeCallers, ManualClock
 from bridge_mcp.toolservers.connection import ListedTool
 from tests.integration.test_gate import RULES, SERVER
 
@@ -65,7 +65,7 @@ async def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     clock = ManualClock(1000.0)
     store = await open_store(tmp_path / "bridge.db", clock=clock)
     calls = ExternalCalls(store, RULES, clock, caller="one")
-    it = Gate(store, GatedCalls(SERVER, GuardedTools(SERVER, store.tool_pins), calls, lives=bool, hold_s=0.0))
+    it = Gate(store, GatedCalls(SERVER, GuardedTools(SERVER, store.tool_pins), calls, FakeCallers(), hold_s=0.0))
     commit = Writer._commit  # pyright: ignore[reportPrivateUsage]
 
     def counting(self: Writer, jobs: Sequence[Job]) -> None:

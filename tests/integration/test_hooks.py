@@ -32,7 +32,7 @@ from bridge_mcp.operations.external_calls import Begun, ExternalCalls
 from bridge_mcp.ports import ChannelRules, Pairing, Rules
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import SqliteStore, open_store
-from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox, ManualClock
+from bridge_mcp.testing import FakeCallers, FakeChannel, FakeModel, FakeToolbox, ManualClock
 from tests.cases.hook_inputs import hook_event
 from tests.integration.setup import SUPERVISOR
 
@@ -154,7 +154,7 @@ async def desk(tmp_path: Path) -> AsyncGenerator[Desk]:
     store = await open_store(tmp_path / "bridge.db", clock=clock)
     await store.access.pair(Pairing("family", "7", "approver", "Ann"))
     family = FakeChannel("family", needs_pairing=True, prompts=True, clock=clock)
-    engine = Engine(store, RULES, {"family": family}, FakeModel(), FakeToolbox(), clock, lives=alive.__contains__)
+    engine = Engine(store, RULES, {"family": family}, FakeModel(), FakeToolbox(), clock, callers=FakeCallers(alive))
     bridge = Bridge(store, RULES, {"family": family.traits}, clock=clock, check=no_complaint)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(engine.run)

@@ -27,6 +27,7 @@ from bridge_mcp.stores.postgres.job_schema import bring_up
 from bridge_mcp.stores.postgres.store import PostgresStore, open_store
 from bridge_mcp.workers import clock as clocks
 from bridge_mcp.workers import jobs
+from bridge_mcp.workers import session as sessions
 from bridge_mcp.workers.clock import DatabaseClock
 from bridge_mcp.workers.leases import PostgresLeases
 from bridge_mcp.workers.registry import Registry, refusal
@@ -199,6 +200,59 @@ async def test_a_lease_moves_when_its_holder_is_killed_or_stands_still(database:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
+
+
+def blocked_until(holds: Callable[[], bool], within_s: float = MOVED_S + 1.0) -> None:
+    """Keep this process's event loop from all else until something holds."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def holders(database: Database) -> dict[str, int]:
+    """The leases that somebody holds, and how often each has changed hands."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT name, fence FROM leases, pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (classid::bigint << 32) | objid::bigint = bridge_lease_key(name)"
+        ).fetchall()
+    return dict(rows)
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_busy_event_loop_neither_loses_a_lease_nor_keeps_a_process_from_taking_one(database: Database) -> None:
+    one, other = Holder(database, "one"), Holder(database, "other")
+    async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as first:
+            first.start_soon(one.run)
+            await until(lambda: one.held)
+            began = time.monotonic()
+            blocked_until(lambda: time.monotonic() - began > sessions.SILENT_S)
+            assert holders(database) == one.leases.fences == {"channel:family": 1}
+            tasks.start_soon(other.run)
+            await until(lambda: other.session.is_sure)
+            with database.connect() as connection:
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+            blocked_until(lambda: holders(database).get("channel:family", 1) > 1)
+            first.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_process_whose_event_loop_hangs_holds_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "HUNG_S", 0.5)
+    one = Holder(database, "one")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one.run)
+        await until(lambda: one.held)
+        blocked_until(lambda: not holders(database))
+        await until(lambda: one.times == 2)
+        assert holders(database) == one.leases.fences == {"channel:family": 2}
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.shows("workers.fence")

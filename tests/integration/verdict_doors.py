@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import anyio
 from msgspec import field
 
-from bridge_mcp.callers import CallerLock, caller_lives
+from bridge_mcp.callers import CallerLock, FileCallers
 from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import StoreError
@@ -104,8 +103,8 @@ class Gate:
 
     def __init__(self, calls: Mortal, ran: Ran) -> None:
         self.calls = calls
-        lives = partial(caller_lives, calls.lock.folder)
-        self._gated = GatedCalls(SERVER, GuardedTools(SERVER, calls.store.tool_pins), calls, lives, hold_s=0.0)
+        callers = FileCallers(calls.lock.folder)
+        self._gated = GatedCalls(SERVER, GuardedTools(SERVER, calls.store.tool_pins), calls, callers, hold_s=0.0)
         self._ran = ran
 
     async def call(self, tool: str, arguments: dict[str, JSON], fate: str) -> Answer | None:
@@ -148,8 +147,7 @@ class EngineProcess:
         toolbox.tool("t__act")(act)
         toolbox.tool("t__look", read_only=True)(act)
         self.tools: tuple[ToolSpec, ...] = toolbox.tools()
-        lives = partial(caller_lives, folder)
-        policies = Policies(RULES, toolbox, store.grants, clock, store.spending, lives)
+        policies = Policies(RULES, toolbox, store.grants, clock, store.spending, FileCallers(folder))
         self._deps = Deps(store, FakeModel(), toolbox, policies, LogCache(store.log), clock, traits={})
 
     @classmethod

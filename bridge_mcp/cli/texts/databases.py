@@ -33,9 +33,20 @@ def clock(offset: float) -> str:
 WORKERS = "Workers"
 
 
-def worker(place: str, version: str, *, busy: int, of: int, holds: Sequence[str], refuses: str) -> str:
+def worker(
+    place: str,
+    version: str,
+    *,
+    schema: int,
+    clock_off_s: float,
+    busy: int,
+    of: int,
+    holds: Sequence[str],
+    refuses: str,
+) -> str:
     held = f", holds {', '.join(holds)}" if holds else ""
-    told = f"{place}, bridge_mcp {version}, {busy} of {of} busy{held}"
+    runs = f"bridge_mcp {version}, schema version {schema}, clock {clock_off_s:+.1f} s"
+    told = f"{place}, {runs}, {busy} of {of} busy{held}"
     return f"{told}. {refuses}" if refuses else told
 
 

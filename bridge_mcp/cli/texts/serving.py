@@ -51,6 +51,3 @@ def open_once(link: str) -> str:
 
 def opens_in_browser(address: str) -> str:
     return f"The console opens in your browser: {address}. Ctrl-C ends it."
-
-
-CLAUDE_CHANNEL = "A channel of Claude Code"

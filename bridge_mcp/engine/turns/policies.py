@@ -21,7 +21,7 @@ from bridge_mcp.operations.addresses import CALLS
 from bridge_mcp.operations.budget import reached
 from bridge_mcp.operations.client_limits import may_call, may_use, rules_within
 from bridge_mcp.operations.external_calls import policy_of, runners
-from bridge_mcp.ports import ChannelRules, Clock, Grants, Rules, Spending, Toolbox
+from bridge_mcp.ports import Callers, ChannelRules, Clock, Grants, Rules, Spending, Toolbox
 
 __all__ = ["Policies"]
 
@@ -59,7 +59,7 @@ class Policies:
         grants: Grants,
         clock: Clock,
         spending: Spending,
-        lives: Callable[[str], bool] | None = None,
+        callers: Callers | None = None,
         home: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._rules = rules
@@ -68,8 +68,8 @@ class Policies:
         self._clock = clock
         self.prompts = SystemPrompts()
         self._spending = spending
-        self._lives = lives
-        """Whether a process lives that runs calls itself; None: nobody looks."""
+        self._callers = callers
+        """Which processes live that run calls themselves; None: nobody looks."""
         self._home = home
         """Where calls are asked about that belong to no chat, unless the owner has named a place."""
         self._offered: dict[tuple[str, tuple[str, ...]], Offered] = {}
@@ -177,8 +177,7 @@ class Policies:
         """The policy now for a call that its caller runs."""
         name = external_tool(external).name
         grants = await self._grants.concerning((name,), conversation, self._clock.now())
-        lives = self._lives
-        callers = None if lives is None else frozenset(each for each in runners(log) if lives(each))
+        callers = None if self._callers is None else await self._callers.living(runners(log))
         policy = replace(policy_of(self._rules, conversation, external, grants, callers), quiet=self._quiet())
         if policy.defaults.route or self._home is None:
             return policy

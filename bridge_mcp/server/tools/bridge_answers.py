@@ -182,6 +182,8 @@ class Worker(Answer):
     holds: list[str]
     seen: Instant
     refuses: str
+    schema_version: int
+    clock_off_s: float
 
 
 class Queue(Answer):

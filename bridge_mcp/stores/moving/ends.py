@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.stores.moving.tables import Key, Row
 from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database
 from bridge_mcp.stores.postgres.errors import store_error as postgres_error
+from bridge_mcp.stores.postgres.looking import alone
 from bridge_mcp.stores.postgres.migrate import VERSION_TABLE
 from bridge_mcp.stores.postgres.migrate import migrate as migrate_database
 from bridge_mcp.stores.postgres.migrate import newest as newest_database
@@ -33,13 +33,8 @@ from bridge_mcp.stores.sqlite.session import store_error as sqlite_error
 
 __all__ = ["End", "PostgresEnd", "SqliteEnd"]
 
-GONE_S = 2.0
-"""How long connections may take to be gone."""
-
 MOVING = ".moving"
 """Behind the name of a file that is being written."""
-
-RUNS = "End every host, worker, gate and command that works with the bridge, then run this again."
 
 
 class End(Protocol):
@@ -268,14 +263,8 @@ class PostgresEnd:
         Raises:
             StoreError: they have.
         """
-        until = time.monotonic() + GONE_S
-        while found := self._rows(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )[0][0]:
-            if time.monotonic() > until:
-                raise StoreError(f"{self.place} is in use by {found} other connections.", fix=RUNS)
-            time.sleep(0.02)  # one that was closed a moment ago is still listed
+        with self._told():
+            alone(self._open(), self.place)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """See `End`."""

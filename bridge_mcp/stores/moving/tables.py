@@ -55,6 +55,7 @@ TABLES: Mapping[str, Key] = {
 """Every table that is copied, with the columns of its key: in their order it is read, and taken up again."""
 
 LEFT_OUT: Mapping[str, str] = {
+    "callers": "who asks for calls, and no process does",
     "bridge_mcp_schema": "each database has its own",
     "face_notes": "they hold for seconds",
     "feed": "its head is set once the events are there",

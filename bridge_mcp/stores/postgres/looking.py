@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import secrets
+import time
+from typing import Any
 
 import psycopg
 from msgspec import Struct
 
+from bridge_mcp.core.errors import StoreError
 from bridge_mcp.stores.postgres.connecting import Database
 from bridge_mcp.stores.postgres.errors import store_error
 
-__all__ = ["Way", "way_to"]
+__all__ = ["Way", "alone", "way_to"]
 
 TRIES = 5
+
+GONE_S = 2.0
+"""How long connections may take to be gone."""
+
+RUNS = "End every host, worker, gate and command that works with the bridge, then run this again."
 
 
 class Way(Struct, frozen=True):
@@ -58,3 +66,22 @@ def keeps(one: psycopg.Connection[tuple[object, ...]], other: psycopg.Connection
             if row is None or row[0] != marks[id(connection)]:
                 return False
     return True
+
+
+def alone(connection: psycopg.Connection[Any], place: str) -> None:
+    """Raise where others have the database open.
+
+    Raises:
+        StoreError: they have.
+    """
+    until = time.monotonic() + GONE_S
+    while True:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        ).fetchone()
+        if row is None or not row[0]:
+            return
+        if time.monotonic() > until:
+            raise StoreError(f"{place} is in use by {row[0]} other connections.", fix=RUNS)
+        time.sleep(0.02)  # one that was closed a moment ago is still listed

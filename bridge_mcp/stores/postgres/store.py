@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Clock, StoreHealth
+from bridge_mcp.stores.postgres.callers import PostgresCallers
 from bridge_mcp.stores.postgres.compact import checkpointed, written_anew
 from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database
 from bridge_mcp.stores.postgres.migrate import migrate, newest
@@ -66,6 +67,7 @@ class PostgresStore(Faces):
         self._closed: asyncio.Task[None] | None = None
         compaction = Compaction(lambda: written_anew(direct), lambda: checkpointed(direct))
         self.workers = PostgresWorkers(reads)
+        self.callers = PostgresCallers(reads, writer)
         super().__init__(
             reads, writer, hub, clock=clock, delivered_by_commit=delivered_by_commit, compaction=compaction
         )

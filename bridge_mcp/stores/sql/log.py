@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
-from bridge_mcp.core.unreadable import UnreadableEntry
+from bridge_mcp.core.unreadable import UnreadableEntry, kind_of
 from bridge_mcp.ports import ChannelOffset, Clock, Recorded
 from bridge_mcp.stores.sql.appends import Append, prepare
 from bridge_mcp.stores.sql.rows import logged, logged_or_unreadable
@@ -67,6 +67,11 @@ class SqlLog:
             return tuple([(name, call) for name, call, _ in session.rows("calls_since", moment=moment, most=most)])
 
         return (await self._reads.long(found))[::-1]
+
+    async def last_kinds(self, prefix: str) -> Mapping[str, str]:
+        """See `ports.LogStore`."""
+        found = await self._reads.rows("last_entries", first=prefix, end=f"{prefix}\U0010ffff")
+        return {str(name): kind_of(str(body)) for name, body in found}
 
     async def unsettled(self, conversation: str) -> int | None:
         """See `ports.LogStore`."""
