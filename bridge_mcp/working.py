@@ -178,7 +178,9 @@ class Worker:
         url = assembly.config.store.direct
         self._session = DirectSession(url, clock)
         self.registry = Registry(self._session, self._say)
-        self._leases = PostgresLeases(self._session, f"{self._host}:{os.getpid()}", self.registry.may_drive)
+        self._leased = DirectSession(url, DatabaseClock())
+        """Of the leases alone: what else a worker says waits for its turn among all workers."""
+        self._leases = PostgresLeases(self._leased, f"{self._host}:{os.getpid()}", self.registry.may_drive)
         self._jobs = JobDispatcher(url, self._session, assembly.store.agenda, self.registry.may_drive, self._shared)
         self._engine: Engine | None = None
         self._toolbox: NestedToolbox | None = None
@@ -207,6 +209,7 @@ class Worker:
             # Loading keeps the event loop busy: what is held while it does would be lost.
             await self._warm(toolbox)
             tasks.start_soon(self._session.run)
+            tasks.start_soon(self._leased.run)
             tasks.start_soon(self._tell, on_ready)
             try:
                 async with anyio.create_task_group() as working:

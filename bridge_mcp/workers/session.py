@@ -1,4 +1,4 @@
-"""The one direct session of a worker with Postgres: what lives as long as it does, and the worker's sign of life.
+"""A direct session of a worker with Postgres: what lives as long as it does, and the worker's sign of life.
 
 Session advisory locks (`leases`) are given back by Postgres when the session ends. It ends with the process and with
 the connection; and the server itself ends a session that says nothing for `SILENT_S`, as that of a process that is
@@ -172,7 +172,9 @@ class DirectSession:
             autocommit=True,
             connect_timeout=CONNECT_S,
             application_name="bridge-mcp worker",
-            options=f"{options_of(self._url)} -c idle_session_timeout={int(SILENT_S * 1000)}".strip(),
+            # Signs of life need no disk: a server that crashes has ended all sessions, and with them all leases.
+            options=f"{options_of(self._url)} -c idle_session_timeout={int(SILENT_S * 1000)}"
+            " -c synchronous_commit=off".strip(),
             prepare_threshold=0,
         )
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from functools import partial
 
@@ -95,6 +96,7 @@ async def test_a_tool_server_that_keeps_state_is_run_by_one_worker_for_all(home:
             for each in (await bridge.get_status(OWNER)).workers:
                 assert f"schema version {newest()}, clock {each.clock_off_s:+.1f} s" in worker_line(each)
                 assert abs(each.clock_off_s) < 1.0, "its clock is that of the database's machine"
+            await anyio.to_thread.run_sync(leases_outlast_a_slow_list_of_workers, database)
             # While that worker has its hands full, the other one comes as far as the call.
             await bridge.run_turn(OWNER, "desk/2", "hang")
             await eventually(lambda: lines_of(effects) == ["hang"])
@@ -113,6 +115,22 @@ async def test_a_tool_server_that_keeps_state_is_run_by_one_worker_for_all(home:
             outcomes = [each.entry for each in await bridge.store.log.load("desk/4")]
             assert [each.outcome for each in outcomes if isinstance(each, Finished)] == ["unknown"]
             assert lines_of(effects).count("hang") == 2
+
+
+def leases_outlast_a_slow_list_of_workers(database: Database) -> None:
+    """All workers say one after the other that they live; one that waits for that too long loses nothing by it."""
+    with database.connect() as connection, database.connect() as looking:
+        connection.execute("SELECT pg_advisory_lock(bridge_lease_key('workers'))")
+        leases = "SELECT name, fence FROM leases ORDER BY name"
+        waits = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        held, late = looking.execute(leases).fetchall(), set[int]()
+        deadline = time.monotonic() + WAIT_S
+        while not late or late & {pid for (pid,) in looking.execute(waits)}:
+            late = late or {pid for (pid,) in looking.execute(waits)}
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        assert looking.execute(leases).fetchall() == held
 
 
 async def told(bridge: Bridge, process: str) -> None:
