@@ -93,7 +93,6 @@ class Assembly(Struct, frozen=True):
     drafts: Drafts
     otlp: Otlp | None
     callers: Callers
-    """Of calls that other processes run themselves."""
 
     def want_engine(self) -> None:
         """From now on, stand by for the engine's place. Calling it again is fine."""
@@ -159,7 +158,7 @@ async def open_face(
     from bridge_mcp.toolservers.schemas import Schemas
 
     clock, schemas, pulse = WallClock(), Schemas(), PulseFile(config.lock_path)
-    drafts = DraftFolder(config.drafts_path)
+    drafts, callers = DraftFolder(config.drafts_path), FileCallers(config.callers_path)
     owner = partial(owner_of, config.lock_path, pulse)
     delivered = roster.delivered_by_commit
     store = await open_store(config.store_path, clock=clock, delivered_by_commit=delivered, owner=owner)
@@ -184,7 +183,6 @@ async def open_face(
             drafts=drafts,
         )
         async with recording(config.telemetry, __version__) as otlp:
-            callers = FileCallers(config.callers_path)
             yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=callers)
     finally:
         with anyio.CancelScope(shield=True):

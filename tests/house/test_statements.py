@@ -34,6 +34,7 @@ ONLY_POSTGRES = {
     # files, which SQLite has in a folder
     *("use_kept_file", "has_kept_file", "put_kept_file", "kept_file", "delete_kept_file", "kept_files_size"),
     *("delete_kept_files_beyond", "kept_file_hashes"),
+    *("caller_leaves", "caller_lives", "callers_alive", "forget_callers"),  # SQLite's callers hold locks of files
     "job_queue",
     "server_now",  # by whose clock all machines go
     "settle_numbers",  # sequences, which SQLite has not
