@@ -93,10 +93,9 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
     from bridge_mcp.stores.postgres.files import PostgresFiles
     from bridge_mcp.stores.postgres.store import open_store
 
-    clock, schemas = DatabaseClock(), Schemas()
+    clock, schemas, drafts = DatabaseClock(), Schemas(), DraftFolder(config.drafts_path)
     channels = make_channels(config.channels, clock)
     roster = make_roster(config, channels)
-    drafts = DraftFolder(config.drafts_path)
     store = await open_store(
         config.store.url,
         clock=clock,
@@ -124,8 +123,8 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
         )
         looking = asyncio.create_task(seen.run(), name="workers seen")
         async with recording(config.telemetry, __version__) as otlp:
-            place, callers = Place(anyio.Event()), store.callers
-            yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=callers)
+            place, own = Place(anyio.Event()), store.callers
+            yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=own)
     finally:
         if looking is not None:
             looking.cancel()
