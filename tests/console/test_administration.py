@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -161,11 +160,31 @@ def test_usage_health_and_channels_say_how_things_are(fresh: Running, page: Page
     expect(page.locator("tbody tr")).to_have_count(2)
 
 
-@pytest.fixture
-def ailing(tmp_path: Path) -> Iterator[Running]:
-    """A bridge with a channel that was refused once, and a tool server that says something else than before."""
-    with bridge_in(tmp_path / "state", "--wrong") as made:
+@pytest.fixture(scope="module")
+def ailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A bridge in which a channel, a tool server and a callback are wrong, until the last test here mends them."""
+    with bridge_in(tmp_path_factory.mktemp("state"), "--wrong") as made:
         yield made
+
+
+def test_a_viewer_sees_what_helps_and_mends_nothing(ailing: Running, page: Page, watched: Watched) -> None:
+    watched.allowed = ("403",)
+    ailing.enter(page, "read")
+    page.goto(f"{ailing.base}/health")
+    refused = page.locator(".notice", has_text="Channel refused is degraded")
+    expect(refused.locator("code")).to_have_text("bridge-mcp check")
+    expect(page.locator("#health").get_by_role("button")).to_have_count(0)
+    csrf = page.locator("input[name=csrf]").first.get_attribute("value") or ""
+    for path, form in (
+        ("health/retry", {"subject": "refused"}),
+        ("health/reload", {}),
+        ("health/callback", {"subject": "sub"}),
+        ("servers/instructions", {"server": "mail", "code": "0"}),
+    ):
+        headers = {"origin": ailing.origin}
+        answer = page.request.post(f"{ailing.base}/{path}", form={"csrf": csrf, **form}, headers=headers)
+        assert answer.status == 403, path
+        assert "needs the scope &#39;admin&#39;" in answer.text()
 
 
 @pytest.mark.shows("console.mends")
@@ -189,23 +208,3 @@ def test_health_mends_what_it_warns_of(ailing: Running, page: Page) -> None:
     page.get_by_role("link", name="Health").click()
     expect(page.locator(".notice", has_text="mail")).to_have_count(0)
     assert "Send without asking." in ailing.do("instructions", server="mail")
-
-
-def test_a_viewer_sees_what_helps_and_mends_nothing(ailing: Running, page: Page, watched: Watched) -> None:
-    watched.allowed = ("403",)
-    ailing.enter(page, "read")
-    page.goto(f"{ailing.base}/health")
-    refused = page.locator(".notice", has_text="Channel refused is degraded")
-    expect(refused.locator("code")).to_have_text("bridge-mcp check")
-    expect(page.locator("#health").get_by_role("button")).to_have_count(0)
-    csrf = page.locator("input[name=csrf]").first.get_attribute("value") or ""
-    for path, form in (
-        ("health/retry", {"subject": "refused"}),
-        ("health/reload", {}),
-        ("health/callback", {"subject": "sub"}),
-        ("servers/instructions", {"server": "mail", "code": "0"}),
-    ):
-        headers = {"origin": ailing.origin}
-        answer = page.request.post(f"{ailing.base}/{path}", form={"csrf": csrf, **form}, headers=headers)
-        assert answer.status == 403, path
-        assert "needs the scope &#39;admin&#39;" in answer.text()
