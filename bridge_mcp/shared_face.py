@@ -101,6 +101,7 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
         clock=clock,
         delivered_by_commit=roster.delivered_by_commit,
         direct_url=config.store.direct_url,
+        reads_at_once=config.store.reads_at_once,
     )
     looking: asyncio.Task[None] | None = None
     files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)

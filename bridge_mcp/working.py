@@ -128,6 +128,7 @@ async def opened(
                 delivered_by_commit=delivered_by_commit,
                 direct_url=config.store.direct_url,
                 wait_s=TELL_S,
+                reads_at_once=config.store.reads_at_once,
             )
         except ConnectionLost as exc:
             if str(exc) != told:

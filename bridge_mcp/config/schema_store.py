@@ -25,6 +25,9 @@ class Store(Section):
     """The variable that holds that URL."""
     direct_url_file: Text | None = None
     """The file that holds that URL."""
+    reads_at_once: int = Field(default=4, ge=1, le=64)
+    """How many reads of Postgres a process makes at once, each on a connection of its own; searches have half as many
+    beside them. A face has up to three other connections, and a worker nine."""
     max_file_mb: float = Field(default=20.0, gt=0, le=1000)
     """The largest file from a chat or a tool that is kept, in megabytes."""
     max_files_mb: float = Field(default=1000.0, gt=0)

@@ -35,6 +35,8 @@ class StoreAddress(HidesFields, frozen=True):
     """The same for people and logs."""
     lacking: str = ""
     """Why nobody knows where it is: the variable or the file of its URL is not there; with the fix."""
+    reads_at_once: int = 4
+    """How many reads of Postgres a process makes at once."""
     open_to: tuple[str, ...] = ()
     """Hosts beyond this machine to which the way is not encrypted, because the owner says so."""
 
@@ -108,7 +110,7 @@ def store_address(
             around = checked(direct, direct_key, problems)
             secrets.remember(f"{direct_key} (password)", around.password)
             unencrypted(around, direct_key, problems, env)
-    return StoreAddress(url, direct, shown=parts.shown, open_to=open_to)
+    return StoreAddress(url, direct, shown=parts.shown, reads_at_once=store.reads_at_once, open_to=open_to)
 
 
 def given(store: schema.Store, problems: Problems, secrets: Secrets, name: str) -> tuple[str, str]:

@@ -149,6 +149,7 @@ expires_s = 600                            # 0: never
 # [store]
 # url = "sqlite:///bridge.db"              # without this line: in the state folder (BRIDGE_MCP_STATE_DIR)
 # url_env = "STORE_URL"                    # or postgresql://USER:PASSWORD@HOST/DATABASE, for many machines
+# reads_at_once = 4                        # on Postgres: connections for reads, and half as many for searches
 # max_file_mb = 20                         # files from tools and chats, kept beside the store: one of them,
 # max_files_mb = 1000                      # and all together; beyond that the oldest are removed
 """

@@ -83,10 +83,11 @@ def test_the_environment_may_say_how_it_is_encrypted(tmp_path: Path) -> None:
 
 
 def test_the_way_around_a_pooler_has_a_url_of_its_own(tmp_path: Path) -> None:
-    text = '[store]\nurl_env = "POOLED"\ndirect_url_env = "DIRECT"\n'
+    text = '[store]\nurl_env = "POOLED"\ndirect_url_env = "DIRECT"\nreads_at_once = 9\n'
     direct = "postgresql://bridge@localhost:5432/bridge"
     config = load(tmp_path, text, POOLED="postgresql://bridge@localhost:6432/bridge", DIRECT=direct)
     assert (config.store.direct, config.store.shown) == (direct, "postgresql://bridge@localhost:6432/bridge")
+    assert config.store.reads_at_once == 9
 
 
 def test_a_name_that_leads_to_nothing_leads_to_no_other_store(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import conninfo
@@ -19,10 +19,24 @@ from psycopg.types.string import StrDumperUnknown, TextLoader
 from bridge_mcp.core.errors import BadInput, ConfigError, StoreError
 from bridge_mcp.stores.postgres.errors import ConnectionLost, refusal, store_error
 
-__all__ = ["CONNECT_S", "Database"]
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
+__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database"]
+
+T = TypeVar("T")
 
 CONNECT_S = 30.0
 """How long is tried to connect, for whoever waits: a restart of Postgres takes a second or two."""
+
+ANSWER_S = 30.0
+"""How long is waited for one answer of Postgres. Longer than `lock_timeout`, which the server ends by itself."""
+
+LONG_S = 300.0
+"""The same where much is read, or a file is moved."""
+
+CANCEL_S = 1.0
+"""How long is tried to have the server end what it has not answered."""
 
 RETRY_S = (0.05, 0.5)
 """The first and the longest pause between two attempts."""
@@ -72,6 +86,47 @@ class Loaded(TextLoader):
         return text
 
 
+class Unanswered(psycopg.OperationalError):
+    """Postgres did not answer in time."""
+
+
+class Bounded(psycopg.Connection[Any]):
+    """A connection that waits for an answer so long at most, though the server's machine takes what is sent to it.
+
+    Then the statement is cancelled, and the connection closed: what would come of it belongs to nobody.
+    """
+
+    answer_s: float | None = ANSWER_S
+    """Seconds; None: however long it takes."""
+
+    def wait(self, gen: PQGen[T], *args: Any, **more: Any) -> T:
+        """See `psycopg.Connection`. Raises `Unanswered`."""
+        if self.answer_s is None:
+            return super().wait(gen, *args, **more)
+        try:
+            return super().wait(within(gen, self.answer_s), *args, **more)
+        except Unanswered:
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=CANCEL_S)
+            self.close()
+            raise
+
+
+def within(gen: PQGen[T], seconds: float) -> PQGen[T]:
+    """What `gen` gives, unless it waits longer than that. Whoever drives it looks in now and then without news."""
+    until = time.monotonic() + seconds
+    try:
+        waits_for = next(gen)
+        while True:
+            ready = yield waits_for
+            if not ready and time.monotonic() > until:
+                raise Unanswered(f"Postgres has not answered for {seconds:g} s")
+            waits_for = gen.send(ready)
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
 class Database:
     """Where the store is. Its `repr` and `place` show no password."""
 
@@ -96,11 +151,16 @@ class Database:
         return f"Database({self.place!r})"
 
     def connect(
-        self, *, wait_s: float = 0.0, read_only: bool = False, given_up: Callable[[], bool] = lambda: False
+        self,
+        *,
+        wait_s: float = 0.0,
+        read_only: bool = False,
+        given_up: Callable[[], bool] = lambda: False,
+        answer_s: float | None = None,
     ) -> psycopg.Connection[Any]:
         """A connection in which every statement commits by itself; tried for so long, at least once.
 
-        It is tried no more once `given_up`.
+        It is tried no more once `given_up`. Each answer is waited for `answer_s` at most; None: however long it takes.
 
         Raises:
             ConnectionLost: Postgres cannot be reached.
@@ -109,7 +169,7 @@ class Database:
         until, pause = time.monotonic() + wait_s, RETRY_S[0]
         while True:
             try:
-                return self._connected(read_only=read_only)
+                return self._connected(read_only, answer_s)
             except psycopg.Error as exc:
                 error = store_error(self.place, exc, lost=True)
                 if refusal(str(exc)) or time.monotonic() > until or given_up():
@@ -123,8 +183,8 @@ class Database:
             return type(error)(str(error).replace(self.password, "…"), fix=error.fix)
         return error
 
-    def _connected(self, *, read_only: bool) -> psycopg.Connection[Any]:
-        connection = psycopg.Connection[Any].connect(
+    def _connected(self, read_only: bool, answer_s: float | None) -> psycopg.Connection[Any]:
+        connection = Bounded.connect(
             **self._given,  # pyright: ignore[reportArgumentType] - libpq's own parameters
             autocommit=True,
             prepare_threshold=0,
@@ -141,6 +201,7 @@ class Database:
         except psycopg.Error:
             connection.close()
             raise
+        connection.answer_s = answer_s
         return connection
 
 

@@ -8,7 +8,7 @@ from psycopg import errors
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.stores.sql.session import Contended
 
-__all__ = ["ConnectionLost", "refusal", "store_error"]
+__all__ = ["UNREACHABLE", "ConnectionLost", "refusal", "store_error"]
 
 CONTENDED = (
     errors.DeadlockDetected,

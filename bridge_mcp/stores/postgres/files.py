@@ -21,7 +21,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.ports import KEPT
 from bridge_mcp.stores.files import MAX_FOLDER, MAX_KEPT_FILE, ROOM, check_size, hash_of, removed
-from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database
+from bridge_mcp.stores.postgres.connecting import CONNECT_S, LONG_S, Database
 from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
 from bridge_mcp.stores.postgres.session import statements
 
@@ -103,7 +103,7 @@ class PostgresFiles:
             StoreError: Postgres cannot be reached, or cannot do it.
         """
         if self._connection is None:
-            self._connection = self._database.connect(wait_s=CONNECT_S)
+            self._connection = self._database.connect(wait_s=CONNECT_S, answer_s=LONG_S)
         given: Mapping[str, object] = values
         try:
             cursor = self._connection.execute(statements()[statement], given)

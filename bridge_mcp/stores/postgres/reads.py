@@ -10,29 +10,28 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database
-from bridge_mcp.stores.postgres.errors import ConnectionLost
+from bridge_mcp.stores.postgres.connecting import ANSWER_S, CONNECT_S, LONG_S, Database
+from bridge_mcp.stores.postgres.errors import UNREACHABLE, ConnectionLost
 from bridge_mcp.stores.postgres.session import Session as PostgresSession
 from bridge_mcp.stores.sql.session import Row, Session
 
-__all__ = ["PostgresReads"]
+__all__ = ["AT_ONCE", "PostgresReads"]
 
 T = TypeVar("T")
 
-SHORT_THREADS = 4
-LONG_THREADS = 2
-"""Reads at once, each with a connection: more would wait for the same cores. Long ones, such as searches, have threads
-of their own, so that however many are asked for the others go on."""
+AT_ONCE = 4
+"""Reads at once, each with a connection: more would wait for the same cores."""
 
 
 class PostgresReads:
     """See `stores.sql.session.Reads`."""
 
-    def __init__(self, database: Database, version: int) -> None:
+    def __init__(self, database: Database, version: int, at_once: int = AT_ONCE) -> None:
+        """Long reads, such as searches, have half as many threads of their own: others go on beside any number."""
         self._database = database
         self._version = version
-        self._short = ThreadPoolExecutor(SHORT_THREADS, thread_name_prefix="bridge-mcp-reads")
-        self._long = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="bridge-mcp-long-reads")
+        self._short = ThreadPoolExecutor(at_once, thread_name_prefix="bridge-mcp-reads")
+        self._long = ThreadPoolExecutor((at_once + 1) // 2, thread_name_prefix="bridge-mcp-long-reads")
         self._own = threading.local()
         self._sessions: list[PostgresSession] = []
         self._running: set[asyncio.Future[Any]] = set()
@@ -59,17 +58,30 @@ class PostgresReads:
         return await self.short(lambda session: session.value(statement, **values))
 
     async def _on(self, threads: ThreadPoolExecutor, read: Callable[[Session], T]) -> T:
+        """Raises `StoreError` also where neither Postgres nor the reads before this one end within bounds."""
         if self._closed:
             raise StoreError(f"The store {self._database.place} is closed.", fix="Open it again.")
-        running = asyncio.get_running_loop().run_in_executor(threads, self._read, read)
+        answer_s = LONG_S if threads is self._long else ANSWER_S
+        running = asyncio.get_running_loop().run_in_executor(threads, self._read, read, answer_s)
         self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        return await asyncio.shield(running)
+        running.add_done_callback(self._ended)
+        if not (await asyncio.wait((running,), timeout=answer_s + CONNECT_S))[0]:
+            running.cancel()  # if it has not begun
+            raise StoreError(
+                f"The store {self._database.place} has not answered for {answer_s + CONNECT_S:g} s.", fix=UNREACHABLE
+            )
+        return running.result()
 
-    def _read(self, read: Callable[[Session], T]) -> T:
+    def _ended(self, running: asyncio.Future[Any]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # whoever asked may be gone: then nobody else looks
+
+    def _read(self, read: Callable[[Session], T], answer_s: float) -> T:
         session: PostgresSession | None = getattr(self._own, "session", None)
         if session is None:
-            session = self._own.session = PostgresSession(self._database, self._version, reading=True)
+            session = PostgresSession(self._database, self._version, reading=True, answer_s=answer_s)
+            self._own.session = session
             self._sessions.append(session)
         until = time.monotonic() + CONNECT_S
         while True:

@@ -36,7 +36,9 @@ class Session:
     Events are kept until the commit and written last: see `sql/feed.sql`.
     """
 
-    def __init__(self, database: Database, version: int, *, reading: bool) -> None:
+    def __init__(self, database: Database, version: int, *, reading: bool, answer_s: float | None = None) -> None:
+        """`answer_s`: see `Database.connect`."""
+        self._answer_s = answer_s
         self._database = database
         self._version = version
         self._reading = reading
@@ -366,7 +368,10 @@ class Session:
         self.waits_since = time.monotonic()
         try:
             connection = self._database.connect(
-                wait_s=CONNECT_S, read_only=self._reading, given_up=lambda: self._given_up
+                wait_s=CONNECT_S,
+                read_only=self._reading,
+                given_up=lambda: self._given_up,
+                answer_s=self._answer_s,
             )
         finally:
             self.waits_since = None

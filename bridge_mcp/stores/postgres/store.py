@@ -11,9 +11,9 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Clock, StoreHealth
 from bridge_mcp.stores.postgres.callers import PostgresCallers
 from bridge_mcp.stores.postgres.compact import checkpointed, written_anew
-from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database
+from bridge_mcp.stores.postgres.connecting import ANSWER_S, CONNECT_S, Database
 from bridge_mcp.stores.postgres.migrate import migrate, newest
-from bridge_mcp.stores.postgres.reads import PostgresReads
+from bridge_mcp.stores.postgres.reads import AT_ONCE, PostgresReads
 from bridge_mcp.stores.postgres.session import Session
 from bridge_mcp.stores.postgres.watch import Watcher
 from bridge_mcp.stores.postgres.workers import PostgresWorkers
@@ -41,6 +41,7 @@ class PostgresStore(Faces):
         owner: Owner = nullcontext,
         direct_url: str = "",
         wait_s: float = CONNECT_S,
+        reads_at_once: int = AT_ONCE,
     ) -> None:
         """Open the store in a database, and make it first where there is none.
 
@@ -58,8 +59,8 @@ class PostgresStore(Faces):
         direct = Database(direct_url or url)
         migrate(direct, owner, wait_s=wait_s)
         hub = Hub()
-        reads = PostgresReads(self.database, newest())
-        self._writing = Session(self.database, newest(), reading=False)
+        reads = PostgresReads(self.database, newest(), reads_at_once)
+        self._writing = Session(self.database, newest(), reading=False, answer_s=ANSWER_S)
         self._watcher = Watcher(direct, hub.notify_of_others, lambda: self._writing.backend, self._writing.committed)
         writer = Writer(self._writing, hub.notify)
         hub.on_watched = self._watcher.watch
@@ -123,6 +124,7 @@ async def open_store(
     owner: Owner = nullcontext,
     direct_url: str = "",
     wait_s: float = CONNECT_S,
+    reads_at_once: int = AT_ONCE,
 ) -> PostgresStore:
     """Open the store at a URL without holding up the event loop; see `PostgresStore`."""
     return await asyncio.to_thread(
@@ -133,4 +135,5 @@ async def open_store(
         owner=owner,
         direct_url=direct_url,
         wait_s=wait_s,
+        reads_at_once=reads_at_once,
     )

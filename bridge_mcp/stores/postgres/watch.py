@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.stores.postgres.connecting import Database, cut
+from bridge_mcp.stores.postgres.connecting import ANSWER_S, Database, cut
 from bridge_mcp.stores.postgres.notices import CHANNEL, told_by
 
 __all__ = ["Watcher"]
@@ -122,7 +122,7 @@ class Watcher:
     def _listen(self) -> None:
         """Hear what comes, and look once in `POLL_S` whether all of it was heard."""
         if self._connection is None:
-            self._connection = self._database.connect(wait_s=0.0)
+            self._connection = self._database.connect(answer_s=ANSWER_S)
             self._connection.execute(f"LISTEN {CHANNEL}".encode())
             self._from = -1
         connection, until = self._connection, time.monotonic() + POLL_S
