@@ -93,7 +93,7 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
     from bridge_mcp.stores.postgres.files import PostgresFiles
     from bridge_mcp.stores.postgres.store import open_store
 
-    clock, schemas, drafts = DatabaseClock(), Schemas(), DraftFolder(config.drafts_path)
+    clock, schemas, drafts, place = DatabaseClock(), Schemas(), DraftFolder(config.drafts_path), Place(anyio.Event())
     channels = make_channels(config.channels, clock)
     roster = make_roster(config, channels)
     store = await open_store(
@@ -103,7 +103,7 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
         direct_url=config.store.direct_url,
         reads_at_once=config.store.reads_at_once,
     )
-    looking: asyncio.Task[None] | None = None
+    looking, own = None, store.callers
     files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
     try:
         seen = WorkersSeen(store, clock)
@@ -124,7 +124,6 @@ async def open_shared_face(config: Config) -> AsyncGenerator[Assembly]:
         )
         looking = asyncio.create_task(seen.run(), name="workers seen")
         async with recording(config.telemetry, __version__) as otlp:
-            place, own = Place(anyio.Event()), store.callers
             yield Assembly(config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=own)
     finally:
         if looking is not None:
