@@ -55,9 +55,11 @@ class Server:
         """Whether it can fork here."""
 
     def fork(self, wanted: Mapping[str, Any], streams: Sequence[int]) -> int:
-        """Start a process; its id."""
+        """Start a process; its id, or 0 where the server could not and is gone."""
         socket.send_fds(self._socket, [json.dumps(wanted).encode()], streams)
-        return int(self._socket.recv(MESSAGE_BYTES))
+        made = int(self._socket.recv(MESSAGE_BYTES) or 0)
+        self.works = made > 0
+        return made
 
     def close(self) -> None:
         self._socket.close()
@@ -119,7 +121,8 @@ class Prefork:
             server = self._server(interpreter)
             if server.works:
                 streams = zip((reading, writing, error), (0, 1, 2), strict=True)
-                return server.fork(wanted, [usual if each == -1 else each for each, usual in streams])
+                if made := server.fork(wanted, [usual if each == -1 else each for each, usual in streams]):
+                    return made
         return self._usual(*given)
 
     def _server(self, variables: frozenset[tuple[str, str]]) -> Server:
