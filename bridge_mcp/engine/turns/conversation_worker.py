@@ -169,6 +169,8 @@ class ConversationWorker:
     async def _rest(self, look: Look, step: Idle | Wait | HandOver, effects: Effects) -> bool:
         """Stop, or wait for running effects."""
         self.until = until = None if isinstance(step, Idle) else step.until
+        if self.signal.given:
+            return True  # a call may have ended since, and leaves no entry where its outcome comes later
         # Not longer, even if nothing is due: clocks jump, and machines sleep.
         left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
         return await self._until_effect(effects, left) or not await self._log.rest(look.state.head, until)
