@@ -57,6 +57,9 @@ BEAT_S = 1.0
 LOST_S = 4.0
 """A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
 
+STOPPED_S = 2.0
+"""A transaction whose process says nothing for so long is undone."""
+
 STALE_S = 5.5
 """A worker that gave no sign of life for so long is taken for dead."""
 
@@ -259,7 +262,7 @@ class JobDispatcher:
                 await self._sweep_now.wait()
             values: dict[str, Any] = {"stale_s": STALE_S, "thorough": sweeps % THOROUGH == 0, "limit": SWEPT}
             try:
-                found = await self._ask("sweep", **values)
+                found = await self._ask("sweep", **values, stopped_s=STOPPED_S)
                 if values["thorough"] and self._may_drive():
                     known = [ADVANCE, *map(queue_of, self._shared())]
                     await self._ask("take_from_unknown_queues", known=known, queue=ADVANCE)
@@ -270,6 +273,8 @@ class JobDispatcher:
                 pause = SWEEP_S
                 continue
             sweeps += 1
+            if found["undone"]:
+                logger.warning("%d processes stood still within a transaction: it is undone", found["undone"])
             if found["handed_back"]:
                 logger.warning("%d conversations of workers that are gone are taken over", found["handed_back"])
             until_due = SWEEP_S if found["next_due"] is None else found["next_due"] - found["now"]
@@ -356,10 +361,7 @@ class JobDispatcher:
 
     async def _hand_back(self, work: Work) -> None:
         values = {"job": work.job, "queue": work.queue}
-        await self._until_done(
-            f"Handing back {work.conversation}",
-            lambda: self._ask("hand_back", **values),
-        )
+        await self._until_done(f"Handing back {work.conversation}", lambda: self._ask("hand_back", **values))
 
     async def _ask(self, statement: str, **values: object) -> dict[str, Any]:
         """The one row of a statement; see `_ask_all`."""

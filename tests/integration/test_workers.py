@@ -23,7 +23,10 @@ from procrastinate import PsycopgConnector
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import ChannelOffset, Driven, WorkerInfo
+from bridge_mcp.stores.postgres.connecting import Database as Place
 from bridge_mcp.stores.postgres.job_schema import bring_up
+from bridge_mcp.stores.postgres.migrate import newest
+from bridge_mcp.stores.postgres.session import Session
 from bridge_mcp.stores.postgres.store import PostgresStore, open_store
 from bridge_mcp.workers import clock as clocks
 from bridge_mcp.workers import jobs
@@ -272,6 +275,27 @@ async def test_a_holder_that_does_not_know_that_it_is_none_any_more_moves_no_off
     store.fence_by({"channel:family": 2})
     await store.log.record("family/1", Heard("hi", ANN, "m1"), offset=ChannelOffset("family", 7))
     assert await store.channel_state.offset("family") == 7
+
+
+@pytest.mark.shows("workers.leases")
+async def test_a_lease_moves_though_its_holder_was_stopped_in_the_middle_of_what_it_stores(
+    house: House, database: Database
+) -> None:
+    """What it sent has no end yet, so that for the server it is no idle transaction; it is ended by the workers."""
+    with database.connect() as connection:
+        connection.execute("INSERT INTO leases VALUES ('channel:family', 1, 'stopped', 0)")
+    stopped = Session(Place(database.url), newest(), reading=False)
+    stopped.fences = {"channel:family": 1}
+    stopped.begin()
+    stopped.hold_channel("family")
+    other = Holder(database, "other")
+    async with house.at_work(FakeDrives(house.store)), anyio.create_task_group() as tasks:
+        tasks.start_soon(other.run)
+        assert await until(lambda: other.held) < 2 * MOVED_S + 1.0
+        tasks.cancel_scope.cancel()
+    with pytest.raises(StoreError):
+        stopped.commit({})
+    stopped.close()
 
 
 # -- jobs ------------------------------------------------------------------------------------------------------

@@ -18,8 +18,16 @@ SELECT bridge_hand_back(%(job)s, %(queue)s) AS done;
 SELECT count(*) FILTER (WHERE bridge_hand_back(id, %(queue)s)) AS handed_back
 FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s AND id <> ALL(%(known)s::bigint[]);
 
--- name: sweep(stale_s, thorough, limit)
-SELECT handed_back, deferred, next_due, now FROM bridge_sweep(%(stale_s)s, %(thorough)s, %(limit)s);
+-- name: sweep(stale_s, thorough, limit, stopped_s)
+-- First, for a sweep could wait for them, those are ended that have written and wait for their client in the middle of a
+-- pipeline: such a process was stopped, and keeps its locks. For the server it is no idle transaction, and in no timeout.
+SELECT handed_back, deferred, next_due, now, undone
+FROM (
+    SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) AS undone FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND state = 'active' AND backend_xid IS NOT NULL
+        AND wait_event = 'ClientRead' AND query NOT ILIKE 'COPY %%'
+        AND query_start < clock_timestamp() - make_interval(secs => %(stopped_s)s)
+) AS stopped, bridge_sweep(%(stale_s)s, %(thorough)s AND undone IS NOT NULL, %(limit)s);
 
 -- name: defer_all(conversations, queue)
 SELECT count(*) FILTER (WHERE bridge_defer_advance(name, %(queue)s)) AS deferred FROM unnest(%(conversations)s::text[]) AS name;
