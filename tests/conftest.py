@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -42,6 +42,14 @@ def full(request: pytest.FixtureRequest) -> bool:
 def pytest_xdist_auto_num_workers() -> int:
     """How many workers `-n auto` starts: one more than there are cores, since many tests wait for processes."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of the run was on Postgres: tests that run on both stores have the store's name in theirs."""
+    ended = [each for how in ("passed", "failed") for each in terminalreporter.getreports(how)]
+    on_postgres = {each.nodeid for each in ended if "postgres" in each.nodeid.partition("[")[2]}
+    if on_postgres:
+        terminalreporter.write_line(f"{len(on_postgres)} tests ran on Postgres as they do on SQLite")
 
 
 def pytest_configure() -> None:
@@ -131,22 +139,6 @@ def store_database(own_store_database: Database) -> Iterator[Database]:
     """A database with an empty store in it, which is emptied after the test: some milliseconds."""
     yield own_store_database
     own_store_database.as_kept()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def either_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's suites on both stores: the worlds of `tests.integration.setup` stand on one or the other."""
-    if request.param == "sqlite":
-        return
-    from bridge_mcp.stores.postgres import PostgresStore
-    from bridge_mcp.stores.postgres import open_store as open_postgres
-
-    made: Database = request.getfixturevalue("store_database")
-
-    async def open_store(path: object, **settings: Any) -> PostgresStore:
-        return await open_postgres(made.url, **settings)
-
-    monkeypatch.setattr("tests.integration.setup.open_store", open_store)
 
 
 @pytest.fixture

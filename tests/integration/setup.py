@@ -1,13 +1,19 @@
-"""A whole bridge in one process: the real engine, service and SQLite store, with the shipped fakes around them."""
+"""A whole bridge in one process: the real engine, service and store, with the shipped fakes around them.
+
+The store is a file in the test's folder, or the database of `store_database` where the test runs on Postgres: see
+`conftest.engine_store`.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import psycopg
 
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.core.approval_settings import APPROVAL_FIELDS, ApprovalSettings
@@ -19,15 +25,38 @@ from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import Capabilities, Channel, ChannelRules, Clock, Model, Rules, Store, Toolbox
 from bridge_mcp.service import OWNER, Bridge
-from bridge_mcp.stores.sqlite import open_store
+from bridge_mcp.stores import opening
 from bridge_mcp.testing import FakeChannel, FakeModel, FakeToolbox
 
-__all__ = ["ANN", "HOST", "OWNER", "SUPERVISOR", "WallClock", "World", "world"]
+__all__ = ["ANN", "HOST", "OWNER", "SUPERVISOR", "WallClock", "World", "open_store", "run_statement", "verify", "world"]
 
 ANN = Sender("7", "Ann")
 HOST = Principal("host", "client", frozenset(SCOPES) - {"admin"})
 SUPERVISOR = Principal("supervisor", "client", frozenset({"read", "approve"}))
 WAIT_S = 10.0
+
+
+def url_of(folder: Path) -> str:
+    """Where the store of a test's folder is."""
+    return f"sqlite:///{folder / 'bridge.db'}"
+
+
+async def open_store(folder: Path, clock: Clock) -> Store:
+    """The store of a test's folder, once more where it is open already."""
+    return await opening.open_store(url_of(folder), clock=clock, delivered_by_commit=frozenset({"local"}))
+
+
+def verify(folder: Path) -> tuple[str, ...]:
+    """What is wrong with the store of a test's folder."""
+    return opening.verify(url_of(folder))
+
+
+def run_statement(folder: Path, statement: str) -> None:
+    """Change the store of a test's folder behind its back."""
+    url = url_of(folder)
+    connection = psycopg.connect(url) if opening.is_postgres(url) else sqlite3.connect(opening.path_of(url))
+    with closing(connection), connection:
+        connection.execute(statement.encode() if isinstance(connection, psycopg.Connection) else statement)
 
 
 @dataclass
@@ -139,7 +168,7 @@ async def world(
         clock=clock,
     )
     channels: dict[str, Channel] = {"local": local, "family": family}
-    store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+    store = await open_store(folder, clock)
     traits = {name: channel.traits for name, channel in channels.items()}
 
     async def fetch(channel: str, attachment: Attachment, most: int) -> bytes:

@@ -11,6 +11,8 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import Principal
 from tests.integration.setup import OWNER, SUPERVISOR, World, world
 
+pytestmark = pytest.mark.either_store
+
 
 async def ask(it: World, conversation: str, count: int, *, by: str = "assistant", quorum: int = 1) -> None:
     """Have so many calls wait in a conversation, in which no engine looks at them."""

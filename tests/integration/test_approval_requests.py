@@ -25,6 +25,8 @@ from bridge_mcp.service.requesting import REPORT_S
 from bridge_mcp.testing import ManualClock
 from tests.integration.setup import SUPERVISOR, World, rules_for, world
 
+pytestmark = pytest.mark.either_store
+
 AGENT = Principal("agent", "client", frozenset({"tools", "read"}))
 OTHER = Principal("other", "client", frozenset({"tools", "read", "approve"}))
 REFUND = Submission("refund", {"amount": 5}, "charged twice")

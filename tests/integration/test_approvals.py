@@ -17,6 +17,8 @@ from bridge_mcp.testing import FakeModel, calls, says
 from tests.integration.setup import ANN, HOST, OWNER, SUPERVISOR, World, rules_for, world
 from tests.integration.test_turns import files
 
+pytestmark = pytest.mark.either_store
+
 APPROVE: frozenset[Scope] = frozenset({"read", "approve"})
 BOB = Principal("bob", "client", APPROVE, via="mcp")
 CAROL = Principal("carol", "client", APPROVE, via="cli")

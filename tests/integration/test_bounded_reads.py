@@ -21,6 +21,10 @@ from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.read_result import result_text
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 
+pytestmark = pytest.mark.sqlite_only(
+    "it counts the steps of SQLite; test_postgres_plans looks at the plans of Postgres"
+)
+
 CHAT = "local/relay"
 RELAY = rules_for(channels={name: ChannelRules(name, "relay") for name in ("local", "family")})
 FEW, MANY = 1_000, 100_000

@@ -19,6 +19,8 @@ from tests.integration.setup import OWNER, World, rules_for, world
 from tests.servers.model_apis.answers import saying
 from tests.servers.model_apis.openai_server import OpenAIServer
 
+pytestmark = pytest.mark.either_store
+
 NOON = 20_000 * DAY_S + DAY_S / 2
 
 

@@ -14,11 +14,12 @@ from bridge_mcp.core.entries import Attachment, Finished, Heard, Posted, Rang, S
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ChannelRules, ModelReply, Pairing
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from bridge_mcp.toolservers.builtin import WithBuiltins
 from bridge_mcp.toolservers.builtin_actions import BuiltinActions
-from tests.integration.setup import ANN, OWNER, SUPERVISOR, WallClock, World, rules_for, world
+from tests.integration.setup import ANN, OWNER, SUPERVISOR, WallClock, World, open_store, rules_for, world
+
+pytestmark = pytest.mark.either_store
 
 ALL = ("whoami", "send_message", "ask_user", "remind")
 HERE = "local/main"
@@ -28,7 +29,7 @@ HERE = "local/main"
 async def assistant_with(folder: Path, *plan: ModelReply, tools: tuple[str, ...] = ALL) -> AsyncGenerator[World]:
     """A world whose assistant has these tools on both of its channels."""
     clock = WallClock()
-    store = await open_store(folder / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+    store = await open_store(folder, clock)
     channels = {name: ChannelRules(name, "assistant", builtin_tools=tools) for name in ("local", "family")}
 
     async def outbox(name: str) -> Attachment:

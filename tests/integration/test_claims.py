@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.events import Event
 from bridge_mcp.service import Bridge
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing.clock import ManualClock
-from tests.integration.setup import HOST, OWNER, world
+from tests.integration.setup import HOST, OWNER, open_store, world
+
+pytestmark = pytest.mark.either_store
 
 CHAT = "local/main"
 ANN, BOB = replace(HOST, name="ann"), replace(HOST, name="bob")
@@ -22,7 +23,7 @@ ANN, BOB = replace(HOST, name="ann"), replace(HOST, name="bob")
 async def test_nobody_else_writes_until_the_claim_ends_by_itself_or_is_given_back(tmp_path: Path) -> None:
     clock = ManualClock()
     async with world(tmp_path, engine=False, clock=clock) as it:
-        other_store = await open_store(tmp_path / "bridge.db", clock=clock, delivered_by_commit=frozenset({"local"}))
+        other_store = await open_store(tmp_path, clock)
         try:
             other = Bridge(other_store, it.rules, it.bridge.traits, clock=clock, check=it.toolbox.check)
             held = await it.bridge.claim_conversation(ANN, CHAT, 60)

@@ -38,12 +38,9 @@ from bridge_mcp.core.steps import Wait
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.operations import clocks
 from bridge_mcp.operations.recent_log import LogCache
-from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing, PairingRequest
-from bridge_mcp.stores.sqlite import open_store
-from bridge_mcp.stores.sqlite.store import SqliteStore
-from bridge_mcp.stores.sqlite.verify import verify
+from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, Pairing, PairingRequest, Store
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
-from tests.integration.setup import ANN, OWNER, SUPERVISOR, rules_for, world
+from tests.integration.setup import ANN, OWNER, SUPERVISOR, open_store, rules_for, verify, world
 
 START = 1_800_000_000.0
 HOUR, DAY = 3600.0, 86400.0
@@ -89,7 +86,7 @@ PAY = ToolSpec("bank__pay", "bank", "pay", description="Pay.", schema="{}")
 class Waiting:
     """A store in which one thing of each kind waits, and what ended."""
 
-    store: SqliteStore
+    store: Store
     deps: Hands
     recent_logs: LogCache
     jumps: clocks.Jumps
@@ -145,7 +142,7 @@ async def play(moves: Sequence[Move]) -> Waiting:
     """Make the moves, and look after each; time that passes is looked at often, as an engine does."""
     with TemporaryDirectory() as folder:
         deps = Hands()
-        store = await open_store(Path(folder) / "bridge.db", clock=deps)
+        store = await open_store(Path(folder), deps)
         recent_logs = LogCache(store.log, now=deps.now)
         it = Waiting(store, deps, recent_logs, jumps=clocks.Jumps(deps, deps.elapsed))
         await it.begin()
@@ -280,7 +277,7 @@ async def test_an_entry_from_a_clock_that_was_ahead_dates_nothing_that_follows(t
         assert [logged.seq for logged in log] == list(range(len(log)))
         assert log[0].at > time.time() + 29 * DAY
         assert log[1].at <= time.time()
-        assert verify(tmp_path / "bridge.db") == ()
+        assert verify(tmp_path) == ()
 
 
 async def test_an_approval_that_expired_while_the_machine_slept_is_noticed_soon(tmp_path: Path) -> None:
@@ -306,7 +303,7 @@ async def test_an_approval_that_expired_while_the_machine_slept_is_noticed_soon(
 
 
 async def test_a_pairing_code_from_the_future_is_worth_nothing(tmp_path: Path) -> None:
-    store = await open_store(tmp_path / "bridge.db", clock=Hands())
+    store = await open_store(tmp_path, Hands())
     request = PairingRequest("123456", "family", "1", name="Ann", at=START + DAY, expires_at=START + DAY + 600)
     assert await store.access.request(request, 10) is not None
     assert await store.access.requests(START) == ()

@@ -21,9 +21,8 @@ from bridge_mcp.engine.engine import Engine
 from bridge_mcp.operations.external_calls import Begun, ExternalCalls, Request, report, request_of
 from bridge_mcp.ports import ChannelRules, Rules
 from bridge_mcp.service import Bridge
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeCallers, FakeChannel, FakeModel, FakeToolbox, ManualClock
-from tests.integration.setup import HOST, OWNER, SUPERVISOR
+from tests.integration.setup import HOST, OWNER, SUPERVISOR, open_store
 
 SHELL = External("hook:agent", "Bash", about="in the session 12")
 RULES = Rules(channels={"local": ChannelRules("local")})
@@ -77,7 +76,7 @@ async def door(tmp_path: Path) -> AsyncGenerator[Door]:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncGenerator[Door]:
     clock, alive = ManualClock(1000.0), {"me"}
-    store = await open_store(folder / "bridge.db", clock=clock)
+    store = await open_store(folder, clock)
     local = FakeChannel("local")
     engine = Engine(store, RULES, {"local": local}, FakeModel(), FakeToolbox(), clock, callers=FakeCallers(alive))
     bridge = Bridge(store, RULES, {"local": local.traits}, clock=clock, check=no_complaint)

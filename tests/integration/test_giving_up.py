@@ -15,9 +15,10 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.engine.turns import drives
 from bridge_mcp.ports import ModelCall, ModelReply
-from bridge_mcp.stores.sqlite import verify
 from bridge_mcp.testing import FakeModel, FakeToolbox, says
-from tests.integration.setup import HOST, OWNER, SUPERVISOR, World, world
+from tests.integration.setup import HOST, OWNER, SUPERVISOR, World, verify, world
+
+pytestmark = pytest.mark.either_store
 
 TOOL = "files__delete"
 
@@ -74,7 +75,7 @@ async def test_a_turn_that_fails_again_and_again_ends_and_the_chat_goes_on(
             box.error = None
             assert await it.settled("are you there?") == "Here I am."
             assert not [each for each in (await it.bridge.get_status(OWNER)).warnings if "Conversation" in each]
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_messages_that_come_in_meanwhile_do_not_begin_the_count_anew(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ async def test_a_clients_call_ends_with_the_reference(tmp_path: Path) -> None:
         box.error = RuntimeError("bug")
         await it.bridge.approve_call(SUPERVISOR, ticket.approvals[0])
         await gave_up(it, ticket.id)
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_a_failing_store_ends_no_turn(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.operations.later import cancel_of_gone
 from bridge_mcp.ports import ChannelRules, Pairing, Rules
 from bridge_mcp.ports.quiet import QuietHours
-from bridge_mcp.stores.sqlite import open_store
-from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
+from tests.integration.setup import ANN, HOST, OWNER, World, open_store, rules_for, world
+
+pytestmark = pytest.mark.either_store
 
 CHAT = "family/9"
 START = datetime(2026, 12, 1, 12, 0, tzinfo=UTC).timestamp()
@@ -247,7 +248,7 @@ async def test_what_was_to_be_sent_later_lapses_where_a_backup_is_restored(tmp_p
     clock = WallAndElapsed()
     async with bridge(tmp_path, clock) as it:
         await it.bridge.send_message(HOST, CHAT, "never", send_at="2026-12-02T09:00:00Z", wait_s=0)
-    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    store = await open_store(tmp_path, clock)
     assert (await bring_to_rest(store, clock)).reminders == 1
     await store.close()
     clock.at += 48 * 3600

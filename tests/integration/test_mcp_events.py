@@ -291,6 +291,7 @@ async def test_failures_are_tried_again_with_a_new_signature_and_told_at_renewal
 
 
 @pytest.mark.shows("tools.events-failing")
+@pytest.mark.sqlite_only("the command that tells of it opens the file that a configuration without a store names")
 async def test_a_callback_that_fails_is_told_of_wherever_one_looks(at: Stage, tmp_path: Path) -> None:
     mine = await let_in(at.bridge, "mine", conversations=["local/mine"])
     config = tmp_path / "bridge.toml"

@@ -13,9 +13,8 @@ from bridge_mcp.core.entries import Finished, Judged
 from bridge_mcp.core.results import Status
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ModelCall, ModelReply
-from bridge_mcp.stores.sqlite import verify
 from bridge_mcp.testing import FakeModel, FakeToolbox, ManualClock, says
-from tests.integration.setup import HOST, OWNER, SUPERVISOR, World, rules_for, world
+from tests.integration.setup import HOST, OWNER, SUPERVISOR, World, rules_for, verify, world
 
 TOOL = "files__delete"
 WAIT_S = 20.0
@@ -90,7 +89,7 @@ async def test_a_call_goes_on_waiting_and_runs_once_its_tool_is_back(
         offer(box)
         await until_told(it, "deleted")
         assert box.count(TOOL) == 1
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_a_verdict_says_that_the_call_waits_for_its_tool(tmp_path: Path) -> None:
@@ -121,7 +120,7 @@ async def test_people_are_told_and_the_wait_ends(tmp_path: Path) -> None:
         offer(box)
         await looked_at(it)
         assert box.count(TOOL) == 0
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_a_tool_that_was_taken_out_of_the_config_ends_its_call_and_closes_its_approval(tmp_path: Path) -> None:
@@ -139,7 +138,7 @@ async def test_a_tool_that_was_taken_out_of_the_config_ends_its_call_and_closes_
         log = await it.store.log.load("local/main")
         kinds = [type(each.entry) for each in log]
         assert kinds[kinds.index(Judged) + 1] is Finished, "both in one transaction"
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_a_restart_finds_what_was_approved_while_nobody_ran(tmp_path: Path) -> None:
@@ -178,11 +177,11 @@ async def test_an_approval_that_an_earlier_version_left_open_is_closed_at_the_st
         it.engines.cancel()
     async with world(tmp_path, model(), offer(FakeToolbox()), engine=False) as it:
         await it.store.log.record("local/main", Finished(asked.call, "error", "There is no such tool."))
-    (finding,) = verify(tmp_path / "bridge.db")
+    (finding,) = verify(tmp_path)
     assert "still waits for a verdict, and its call is over" in finding
     async with world(tmp_path, FakeModel([says("It is not there.")]), offer(FakeToolbox())) as it:
         await until(it, lambda status: status.waiting_approvals == 0)
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_stopping_and_clearing_close_what_waits_for_a_tool_that_is_away(tmp_path: Path) -> None:
@@ -196,4 +195,4 @@ async def test_stopping_and_clearing_close_what_waits_for_a_tool_that_is_away(tm
             leave(box)
             await it.bridge.run_command(OWNER, "local/main", command)
             assert await it.bridge.list_approvals(OWNER) == ()
-        assert verify(folder / "bridge.db") == ()
+        assert verify(folder) == ()

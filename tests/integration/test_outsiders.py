@@ -9,15 +9,14 @@ import pytest
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.ports import ChannelTraits, Incoming
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import ManualClock
-from tests.integration.setup import rules_for
+from tests.integration.setup import open_store, rules_for
 
 
 @pytest.mark.shows("chats.accounts")
 async def test_a_guests_name_is_not_shown_for_the_account_that_would_be_let_in(tmp_path: Path) -> None:
     clock = ManualClock()
-    store = await open_store(tmp_path / "bridge.db", clock=clock)
+    store = await open_store(tmp_path, clock)
     try:
         inbox = Intake(store, rules_for(), {"family": ChannelTraits("family", "telegram")}, clock)
         said = Incoming(

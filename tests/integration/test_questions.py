@@ -11,6 +11,8 @@ from bridge_mcp.core.entries import Heard, Posted, Question
 from bridge_mcp.ports import ChannelRules
 from tests.integration.setup import ANN, HOST, OWNER, World, rules_for, world
 
+pytestmark = pytest.mark.either_store
+
 CHAT = "local/main"
 RELAY = rules_for(channels={name: ChannelRules(name, "relay") for name in ("local", "family")})
 CHOICES = ("Tea", "Coffee")

@@ -14,6 +14,8 @@ from bridge_mcp.service import Bridge
 from bridge_mcp.testing import FakeModel, says
 from tests.integration.setup import HOST, World, rules_for, world
 
+pytestmark = pytest.mark.either_store
+
 CHAT = "family/1"
 RELAY = rules_for(channels={name: ChannelRules(name, "relay") for name in ("local", "family")})
 

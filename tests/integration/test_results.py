@@ -8,11 +8,10 @@ from pathlib import Path
 from bridge_mcp.core.entries import Cleared, Finished, Replied
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import CallContext, Store
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeToolbox
 from bridge_mcp.toolservers.builtin import WithBuiltins
 from bridge_mcp.toolservers.read_result import read_result
-from tests.integration.setup import WallClock
+from tests.integration.setup import WallClock, open_store
 
 HERE = "local/main"
 
@@ -31,7 +30,7 @@ async def read(
 
 
 async def test_a_result_is_read_on_from_the_log_and_only_in_its_own_conversation(tmp_path: Path) -> None:
-    store = await open_store(tmp_path / "bridge.db", clock=WallClock())
+    store = await open_store(tmp_path, WallClock())
     await store.log.record(HERE, Finished("4.0", "ok", "abcdefghijklmnopqrstuvwxyz"))
     assert await read(store, "4.0", 10) == ("klmnopqrst\n[characters 10 to 20 of 26; go on with offset 20]", False)
     assert await read(store, "4.0", 20) == ("uvwxyz\n[characters 20 to 26 of 26; that is its end]", False)
@@ -48,7 +47,7 @@ async def test_a_result_is_read_on_from_the_log_and_only_in_its_own_conversation
 
 
 async def test_what_was_cleared_cannot_be_read_any_more(tmp_path: Path) -> None:
-    store = await open_store(tmp_path / "bridge.db", clock=WallClock())
+    store = await open_store(tmp_path, WallClock())
     await store.log.record(HERE, Finished("4.0", "ok", "secret"), Replied("x"), Cleared("ann"))
     text, refused = await read(store, "4.0", 0)
     assert refused

@@ -235,7 +235,7 @@ async def test_arguments_too_long_to_be_shown_whole_are_for_people(tmp_path: Pat
         assert (event.body["says"], asked_of_reviewer(it)) == ("escalate", [])
 
 
-@pytest.mark.usefixtures("either_store")
+@pytest.mark.either_store
 async def test_it_is_asked_so_often_and_for_so_much(tmp_path: Path) -> None:
     reviewer = Reviewer("small", str(policy_file(tmp_path)), "approve", per_minute=2)
     rules = rules_for(review=reviewer)

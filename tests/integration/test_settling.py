@@ -15,6 +15,8 @@ from bridge_mcp.telemetry.lane import SpanLane
 from bridge_mcp.testing import ManualClock
 from tests.integration.setup import HOST, OWNER, WallClock, World, world
 
+pytestmark = pytest.mark.either_store
+
 CHAT = "family/7"
 
 

@@ -21,9 +21,8 @@ from bridge_mcp.models.settings import SpeechSettings
 from bridge_mcp.models.speech import OpenAISpeaker
 from bridge_mcp.ports import ChannelRules, Pairing
 from bridge_mcp.stores.files import FileFolder
-from bridge_mcp.stores.sqlite import verify
 from bridge_mcp.testing import FakeModel, says
-from tests.integration.setup import ANN, OWNER, World, rules_for, world
+from tests.integration.setup import ANN, OWNER, World, rules_for, verify, world
 from tests.servers.model_apis.speech_server import SpeechServer, serving
 
 CHAT = "family/9"
@@ -78,7 +77,7 @@ async def test_an_answer_is_spoken_beside_its_text(tmp_path: Path) -> None:
         await it.family.receive("sure?", chat="9", sender=ANN)
         await it.family.wait_for_sent(4)
         assert "answer.ogg" not in str(it.model.requests[-1]), "the model is not told of its own voice"  # type: ignore[attr-defined]
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 @pytest.mark.shows("chats.spoken")

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from bridge_mcp.core.entries import Stopped, Withdrawn
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
-from bridge_mcp.stores.sqlite.verify import verify
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
-from tests.integration.setup import HOST, OWNER, World, rules_for, world
+from tests.integration.setup import HOST, OWNER, World, rules_for, verify, world
+
+pytestmark = pytest.mark.either_store
 
 CHAT = "local/main"
 
@@ -69,7 +70,7 @@ async def test_what_a_person_wrote_meanwhile_is_answered(tmp_path: Path) -> None
         assert await outcome(it, person) == ("replied", "re: is dinner at seven?")
         assert (await it.bridge.wait_for(HOST, turn.id)).outcome == "cancelled"
         assert not await it.bridge.cancel_turn(HOST, turn.id)
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_what_a_person_wrote_before_is_answered_without_it(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ async def test_what_a_person_wrote_before_is_answered_without_it(tmp_path: Path)
             model.go.set()
             assert await outcome(it, person) == ("replied", "re: hello")
             assert (await it.bridge.wait_for(HOST, turn.id)).outcome == "cancelled"
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 async def test_a_message_that_joined_the_turn_of_another_leaves_it_alone(tmp_path: Path) -> None:

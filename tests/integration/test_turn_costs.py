@@ -16,9 +16,8 @@ from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import ModelReply, ModelRequest
 from bridge_mcp.stores.sql.log import SqlLog
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
-from tests.integration.setup import ANN, World, world
+from tests.integration.setup import ANN, World, open_store, world
 
 CHAT = "local/main"
 
@@ -85,7 +84,7 @@ async def test_what_another_process_writes_while_the_model_is_at_work_is_read(tm
         return says("the first")
 
     async with world(tmp_path, FakeModel(reply)) as it:
-        other = await open_store(tmp_path / "bridge.db", clock=it.clock)
+        other = await open_store(tmp_path, it.clock)
         await it.say("hello")
         await asked.wait()
         await other.log.record(CHAT, Heard("and?", ANN, "m2"))

@@ -97,7 +97,7 @@ async def test_calls_of_one_reply_run_at_the_same_time(tmp_path: Path) -> None:
         assert await it.settled("introduce them") == "They met."
 
 
-pytestmark = pytest.mark.usefixtures("either_store")
+pytestmark = pytest.mark.either_store
 
 
 async def test_a_verdict_is_acted_on_while_a_sibling_is_still_running(tmp_path: Path) -> None:

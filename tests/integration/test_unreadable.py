@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -13,9 +11,10 @@ from bridge_mcp.core.entries import Asked, Call, Heard, Posted, Replied, Sender
 from bridge_mcp.core.errors import Unreadable
 from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.ports import ChannelRules, Pairing
-from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import FakeModel, says
-from tests.integration.setup import ANN, OWNER, WallClock, World, rules_for, world
+from tests.integration.setup import ANN, OWNER, WallClock, World, open_store, rules_for, run_statement, world
+
+pytestmark = pytest.mark.either_store
 
 NEWER = """UPDATE log SET body = replace(body, '{"v":1,', '{"v":2,')"""
 MINOR = """UPDATE log SET body = replace(body, '{"v":1,', '{"v":1,"language":"de",')"""
@@ -26,7 +25,7 @@ HOST = Sender("host", "host", "client")
 
 async def prepare(folder: Path, change: str) -> None:
     """A store with a queued message, an approval that waits, and something heard; then all of it is changed."""
-    store = await open_store(folder / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
+    store = await open_store(folder, WallClock())
     for chat in ("1", "2"):
         await store.access.pair(Pairing("family", chat))
     await store.log.record("family/1", Posted("hello", HOST, "k"))
@@ -34,8 +33,7 @@ async def prepare(folder: Path, change: str) -> None:
     asked = Asked("0.0", "files", "files__delete", arguments="{}", digest="digest")
     await store.log.intend("local/gate", 0, asked, wake=None)
     await store.close()
-    with closing(sqlite3.connect(folder / "bridge.db", isolation_level=None)) as connection:
-        connection.execute(change)
+    run_statement(folder, change)
 
 
 RELAYED = rules_for(channels={"local": ChannelRules("local", "relay"), "family": ChannelRules("family", "relay")})
@@ -99,11 +97,10 @@ async def warned(it: World, word: str) -> None:
 
 @pytest.mark.shows("store.unreadable")
 async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(tmp_path: Path) -> None:
-    store = await open_store(tmp_path / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
+    store = await open_store(tmp_path, WallClock())
     await store.log.record("local/poisoned", Heard("hi", ANN, "m"))
     await store.close()
-    with closing(sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)) as connection:
-        connection.execute(NEWER)
+    run_statement(tmp_path, NEWER)
     async with world(tmp_path, FakeModel([says("yes")])) as it:
         assert await it.settled("and here?", "local/other")
         await warned(it, "Conversation local/poisoned")
@@ -111,13 +108,12 @@ async def test_a_log_that_cannot_be_read_costs_its_own_conversation_and_is_told(
 
 @pytest.mark.parametrize("change", [NEWER, MINOR, DAMAGED])
 async def test_a_log_is_read_around_the_entry_that_cannot_be(tmp_path: Path, change: str) -> None:
-    store = await open_store(tmp_path / "bridge.db", clock=WallClock(), delivered_by_commit=frozenset({"local"}))
+    store = await open_store(tmp_path, WallClock())
     asking = Replied("looking", (Call("c", "files__look", "{}"),), 1, turn=0)
     for entry in (Heard("hi", ANN, "m"), asking, Heard("still there?", ANN, "n"), Heard("hello?", ANN, "o")):
         await store.log.record("local/main", entry)
     await store.close()
-    with closing(sqlite3.connect(tmp_path / "bridge.db", isolation_level=None)) as connection:
-        connection.execute(f"{change} WHERE seq IN (1, 2)")
+    run_statement(tmp_path, f"{change} WHERE seq IN (1, 2)")
     async with world(tmp_path, engine=False) as it:
         log = await it.bridge.read_log(OWNER, "local/main")
         assert [each.seq for each in log] == [0, 1, 2, 3]

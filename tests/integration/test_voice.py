@@ -26,9 +26,8 @@ from bridge_mcp.models.litellm_transcription import LitellmTranscriber
 from bridge_mcp.models.settings import TranscriptionSettings
 from bridge_mcp.models.transcription import OpenAITranscriber
 from bridge_mcp.ports import Pairing
-from bridge_mcp.stores.sqlite import verify
 from bridge_mcp.testing import FakeModel, says
-from tests.integration.setup import ANN, OWNER, World, rules_for, world
+from tests.integration.setup import ANN, OWNER, World, rules_for, verify, world
 from tests.servers.model_apis.speech_server import SpeechServer, serving
 
 CHAT = "family/9"
@@ -81,7 +80,7 @@ async def test_a_voice_message_is_read_searched_and_answered(tmp_path: Path) -> 
         spent = await it.store.spending.ever(CHAT)
         assert spent.calls == 2
         assert spent.nano_usd == 3_000_000
-    assert verify(tmp_path / "bridge.db") == ()
+    assert verify(tmp_path) == ()
 
 
 @pytest.mark.shows("chats.voice")
