@@ -85,8 +85,29 @@ async def test_chats_of_an_account_are_answered_on_its_behalf_and_its_guests_are
             edited = await bridge.edit_message(OWNER, sent.message, "changed", wait_s=WAIT_S)
             assert edited.status == "sent"
             assert "changed" in [each.text for each in account.chat(ann).bot_messages]
+            await files_and_buttons(it, account, ann, here)
             refused = await bridge.react(OWNER, f"{here}#0", "👍", wait_s=WAIT_S)
             assert (refused.status, "not react" in refused.reason) == ("failed", True)
+
+
+async def files_and_buttons(it: Stage, account: Account, guest: User, here: str) -> None:
+    """Files go both ways, and a button that a guest presses is what they say."""
+    bridge, chat, server = it.bridge, account.chat(guest), it.platform
+    assert isinstance(server, Telegram)
+    await account.hears_file(guest, "document", b"a list of wishes", "my list")
+    await server.server.until(lambda: chat.bot_messages[-1].text.startswith("echo: my list"), timeout_s=WAIT_S)
+    (heard,) = [each for each in (await bridge.read_messages(OWNER, here)).messages if each.text == "my list"]
+    assert (await bridge.fetch_attachment(OWNER, heard.id)).data == b"a list of wishes"
+
+    sent = await bridge.send_message(OWNER, here, "Take it?", files=[f"{heard.id}/0"], buttons=["Yes"], wait_s=WAIT_S)
+    assert (sent.status, sent.reason) == ("sent", "")
+    offered = chat.bot_messages[-1]
+    assert ([each.data for each in offered.files], offered.labels) == ([b"a list of wishes"], ["Yes"])
+    assert (await (await guest.presses(offered, "Yes", within=chat)).answered(WAIT_S)).text == "Yes"
+    await server.server.until(lambda: chat.bot_messages[-1].text == "echo: Yes", timeout_s=WAIT_S)
+    assert [each.author.id for each in (await bridge.read_messages(OWNER, here)).messages if each.text == "Yes"] == [
+        str(guest.id)
+    ]
 
 
 @pytest.mark.shows("chats.accounts")

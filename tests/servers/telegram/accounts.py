@@ -69,16 +69,25 @@ class Account:
         """Somebody writes to the account's owner."""
         return self._said(guest, guest, text, reply_to)
 
+    async def hears_file(self, guest: User, kind: str, data: bytes, caption: str = "") -> Message:
+        """Somebody sends the account's owner a file; see `User.sends_file`."""
+        return self._said(guest, guest, caption, None, (kind, data))
+
     async def says(self, guest: User, text: str) -> Message:
         """The owner writes to somebody, with their own hands."""
         return self._said(guest, self.owner, text, None)
 
-    def _said(self, guest: User, who: User, text: str, reply_to: Message | None) -> Message:
+    def _said(
+        self, guest: User, who: User, text: str, reply_to: Message | None, file: tuple[str, bytes] | None = None
+    ) -> Message:
         chat = self.chat(guest)
         with self._world.changes.lock:
-            body = incoming.text_fields(self._world, incoming.user_text(text))
+            body, contents = incoming.text_fields(self._world, incoming.user_text(text)), ()
+            if file:
+                body, content = who.file(*file, None, None, text, {})
+                contents = (content,)
             replied = chat.state.messages[reply_to.message_id] if reply_to else None
-            how = incoming.Sending(sender=self._world.users[who.id], reply_to=replied)
+            how = incoming.Sending(sender=self._world.users[who.id], reply_to=replied, contents=contents)
             if who is guest:
                 chat.state.heard_at = self._world.clock.now()
             state = incoming.post(self._world, chat.state, body, how)

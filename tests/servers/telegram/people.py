@@ -104,7 +104,7 @@ class User:
             more: what stands with the file in the message, e.g. `duration=3` or `emoji="👍"`.
         """
         with self._world.changes.lock:
-            body, content = self._file(kind, data, name, mime, caption, more)
+            body, content = self.file(kind, data, name, mime, caption, more)
             return self._post(chat, body, (content,), reply_to, "", thread, album=album)
 
     async def sends_photo(self, chat: Chat, data: bytes | None = None, caption: str = "", **more: Any) -> Message:
@@ -120,7 +120,7 @@ class User:
         """
         with self._world.changes.lock:
             album = str(13_000_000_000_000_000 + self._world.number("album"))
-            made = [self._file(kind, data, None, None, caption, {}) for kind, data, caption in files]
+            made = [self.file(kind, data, None, None, caption, {}) for kind, data, caption in files]
             return [self._post(chat, body, (content,), None, "", thread, album=album) for body, content in made]
 
     async def sends_location(self, chat: Chat, latitude: float, longitude: float, *, thread: int = 0) -> Message:
@@ -166,10 +166,13 @@ class User:
             self._world.changes.tell()
             return Chat(self._world, state.chat).message(state.id)
 
-    async def presses(self, message: Message, button: str) -> Pressed:
-        """Press a button of a message as it stands now, named by what stands on it or by its data."""
+    async def presses(self, message: Message, button: str, *, within: Chat | None = None) -> Pressed:
+        """Press a button of a message as it stands now, named by what stands on it or by its data.
+
+        `within`: the chat with somebody's account that it stands in, which is none of the bot's own.
+        """
         with self._world.changes.lock:
-            state = self._find(message)
+            state = within.state.messages[message.message_id] if within else self._find(message)
             rows = state.wire.get("reply_markup", {}).get("inline_keyboard", [])
             buttons = [one for row in rows for one in row if "callback_data" in one]
             found = next((one for one in buttons if button in (one["text"], one["callback_data"])), None)
@@ -222,9 +225,10 @@ class User:
             raise NotFound(f"Message {message.message_id} is not there.", fix="It may have been deleted.")
         return found
 
-    def _file(
+    def file(
         self, kind: str, data: bytes | None, name: str | None, mime: str | None, caption: str, more: Object
     ) -> tuple[Object, Content]:
+        """What a message with a file holds; the caller has the world's lock."""
         if kind not in SAMPLES:
             raise BadInput(f"There is no kind of file {kind!r}.", fix=f"Use one of: {', '.join(SAMPLES)}.")
         if caption and kind in WITHOUT_CAPTION:
