@@ -218,6 +218,35 @@ async def test_nothing_is_lost_or_doubled_when_the_gateway_breaks(tmp_path: Path
         assert gateway.resumes == (0 if how in ("forgotten", "invalid") else 1)
 
 
+@pytest.mark.shows("discord.gaps")
+@pytest.mark.parametrize("how", ["resumed", "too late", "forgotten"])
+async def test_a_press_while_the_gateway_is_away_counts_once_it_is_told_of_and_the_button_stays(
+    tmp_path: Path, platform: Platform, how: str
+) -> None:
+    server, toolbox = platform.server, tools()
+    async with house(tmp_path, platform, FakeModel([deletes("a"), says("Done.")]), toolbox) as it:
+        ann = server.user("Ann")
+        await it.let_in(str(ann.id), "approver")
+        await ann.sends(ann.dm, "delete it")
+        (prompt,) = await ann.dm.bot_says()
+        if how == "too late":
+            server.interactions.deadline_s = 0.0
+        if how == "forgotten":
+            server.gateway.forget()
+        server.gateway.cut()
+        pressed = await ann.presses(prompt, "✅ Approve")
+        if how == "resumed":
+            assert (await pressed.answered()).told.startswith("Approved")
+        elif how == "forgotten":
+            await platform.listening()
+            (waiting,) = await it.bridge.list_approvals(OWNER)
+            assert (waiting.status, pressed.state.answer) == ("waiting", 0)
+            await (await ann.presses(prompt, "✅ Approve")).answered()
+        await ann.dm.bot_says(2)
+        await platform.until(lambda: pressed.state.failed == (how == "too late"))
+    assert toolbox.calls == [("files__delete", {"path": "a"})]
+
+
 @pytest.mark.shows("discord.intents")
 async def test_no_privileged_intent_is_asked_for_where_none_is_needed(tmp_path: Path, platform: Platform) -> None:
     async with house(tmp_path, platform, rules=RELAY) as it:

@@ -100,6 +100,7 @@ class Interactions:
             raise Refused(400, 40060, "Interaction has already been acknowledged.")
         if self.world.now() - found.at > self.deadline_s:
             found.failed = True
+            self.world.changes.tell()
             raise missing("interaction")
         kind = int(body.get("type") or 0)
         data: Object = body.get("data") or {}
