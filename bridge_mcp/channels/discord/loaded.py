@@ -12,41 +12,45 @@ from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.discord.receive.files import fetch
 from bridge_mcp.channels.discord.receive.places import Places
 from bridge_mcp.channels.discord.receive.receiver import Receiver
+from bridge_mcp.channels.discord.send.parts import cut
 from bridge_mcp.channels.discord.send.sender import Sender
 from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ConfigError
-from bridge_mcp.ports import Clock, Inbox
+from bridge_mcp.ports import Clock, Inbox, OutgoingAction, Part
 
 __all__ = ["Loaded"]
 
 
 class Loaded:
-    """The parts of one bot."""
+    """A `Bot`."""
 
-    def __init__(self, settings: DiscordSettings, clock: Clock, patience: Patience) -> None:
-        self._settings, self._clock, self._patience = settings, clock, patience
-        self.requests = Requests(settings, patience)
-        self._places = Places(self.requests)
-        self.sender = Sender(self.requests, settings, self._places, clock, patience)
+    def __init__(
+        self, settings: DiscordSettings, clock: Clock, commands: Sequence[tuple[str, str]], patience: Patience
+    ) -> None:
+        self._settings, self._clock, self._commands, self._patience = settings, clock, commands, patience
+        self._requests = Requests(settings, patience)
+        self._places = Places(self._requests)
+        sender = Sender(self._requests, settings, self._places, clock, patience)
+        self.open, self.send, self.show = self._requests.open, sender.send, sender.show
 
-    async def receive(self, inbox: Inbox, health: BotHealth, commands: Sequence[tuple[str, str]]) -> None:
-        """Receive until cancelled.
+    def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
+        """See `ports.Channel`."""
+        return cut(action)
 
-        Raises:
-            ConfigError: it cannot work until the owner changes something.
-        """
+    async def receive(self, inbox: Inbox, health: BotHealth) -> None:
+        """See `Bot`."""
         receiver = Receiver(
-            self.requests,
+            self._requests,
             self._settings,
             self._places,
             inbox,
             health=health,
             clock=self._clock,
-            commands=commands,
+            commands=self._commands,
             patience=self._patience,
         )
-        gateway = Gateway(self.requests, self._settings, health, self._patience, receiver.take)
+        gateway = Gateway(self._requests, self._settings, health, self._patience, receiver.take)
         refused: ConfigError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(receiver.run)
@@ -60,4 +64,4 @@ class Loaded:
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
         """See `ports.Channel.fetch`."""
-        return await fetch(self.requests, self._settings, attachment, most)
+        return await fetch(self._requests, self._settings, attachment, most)
