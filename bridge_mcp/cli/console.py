@@ -58,7 +58,6 @@ def console(
 async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) -> None:
     """Serve it until a signal asks to stop, with the engine where no other process is it."""
     from bridge_mcp.assembly import open_bridge
-    from bridge_mcp.cli.serving import clients_of
     from bridge_mcp.console.entering import launcher, printed_link
     from bridge_mcp.console.serving import ConsoleOptions, make_console, serve_console
     from bridge_mcp.console.sessions import LINK_S
@@ -69,7 +68,7 @@ async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) ->
         open_bridge(config, engine="now", on_ready=gc.freeze) as assembly,
         anyio.create_task_group() as tasks,
     ):
-        made = make_console(assembly.bridge, ConsoleOptions(clients=clients_of(config), oauth=config.oauth))
+        made = make_console(assembly.bridge, ConsoleOptions(clients=config.principals, oauth=config.oauth))
 
         def ready(origin: str) -> None:
             key = made.sessions.link(owner(scopes))

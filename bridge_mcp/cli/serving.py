@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -17,10 +17,7 @@ from bridge_mcp.cli.texts import serving as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput
 
-if TYPE_CHECKING:
-    from bridge_mcp.server.http.authenticator import Client
-
-__all__ = ["clients_of", "gate", "plain", "serve"]
+__all__ = ["gate", "plain", "serve"]
 
 
 def plain(
@@ -118,14 +115,13 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
         from bridge_mcp.console.serving import ConsoleOptions, make_console
         from bridge_mcp.server.http.app import HttpOptions, serve_http
 
-        clients = clients_of(config)
         host, port = address
         for warning in exposed(host, config):
             out.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
         options = HttpOptions(
             host=host,
             port=port,
-            clients=clients,
+            clients=config.principals,
             insecure_loopback=insecure_loopback,
             allowed_hosts=config.allowed_hosts,
             allowed_origins=config.allowed_origins,
@@ -134,7 +130,7 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
             burst=config.burst,
             beside=make_console(
                 assembly.bridge,
-                ConsoleOptions(clients=clients, oauth=config.oauth, allowed_hosts=config.allowed_hosts),
+                ConsoleOptions(clients=config.principals, oauth=config.oauth, allowed_hosts=config.allowed_hosts),
             ),
             card=lambda: Card(assembly.bridge),
         )
@@ -147,25 +143,6 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
                 out.print(Text(texts.aap_at(origin)))
 
         await serve_http(assembly.bridge, options, on_ready=tell)
-
-
-def clients_of(config: Config) -> list[Client]:
-    """The clients of the config that may come over HTTP."""
-    from bridge_mcp.core.bearer_tokens import hash_token
-    from bridge_mcp.server.http.authenticator import Client
-
-    return [
-        Client(
-            c.name,
-            hash_token(c.token),
-            c.scopes,
-            channels=c.channels,
-            conversations=c.conversations,
-            expose=c.expose,
-            person_decides=c.person_decides,
-        )
-        for c in config.clients
-    ]
 
 
 def exposed(host: str, config: Config) -> list[str]:

@@ -125,17 +125,7 @@ def principal(config: Config, scopes: str | None, expose: str | None = None) -> 
     Raises:
         BadInput: there is no such scope, or no such tool server.
     """
-    client = config.stdio
-    known = Principal(
-        client.name,
-        "client",
-        client.scopes,
-        channels=client.channels,
-        conversations=client.conversations,
-        via="mcp",
-        attended=client.person_decides,
-        expose=client.expose,
-    )
+    known = config.stdio.principal
     if expose is not None:
         known = replace(known, expose=frozenset(server_names(config, expose)))
     if scopes is None:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from bridge_mcp.channels.registry import Plug
 from bridge_mcp.config.store import StoreAddress
-from bridge_mcp.core.bearer_tokens import OAuth
+from bridge_mcp.core.bearer_tokens import OAuth, hash_token
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal, Scope
 from bridge_mcp.core.secret_fields import HidesFields
@@ -48,6 +48,20 @@ class Client(HidesFields, frozen=True):
     """The tool servers whose tools are among its own."""
     person_decides: bool = False
     """Whether a person sits at its host, who decides in a form of it on the calls that it asks for."""
+
+    @property
+    def principal(self) -> Principal:
+        """The principal as which it acts."""
+        return Principal(
+            self.name,
+            "client",
+            self.scopes,
+            channels=self.channels,
+            conversations=self.conversations,
+            via="mcp",
+            attended=self.person_decides,
+            expose=self.expose,
+        )
 
 
 class Config(HidesFields, frozen=True):
@@ -98,10 +112,7 @@ class Config(HidesFields, frozen=True):
     @property
     def visitors(self) -> tuple[Principal, ...]:
         """Who may come over HTTP by these settings; whoever an authorization server lets in counts as one."""
-        found = [
-            Principal(c.name, "client", c.scopes, channels=c.channels, conversations=c.conversations)
-            for c in self.clients
-        ]
+        found = [client.principal for client in self.clients]
         if self.oauth is not None:
             scopes = frozenset[Scope]().union(*self.oauth.scopes.values())
             found.append(
@@ -110,6 +121,11 @@ class Config(HidesFields, frozen=True):
                 )
             )
         return tuple(found)
+
+    @property
+    def principals(self) -> Mapping[str, Principal]:
+        """The clients over HTTP, by the hash of their token."""
+        return {hash_token(client.token): client.principal for client in self.clients}
 
     @property
     def where(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bridge_mcp.console.app import Console
 from bridge_mcp.console.guard import Places
@@ -13,9 +13,10 @@ from bridge_mcp.console.sessions import Sessions
 from bridge_mcp.console.visitors import Visitors
 from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.policy import Principal
 from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.http.app import ended
-from bridge_mcp.server.http.authenticator import Authenticator, Client
+from bridge_mcp.server.http.authenticator import Authenticator
 from bridge_mcp.server.stdio.lifetime import settle
 from bridge_mcp.service import Bridge
 
@@ -28,7 +29,8 @@ LEAVE_S = 1
 class ConsoleOptions(Struct, frozen=True, kw_only=True):
     """Who may sign in to a console, and by which names browsers reach it."""
 
-    clients: Sequence[Client] = ()
+    clients: Mapping[str, Principal] = field(default_factory=dict[str, Principal])
+    """By the hash of their token."""
     oauth: OAuth | None = None
     allowed_hosts: Sequence[str] = ()
 
@@ -42,7 +44,7 @@ def make_console(bridge: Bridge, options: ConsoleOptions) -> Console:
         Sessions(visitors.current, bridge.store.face_sessions, bridge.clock.now),
         visitors.sign_in,
         places=Places(frozenset(each.lower() for each in options.allowed_hosts)),
-        taken=tuple(each.name for each in options.clients),
+        taken=tuple(each.name for each in options.clients.values()),
     )
 
 

@@ -27,11 +27,10 @@ from bridge_mcp.console.serving import ConsoleOptions, make_console, serve_conso
 from bridge_mcp.console.visitors import owner
 from bridge_mcp.core.bearer_tokens import hash_token
 from bridge_mcp.core.entries import Heard, Sender, Usage
-from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON, canonical
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import Capacity, ChannelRules, Incoming, ModelReply, ModelRequest, OnText, Rules, instructions_of
-from bridge_mcp.server.http.authenticator import Client
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.stores.drafts import DraftFolder
 from bridge_mcp.stores.files import FileFolder
@@ -41,11 +40,11 @@ from bridge_mcp.toolservers.schemas import Schemas
 from tests.console.wrong_things import SAID_BEFORE, ChangedInstructions, RefusedOnce, fail_a_callback
 
 ADMIN, APPROVER, VIEWER = "token-of-the-admin-0123456789", "token-of-an-approver-0123456789", "token-of-a-viewer-012345"
-CLIENTS = (
-    Client("anna", hash_token(ADMIN), frozenset(SCOPES)),
-    Client("otto", hash_token(APPROVER), frozenset({"read", "send", "approve"})),
-    Client("vera", hash_token(VIEWER), frozenset({"read"})),
-)
+CLIENTS = {
+    hash_token(ADMIN): Principal("anna", scopes=frozenset(SCOPES), via="mcp"),
+    hash_token(APPROVER): Principal("otto", scopes=frozenset({"read", "send", "approve"}), via="mcp"),
+    hash_token(VIEWER): Principal("vera", scopes=frozenset({"read"}), via="mcp"),
+}
 
 WRITE: dict[str, JSON] = {
     "type": "object",

@@ -26,7 +26,7 @@ from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Pairing, Rules
 from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.server.http.app import HttpOptions, serve_http
-from bridge_mcp.server.http.auth import Client, hash_token
+from bridge_mcp.server.http.auth import hash_token
 from bridge_mcp.server.stdio.reserve_fds import claim
 from bridge_mcp.server.stdio.serve import serve_stdio
 from bridge_mcp.service import OWNER, Bridge
@@ -37,12 +37,12 @@ ALL = "all-the-scopes-there-are-0123456789"
 READER = "may-read-on-the-local-channel-only"
 CALLER = "may-send-and-call-tools-but-not-read-0123"
 SEATED = "may-do-the-same-and-a-person-sits-there-0123"
-CLIENTS = (
-    Client("all", hash_token(ALL), frozenset(SCOPES)),
-    Client("reader", hash_token(READER), frozenset({"read"}), frozenset({"local"})),
-    Client("caller", hash_token(CALLER), frozenset({"send", "tools"})),
-    Client("seated", hash_token(SEATED), frozenset({"send", "tools"}), person_decides=True),
-)
+CLIENTS = {
+    hash_token(ALL): Principal("all", scopes=frozenset(SCOPES), via="mcp"),
+    hash_token(READER): Principal("reader", scopes=frozenset({"read"}), channels=frozenset({"local"}), via="mcp"),
+    hash_token(CALLER): Principal("caller", scopes=frozenset({"send", "tools"}), via="mcp"),
+    hash_token(SEATED): Principal("seated", scopes=frozenset({"send", "tools"}), via="mcp", attended=True),
+}
 
 
 async def answer(request: ModelRequest) -> ModelReply:

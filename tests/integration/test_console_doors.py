@@ -16,9 +16,8 @@ from bridge_mcp.console.serving import ConsoleOptions, make_console
 from bridge_mcp.console.sessions import Visitor
 from bridge_mcp.console.visits import Form, Visit
 from bridge_mcp.core.bearer_tokens import OAuth, hash_token
-from bridge_mcp.core.policy import SCOPES
+from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.ports import EventPage
-from bridge_mcp.server.http.authenticator import Client
 from bridge_mcp.service import OWNER, Bridge
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from tests.integration.setup import world
@@ -75,10 +74,11 @@ async def test_a_client_with_limits_sees_nothing_beyond_them_on_any_page(tmp_pat
         return "gone"
 
     model = FakeModel([says("the zebra is SECRET"), calls(("files__delete", {"name": "SECRET"}))])
-    known = Client("lim", hash_token(LIMITED), frozenset(SCOPES), conversations=frozenset({"family/42"}))
+    limits = frozenset({"family/42"})
+    known = {hash_token(LIMITED): Principal("lim", scopes=frozenset(SCOPES), conversations=limits, via="mcp")}
     async with (
         world(tmp_path, model, toolbox) as here,
-        browser_at(here.bridge, ConsoleOptions(clients=[known])) as browser,
+        browser_at(here.bridge, ConsoleOptions(clients=known)) as browser,
     ):
         await here.settled("what is SECRET?")
         await here.say("delete SECRET")

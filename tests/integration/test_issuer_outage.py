@@ -26,7 +26,6 @@ from bridge_mcp.server.http.auth import (
     UNCHECKED_AT_ONCE,
     Authenticator,
     AuthMiddleware,
-    Client,
 )
 from tests.integration.face_child import ALL, CLIENTS, running
 from tests.integration.test_face_http import post
@@ -55,7 +54,7 @@ class Door:
 
     def __init__(self, jwks_url: str, *, anybody: Principal | None = None) -> None:
         oauth = OAuth(ISSUER, jwks_url, RESOURCE, scopes=ISSUED)
-        known = [Client("own", hash_token(OWN), frozenset(SCOPES))]
+        known = {hash_token(OWN): Principal("own", scopes=frozenset(SCOPES), via="mcp")}
         self.entered = 0
         self.hold: asyncio.Event | None = None
         self.gate = AuthMiddleware(

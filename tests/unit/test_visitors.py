@@ -33,7 +33,7 @@ async def test_a_stream_ends_with_its_token_where_the_machine_slept(
 ) -> None:
     monkeypatch.setattr(authenticator, "LOOK_S", 0.02)
     passing = Elapsed()
-    known = Authenticator([], elapsed=passing)
+    known = Authenticator({}, elapsed=passing)
     store = await open_store(tmp_path / "bridge.db", clock=WallClock())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(known.watch, store.agenda)

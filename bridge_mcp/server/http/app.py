@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from msgspec import Struct
+from msgspec import Struct, field
 from starlette.types import ASGIApp
 
 from bridge_mcp.core.bearer_tokens import OAuth
@@ -22,7 +22,7 @@ from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
 from bridge_mcp.server.apps.cards import CardPages
 from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords, LongPolls
-from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, Client, name_of
+from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, name_of
 from bridge_mcp.server.http.beside import Beside, BesideMiddleware
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
 from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
@@ -54,8 +54,8 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     """0: any free one."""
-    clients: Sequence[Client] = ()
-    """Who may connect, by bearer token, beside those in the store."""
+    clients: Mapping[str, Principal] = field(default_factory=dict[str, Principal])
+    """Who may connect, by the hash of their bearer token, beside those in the store."""
     insecure_loopback: bool = False
     """Let every process of this machine in without a token, with the scopes of stdio."""
     allowed_hosts: Sequence[str] = ()
@@ -93,7 +93,7 @@ async def serve_http(
         bridge,
         authenticator.principal_of,
         hung_up,
-        exposes=any(each.expose for each in options.clients),
+        exposes=any(each.expose for each in options.clients.values()),
         card=options.card,
     )
     sessions = StreamableHTTPSessionManager(face.server, max_request_body_size=MAX_BODY)

@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.core.bearer_tokens import OAuth, hash_token
 from bridge_mcp.listening import WELCOME
-from bridge_mcp.server.http.authenticator import PRINCIPAL, TOKEN_FIX, AuthenticatedClient, Authenticator, Client
+from bridge_mcp.server.http.authenticator import PRINCIPAL, TOKEN_FIX, AuthenticatedClient, Authenticator
 from bridge_mcp.server.http.cors import exposing, is_preflight, preflight_headers
 from bridge_mcp.server.http.jwks import IssuerAway
 from bridge_mcp.server.http.rate_limit import RateLimiter
 
-__all__ = ["LOOPBACK", "AuthMiddleware", "Authenticator", "Client", "hash_token", "name_of"]
+__all__ = ["LOOPBACK", "AuthMiddleware", "Authenticator", "hash_token", "name_of"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -10,7 +10,7 @@ import hmac
 import logging
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,7 @@ from bridge_mcp.ports import Agenda, Clients
 from bridge_mcp.server.http.jwt import JwtVerifier, principal_of
 from bridge_mcp.service import elapsed
 
-__all__ = ["TOKEN_FIX", "AuthenticatedClient", "Authenticator", "Client"]
+__all__ = ["TOKEN_FIX", "AuthenticatedClient", "Authenticator"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,19 +47,6 @@ MAX_VERIFIED = 1024
 
 LOOK_S = 30.0
 """How often open requests are checked even without a commit."""
-
-
-class Client(Struct, frozen=True):
-    """A client of the config. `token_hash` is made by `hash_token`; empty limits mean all of the bridge."""
-
-    name: str
-    token_hash: str
-    scopes: frozenset[PolicyScope]
-    channels: frozenset[str] = frozenset()
-    conversations: frozenset[str] = frozenset()
-    expose: frozenset[str] = frozenset()
-    person_decides: bool = False
-    """Whether a person at its host decides, by elicitation, on the calls that it makes."""
 
 
 class AuthenticatedClient(Struct, frozen=True):
@@ -104,7 +91,7 @@ class Authenticator:
     """Who may come in.
 
     Args:
-        clients: those of the configuration.
+        clients: those of the configuration, by the hash of their token (`hash_token`).
         anybody: who comes without a token, where that is allowed.
         stored: those that were let in while the bridge ran.
         oauth: whose tokens are taken beside.
@@ -113,27 +100,14 @@ class Authenticator:
 
     def __init__(
         self,
-        clients: Sequence[Client],
+        clients: Mapping[str, Principal],
         anybody: Principal | None = None,
         stored: Clients | None = None,
         oauth: OAuth | None = None,
         elapsed: Callable[[], float] = elapsed,
     ) -> None:
-        self._known: Mapping[str, AuthenticatedClient] = {
-            c.token_hash: AuthenticatedClient(
-                Principal(
-                    c.name,
-                    "client",
-                    c.scopes,
-                    channels=c.channels,
-                    conversations=c.conversations,
-                    via="mcp",
-                    attended=c.person_decides,
-                    expose=c.expose,
-                ),
-                user_of(c.name, c.scopes),
-            )
-            for c in clients
+        self._known = {
+            token_hash: AuthenticatedClient(who, user_of(who.name, who.scopes)) for token_hash, who in clients.items()
         }
         self._anybody = anybody
         self._stored = stored
