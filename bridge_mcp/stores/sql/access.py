@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+from msgspec.structs import asdict
+
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.ports import Pairing, PairingRequest
-from bridge_mcp.stores.sql.session import Reads, Row, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.face import Face
+from bridge_mcp.stores.sql.session import Row, Session
 
 __all__ = ["SqlAccess"]
 
@@ -15,12 +17,8 @@ FAR_AHEAD_S = 60.0
 """A pairing request that is further from the future takes no place: a clock that was ahead made it."""
 
 
-class SqlAccess:
+class SqlAccess(Face):
     """See `ports.Access`. A request is open until its `expires_at`, by the time of whoever asks."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def pairings(self, channel: str = "") -> tuple[Pairing, ...]:
         """All pairings, or those of one channel."""
@@ -40,26 +38,14 @@ class SqlAccess:
         """See `ports.Access`; ends the subject's open requests in the same transaction."""
 
         def operation(session: Session) -> None:
-            session.put(
-                "upsert_pairing",
-                channel=pairing.channel,
-                subject=pairing.subject,
-                role=pairing.role,
-                name=pairing.name,
-                by=pairing.by,
-                at=pairing.at,
-            )
+            session.put("upsert_pairing", **asdict(pairing))
             session.put("delete_pairing_requests", channel=pairing.channel, subject=pairing.subject)
 
         await self._writer.execute(operation, None)
 
     async def unpair(self, channel: str, subject: str) -> bool:
         """False if there was no such pairing."""
-
-        def operation(session: Session) -> bool:
-            return session.run("delete_pairing", channel=channel, subject=subject) > 0
-
-        return await self._writer.execute(operation, None)
+        return await self._run("delete_pairing", channel=channel, subject=subject) > 0
 
     async def request(self, request: PairingRequest, at_most: int, stands_s: float = math.inf) -> PairingRequest | None:
         """See `ports.Access`; removes expired requests first."""
@@ -74,15 +60,7 @@ class SqlAccess:
                 before = request.at - stands_s
                 if not session.run("delete_oldest_pairing_request", channel=request.channel, before=before):
                     return None
-            session.put(
-                "insert_pairing_request",
-                code=request.code,
-                channel=request.channel,
-                subject=request.subject,
-                name=request.name,
-                at=request.at,
-                expires_at=request.expires_at,
-            )
+            session.put("insert_pairing_request", **asdict(request))
             return request
 
         return await self._writer.execute(operation, None)

@@ -7,18 +7,14 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from bridge_mcp.ports import ChannelOffset, FirstMessage
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.face import Face
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlChannelState"]
 
 
-class SqlChannelState:
+class SqlChannelState(Face):
     """See `ports.ChannelState`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def offset(self, channel: str) -> int | None:
         """None before the first update."""
@@ -85,7 +81,7 @@ class SqlChannelState:
     async def forget_first_message(self, channel: str, subject: str) -> None:
         """Writes only if there is one."""
         if await self.first_message(channel, subject) is not None:
-            await self._write("delete_first_message", channel=channel, subject=subject)
+            await self._put("delete_first_message", channel=channel, subject=subject)
 
     async def set_undelivered(self, conversation: str, reason: str, *, at_most: int) -> None:
         """Replaces the conversation's older reason."""
@@ -99,14 +95,11 @@ class SqlChannelState:
     async def clear_undelivered(self, conversation: str) -> None:
         """Writes only if there is one."""
         if await self._reads.value("undelivered_reason", conversation=conversation) is not None:
-            await self._write("delete_undelivered", conversation=conversation)
+            await self._put("delete_undelivered", conversation=conversation)
 
     async def undelivered(self) -> Mapping[str, str]:
         """Reasons by conversation."""
         return dict(await self._reads.rows("undelivered"))
-
-    async def _write(self, statement: str, **values: object) -> None:
-        await self._writer.execute(lambda session: session.put(statement, **values), None)
 
 
 def first_chat_id(session: Session, channel: str, chat: str) -> str:

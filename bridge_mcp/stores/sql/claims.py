@@ -5,19 +5,15 @@ from __future__ import annotations
 from bridge_mcp.core.events import EventType
 from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.ports import Claim
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlClaims"]
 
 
-class SqlClaims:
+class SqlClaims(Face):
     """See `ports.Claims`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def holding(self, conversation: str, now: float) -> Claim | None:
         """See `ports.Claims`; one lookup by key."""

@@ -6,19 +6,15 @@ import json
 from typing import Any
 
 from bridge_mcp.ports import StoredClient
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlClients"]
 
 
-class SqlClients:
+class SqlClients(Face):
     """See `ports.Clients`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def add(self, client: StoredClient) -> bool:
         """False if the name is taken."""

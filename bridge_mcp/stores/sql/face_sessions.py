@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec.structs import asdict
+
 from bridge_mcp.ports import FaceNote, FaceSession, FaceSessionKind
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlFaceSessions"]
 
@@ -15,12 +17,8 @@ NOTES_S = 60.0
 """How long notes are kept: whoever they are for reads them within seconds."""
 
 
-class SqlFaceSessions:
+class SqlFaceSessions(Face):
     """See `ports.FaceSessions`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def get(self, id: str) -> FaceSession | None:
         """One lookup by key."""
@@ -31,15 +29,7 @@ class SqlFaceSessions:
         """See `ports.FaceSessions`; the one that is put is among those that stay."""
 
         def operation(stored: Session) -> None:
-            stored.put(
-                "put_face_session",
-                id=session.id,
-                kind=session.kind,
-                client=session.client,
-                body=session.body,
-                begun=session.begun,
-                used=session.used,
-            )
+            stored.put("put_face_session", **asdict(session))
             many = stored.rows("face_sessions_too_many", kind=session.kind, client=session.client, at_most=at_most)
             for (id,) in many:
                 delete(stored, id)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.ports import EventPage
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump, event
-from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Session
 
 __all__ = ["SqlFeed"]
 
@@ -17,12 +17,8 @@ PRUNED_AT_ONCE = 2000
 """Events that one transaction forgets at most: others write in between."""
 
 
-class SqlFeed:
+class SqlFeed(Face):
     """See `ports.Feed`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def read(
         self,

@@ -9,20 +9,16 @@ from msgspec.structs import replace
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.grants import MAX_ALIKE, Grant, grant_place
 from bridge_mcp.core.redate import AHEAD_S
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
 from bridge_mcp.stores.sql.rows import grant as grant_of
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlGrants", "keep_grant"]
 
 
-class SqlGrants:
+class SqlGrants(Face):
     """See `ports.Grants`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def add(self, grant: Grant) -> Grant:
         """The grant with its id; see `keep_grant`."""
@@ -40,11 +36,7 @@ class SqlGrants:
 
     async def revoke(self, grant: int) -> bool:
         """False if there was no such grant."""
-
-        def operation(session: Session) -> bool:
-            return session.run("delete_grant", id=grant) > 0
-
-        return await self._writer.execute(operation, None)
+        return await self._run("delete_grant", id=grant) > 0
 
     async def prune(self, now: float) -> int:
         """How many ended grants were deleted."""

@@ -7,12 +7,12 @@ from bridge_mcp.core.entries import CALLS, Scheduled
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
 from bridge_mcp.core.words import Asked, asked, holds
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.places import channel_term, conversation_term
 from bridge_mcp.stores.sql.rows import conversation as conversation_of
 from bridge_mcp.stores.sql.rows import is_within, logged
 from bridge_mcp.stores.sql.rows import message as message_of
-from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Reads, Row, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Row, Session
 
 __all__ = ["SqlHistory"]
 
@@ -24,12 +24,8 @@ END = 2**62
 """Beyond every seq and id."""
 
 
-class SqlHistory:
+class SqlHistory(Face):
     """See `ports.History`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def conversation(self, conversation: str) -> Conversation | None:
         """None for an unknown one."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from bridge_mcp.core.projections import Message
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
 from bridge_mcp.stores.sql.rows import message as message_of
 from bridge_mcp.stores.sql.session import Reads, Row, Session
-from bridge_mcp.stores.sql.writer import Writer
 
 __all__ = ["SqlOutbox", "SqlTraces"]
 
 
-class SqlOutbox:
+class SqlOutbox(Face):
     """See `ports.Outbox`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def due(
         self, now: float, limit: int, skip: frozenset[str] = frozenset(), channel: str = ""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from bridge_mcp.ports import HeldBack, Pairing
 from bridge_mcp.stores.sql.clients import client
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import grant
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlRestoring"]
 
@@ -24,12 +24,8 @@ NEW_IDENTITY = (
 """The statements that leave nothing behind which only the store of before may use."""
 
 
-class SqlRestoring:
+class SqlRestoring(Face):
     """See `ports.Restoring`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def begin_anew(self, cursor: int) -> None:
         """See `ports.Restoring`; in one transaction."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import asdict
+
 from bridge_mcp.core.entries import Logged
 from bridge_mcp.core.spending import Spent, Taken, day_of, model_of, taken_by
 from bridge_mcp.stores.sql.session import Reads, Session
@@ -47,11 +49,5 @@ def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> Non
             scope=scope,
             day=day_of(logged.at),
             model=model_of(logged.entry),
-            calls=taken.calls,
-            input_tokens=taken.input_tokens,
-            output_tokens=taken.output_tokens,
-            cached_tokens=taken.cached_tokens,
-            nano_usd=taken.nano_usd,
-            unpriced=taken.unpriced,
-            latency_ms=taken.latency_ms,
+            **asdict(taken),
         )

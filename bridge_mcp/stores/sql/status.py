@@ -8,25 +8,21 @@ from collections.abc import Mapping
 
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import StatusName
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Reads, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Session
 
 __all__ = ["SqlSecrets", "SqlStatus", "SqlToolPins"]
 
 
-class SqlStatus:
+class SqlStatus(Face):
     """See `ports.EngineStatus`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def put(self, name: StatusName, body: JSON) -> None:
         """Writes only a changed body."""
         text = dump(body)
         if text != await self._reads.value("status_get", name=name):
-            await self._writer.execute(lambda session: session.put("status_put", name=name, body=text), None)
+            await self._put("status_put", name=name, body=text)
 
     async def get(self, name: StatusName) -> JSON:
         """None for none."""
@@ -35,12 +31,8 @@ class SqlStatus:
         return found
 
 
-class SqlSecrets:
+class SqlSecrets(Face):
     """See `ports.Secrets`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def get_or_create(self, name: str) -> str:
         """64 hex digits of 256 random bits; of several processes the first one's is kept."""
@@ -52,12 +44,8 @@ class SqlSecrets:
         return await self._reads.value("secret", name=name) or await self._writer.execute(operation)
 
 
-class SqlToolPins:
+class SqlToolPins(Face):
     """See `ports.ToolPins`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def load(self, subject: str) -> Mapping[str, JSON]:
         """The pins of a server; empty for none."""
@@ -69,11 +57,11 @@ class SqlToolPins:
         """Writes only changed pins."""
         text = dump(dict(pinned))
         if text != await self._reads.value("tool_pins", subject=subject):
-            await self._writer.execute(lambda session: session.put("set_tool_pins", subject=subject, body=text), None)
+            await self._put("set_tool_pins", subject=subject, body=text)
 
     async def accept(self, tool: str, digest: str, by: str) -> None:
         """Note that the owner trusts this definition of a tool; replaces an older note."""
-        await self._writer.execute(lambda session: session.put("accept_tool", tool=tool, digest=digest, by=by), None)
+        await self._put("accept_tool", tool=tool, digest=digest, by=by)
 
     async def accepted(self, tool: str) -> tuple[str, str] | None:
         """Digest and owner; None for none."""

@@ -6,9 +6,9 @@ import json
 from typing import Literal
 
 from bridge_mcp.ports import EventSubscription, SubscriptionLimit, SubscriptionLimits
+from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.rows import dump
-from bridge_mcp.stores.sql.session import Reads, Row, Session
-from bridge_mcp.stores.sql.writer import Writer
+from bridge_mcp.stores.sql.session import Row, Session
 
 __all__ = ["SqlEventSubscriptions"]
 
@@ -17,12 +17,8 @@ KEPT_S = 86_400.0
 """How long a callback is remembered that nobody subscribes with."""
 
 
-class SqlEventSubscriptions:
+class SqlEventSubscriptions(Face):
     """See `ports.EventSubscriptions`."""
-
-    def __init__(self, reads: Reads, writer: Writer) -> None:
-        self._reads = reads
-        self._writer = writer
 
     async def get(self, subscription: str) -> EventSubscription | None:
         """None for an unknown id."""
@@ -74,11 +70,7 @@ class SqlEventSubscriptions:
 
     async def remove(self, subscription: str) -> bool:
         """False if it was not there."""
-
-        def operation(session: Session) -> bool:
-            return session.run("delete_subscription", id=subscription) > 0
-
-        return await self._writer.execute(operation, None)
+        return await self._run("delete_subscription", id=subscription) > 0
 
     async def remove_expired(self, now: float) -> None:
         """See `ports.EventSubscriptions`."""
@@ -91,15 +83,15 @@ class SqlEventSubscriptions:
 
     async def delivered(self, subscription: str, position: int, at: float) -> None:
         """See `ports.EventSubscriptions`."""
-        await self._run("subscription_delivered", id=subscription, position=position, at=at)
+        await self._put("subscription_delivered", id=subscription, position=position, at=at)
 
     async def passed(self, subscription: str, position: int) -> None:
         """See `ports.EventSubscriptions`."""
-        await self._run("subscription_passed", id=subscription, position=position)
+        await self._put("subscription_passed", id=subscription, position=position)
 
     async def failed(self, subscription: str, error: str, due_at: float, at: float) -> None:
         """See `ports.EventSubscriptions`."""
-        await self._run("subscription_failed", id=subscription, error=error, due_at=due_at, at=at)
+        await self._put("subscription_failed", id=subscription, error=error, due_at=due_at, at=at)
 
     async def ask(
         self, client: str, url: str, host: str, now: float, *, at_most: int, again_s: float
@@ -123,13 +115,7 @@ class SqlEventSubscriptions:
 
     async def verified(self, client: str, url: str) -> None:
         """See `ports.EventSubscriptions`."""
-        await self._run("verify_callback", client=client, url=url)
-
-    async def _run(self, statement: str, **values: object) -> None:
-        def operation(session: Session) -> None:
-            session.put(statement, **values)
-
-        await self._writer.execute(operation, None)
+        await self._put("verify_callback", client=client, url=url)
 
 
 def about(subscription: EventSubscription) -> dict[str, str]:
