@@ -19,9 +19,7 @@ from bridge_mcp.channels.plug import Keys
 from bridge_mcp.channels.registry import plug
 from bridge_mcp.config.problems import TOLD
 from bridge_mcp.config.schema_approvals import Approvals, CallRule, Confirmation, Person, Review, Section, Text
-from bridge_mcp.config.schema_seen import Log, Telemetry
-from bridge_mcp.config.schema_store import Files, Store
-from bridge_mcp.config.schema_transcription import Speech, Transcription
+from bridge_mcp.config.schema_services import Files, Log, Speech, Store, Telemetry, Transcription
 from bridge_mcp.core.errors import ConfigError
 
 __all__ = [

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from bridge_mcp.ports import Clock, StoreHealth
+from bridge_mcp.core.results import Queue
+from bridge_mcp.ports import Clock, StoreHealth, WorkerInfo
 from bridge_mcp.stores.sql.faces import Faces
 from bridge_mcp.stores.sql.forgetting import Compaction
 from bridge_mcp.stores.sql.watch import Hub
@@ -19,12 +20,23 @@ from bridge_mcp.stores.sqlite.guard import Guard, Holder
 from bridge_mcp.stores.sqlite.migrate import Owner, migrate, newest
 from bridge_mcp.stores.sqlite.readers import SqliteReads
 from bridge_mcp.stores.sqlite.session import connect
-from bridge_mcp.stores.sqlite.workers import NoWorkers
 
 __all__ = ["SqliteStore", "open_store"]
 
 READ_WAIT_S = 5.0
 """Readers wait for nobody, but for whoever repairs the log after a crash: milliseconds."""
+
+
+class NoWorkers:
+    """See `ports.Workers`: a store in a file is worked on by one process, the engine."""
+
+    async def listed(self) -> tuple[WorkerInfo, ...]:
+        """Nobody."""
+        return ()
+
+    async def queue(self) -> Queue:
+        """Nothing: the one engine looks for its work itself."""
+        return Queue()
 
 
 class SqliteStore(Faces):
