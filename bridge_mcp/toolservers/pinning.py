@@ -21,7 +21,7 @@ from bridge_mcp.ports import Pins, instructions_of
 from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["MAX_KEPT", "Defined", "Pinning", "change_between", "place"]
+__all__ = ["MAX_KEPT", "Defined", "Pinning", "difference", "pinned", "place"]
 
 SAID, TAKES = 2_000, 8_000
 """Characters of a description and of a schema that are kept as text, to show what has changed."""
@@ -181,11 +181,6 @@ def difference(before: Mapping[str, JSON], tool: Defined) -> str:
     if not tool.open_world and before.get("open_world"):
         found.append("it now says that it stays within its own world")
     return ", ".join(found)
-
-
-def change_between(first: Defined, then: Defined) -> str:
-    """The difference between two definitions, for people; "" for none."""
-    return difference(cast("Mapping[str, JSON]", pinned(first)), then)
 
 
 def place(server: ToolServer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from bridge_mcp.core.schemas import settled_schema
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, definition_digest
 from bridge_mcp.toolservers.connection import ListedTool
-from bridge_mcp.toolservers.pinning import MAX_KEPT, Pinning, change_between, short_hash
+from bridge_mcp.toolservers.pinning import MAX_KEPT, Pinning, difference, pinned, short_hash
 from bridge_mcp.toolservers.settings import ToolServer
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "cases/servers/26-order.json").read_text())
@@ -46,7 +46,9 @@ def tool(name: str, description: str = "Reads a note.", schema: JSON = None, *, 
 @pytest.mark.parametrize("case", CASES, ids=[case["tag"] for case in CASES])
 def test_what_has_an_order_counts_and_what_has_none_does_not(case: dict[str, Any]) -> None:
     was, now = case.get("description", ("", ""))
-    changed = change_between(tool("t", was, case["first"]), tool("t", now, case["then"]))
+    changed = difference(
+        cast("Mapping[str, JSON]", pinned(tool("t", was, case["first"]))), tool("t", now, case["then"])
+    )
     assert bool(changed) == case["changed"], changed
 
 

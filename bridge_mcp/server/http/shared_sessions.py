@@ -79,7 +79,6 @@ BACK_S = 30.0
 """How far back: a note of a transaction that took long may come after younger ones."""
 PASSED_ON = 10, 100
 """Messages of one client that are passed on to other processes: a second, and at once. All of them read each."""
-TOO_FAST = "Too many answers and cancellations at once. Send them more slowly."
 VERSION = b"mcp-protocol-version"
 
 

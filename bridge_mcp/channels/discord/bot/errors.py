@@ -9,12 +9,14 @@ from discord.errors import HTTPException, RateLimited
 
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["INTENT", "closed", "explained", "refused", "worded"]
+__all__ = ["INTENT", "TOKEN", "closed", "explained", "refused", "worded"]
 
 INTENT = (
     "Switch on the Message Content Intent (discord.com/developers/applications, your application, Bot), or set "
     'groups = "mention": direct messages, mentions and replies are read without it'
 )
+
+TOKEN = "Copy it anew: discord.com/developers/applications, your application, Bot, Reset Token."
 
 MEANINGS = {
     10003: "there is no such channel, or the bot is not in it",
@@ -62,7 +64,7 @@ def refused(channel: str) -> ConfigError:
     """The error for a token that Discord does not accept."""
     return ConfigError(
         f"channels.{channel}: Discord does not know this token.",
-        fix="Copy it anew: discord.com/developers/applications, your application, Bot, Reset Token.",
+        fix=TOKEN,
     )
 
 

@@ -9,7 +9,7 @@ import aiohttp
 import anyio.to_thread
 from discord.errors import HTTPException, RateLimited
 
-from bridge_mcp.channels.discord.bot.errors import worded
+from bridge_mcp.channels.discord.bot.errors import TOKEN, worded
 from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.discord.receive.files import fetch
@@ -30,7 +30,7 @@ MAX_FILE = 10 * 1024 * 1024
 MAX_TOGETHER = 25 * 1024 * 1024 - 65_536
 UNREFUSED_S = 60.0
 """Until a message is tried again where the token is refused; only the owner can mend that."""
-NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError)
+AGAIN = "It is tried again; mind the network."
 GONE = frozenset({10003, 10008})
 
 
@@ -166,18 +166,20 @@ class Sender:
         match exc:
             case RateLimited():
                 return SendFailed(
-                    f"More goes out to '{where}' than Discord takes at once; it is next in {exc.retry_after:.1f} s.",
+                    f"More goes out to '{where}' than Discord takes at once.",
+                    fix=f"It is next in {exc.retry_after:.1f} s.",
                     retry_after_s=max(exc.retry_after, 0.05),
                 )
             case HTTPException(status=401):
-                return SendFailed(f"'{where}': Discord does not know the token.", retry_after_s=UNREFUSED_S)
+                return SendFailed(f"'{where}': Discord does not know the token.", fix=TOKEN, retry_after_s=UNREFUSED_S)
             case HTTPException() if exc.status < 500:
                 told = worded(exc, self._requests.clean)
                 return SendFailed(f"It was not sent to '{where}': {told}.", fix="Mend that, and send it again.")
             case aiohttp.ClientConnectorError():
-                return SendFailed(f"'{where}': Discord cannot be reached.", retry_after_s=0.0)
+                return SendFailed(f"'{where}': Discord cannot be reached.", fix=AGAIN, retry_after_s=0.0)
             case _ if harmless:
-                return SendFailed(f"'{where}': Discord gave no answer ({type(exc).__name__}).", retry_after_s=0.0)
+                told = f"'{where}': Discord gave no answer ({type(exc).__name__})."
+                return SendFailed(told, fix=AGAIN, retry_after_s=0.0)
             case _:
                 return SendUncertain(
                     f"'{where}': Discord gave no answer that can be used ({type(exc).__name__}); it may have gone out.",

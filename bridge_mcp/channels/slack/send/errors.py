@@ -15,24 +15,26 @@ TOKENS = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "to
 FIXES: dict[str, tuple[str, str]] = {
     "channel_not_found": ("the chat is not there, or the app is not in it", "Invite the app to the channel."),
     "not_in_channel": ("the app is not in the channel", "Invite the app to the channel."),
-    "user_not_found": ("the user is not there", ""),
+    "user_not_found": ("the user is not there", "Name the chat that /whoami says there."),
     "is_archived": ("the channel is archived", "Take it out of the archive, or write elsewhere."),
     "restricted_action": ("the workspace lets the app not post there", "Ask an admin of the workspace."),
     "messages_tab_disabled": ("people cannot write to the app", "Allow messages in the app's App Home."),
-    "cannot_dm_bot": ("it is another app, and takes no messages", ""),
+    "cannot_dm_bot": ("it is another app, and takes no messages", "Write to a person, or in a channel."),
     "msg_too_long": ("the message is too long", "Send a shorter one, or a file."),
     "msg_blocks_too_long": ("the message is too long", "Send a shorter one, or a file."),
-    "invalid_blocks": ("Slack refuses its form", ""),
-    "no_text": ("there is nothing to see in it", ""),
+    "invalid_blocks": ("Slack refuses its form", "Send it with less formatting, or as a file."),
+    "no_text": ("there is nothing to see in it", "Send a text."),
     "message_not_found": ("the message is gone", "Send a new one."),
     "cant_update_message": ("the message is not ours to edit", "Send a new one."),
     "edit_window_closed": ("the workspace lets nobody edit it any more", "Send a new one."),
     "invalid_name": ("Slack knows no such emoji", "Use another one."),
-    "too_many_emoji": ("the message has too many reactions", ""),
-    "too_many_reactions": ("the message has too many reactions", ""),
+    "too_many_emoji": ("the message has too many reactions", "Answer it with a message."),
+    "too_many_reactions": ("the message has too many reactions", "Answer it with a message."),
     "missing_scope": ("the app lacks a scope", "Paste the manifest of bridge-mcp init slack, and install it again."),
     "file_uploads_disabled": ("the workspace takes no files", "Ask an admin of the workspace."),
 }
+
+UNKNOWN = "Look the error up at https://docs.slack.dev/reference/methods, mend what it names, then send it again."
 
 
 def failure(fault: Fault, where: str, *, harmless: bool) -> SendFailed:
@@ -45,7 +47,8 @@ def failure(fault: Fault, where: str, *, harmless: bool) -> SendFailed:
     """
     if fault.retry_after_s is not None:
         wait = fault.retry_after_s
-        return SendFailed(f"Slack asks to wait {wait:g} s before more is sent to '{where}'.", retry_after_s=wait)
+        told = f"Slack asks to wait {wait:g} s before more is sent to '{where}'."
+        return SendFailed(told, fix="It is sent then.", retry_after_s=wait)
     if fault.error in TOKENS:
         return SendFailed(
             f"Slack does not accept the bot's token ({fault.error}); nothing can be sent to '{where}'.",
@@ -58,7 +61,8 @@ def failure(fault: Fault, where: str, *, harmless: bool) -> SendFailed:
             fix="Look into the chat before sending it again.",
         )
     if fault.begun or not fault.error:
-        return SendFailed(f"{fault.told}; nothing is known to have gone out to '{where}'.", retry_after_s=0.0)
-    meaning, fix = FIXES.get(fault.error, ("", ""))
+        told = f"{fault.told}; nothing is known to have gone out to '{where}'."
+        return SendFailed(told, fix="It is tried again; mind the network.", retry_after_s=0.0)
+    meaning, fix = FIXES.get(fault.error, ("", UNKNOWN))
     told = f"{meaning} ({fault.error})" if meaning else fault.told
     return SendFailed(f"Slack did not take it for '{where}': {told}.", fix=fix)

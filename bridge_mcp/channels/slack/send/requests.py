@@ -62,7 +62,7 @@ class Refused(Struct, frozen=True):
     """It cannot be said here."""
 
     reason: str
-    fix: str = ""
+    fix: str
 
 
 Body: TypeAlias = Post | Share | Update | React | Refused
@@ -77,7 +77,8 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
             bodies = edited(action, renderer)
         case Reaction(message=message, emoji=emoji):
             name = emoji_name(emoji) if emoji else ""
-            bodies = [React(message, name) if name or not emoji else Refused(f"Slack has no name for {emoji}")]
+            unknown = Refused(f"Slack has no name for {emoji}", "Use another emoji.")
+            bodies = [React(message, name) if name or not emoji else unknown]
         case TopicChange():
             bodies = [topic(action)]
     return tuple(Part(action.chat, body) for body in bodies)

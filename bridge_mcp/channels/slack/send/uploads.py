@@ -106,7 +106,7 @@ async def content(upload: Upload) -> bytes:
     if upload.data is not None:
         return upload.data
     if upload.path is None:
-        raise SendFailed(f"The file {upload.name} has no bytes here.")
+        raise SendFailed(f"The file {upload.name} has no bytes here.", fix="Attach it again.")
     try:
         return await anyio.to_thread.run_sync(upload.path.read_bytes)
     except OSError as exc:
