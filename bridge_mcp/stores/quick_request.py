@@ -20,7 +20,8 @@ __all__ = ["BUSY_S", "heads", "request", "waits_for_verdict"]
 BUSY_S = 5.0
 """How long others may hold the store."""
 
-FOLDER = os.path.join(os.path.dirname(__file__), "sqlite")
+STORES = os.path.dirname(__file__)
+FOLDER = os.path.join(STORES, "sqlite")
 
 
 def request(path: str, conversations: Iterable[str], body: str, now: float) -> str:
@@ -105,9 +106,11 @@ class OpenStore:
 
 
 def statements(*names: str) -> dict[str, str]:
-    """Named statements of `sqlite/sql/log.sql`."""
-    with open(os.path.join(FOLDER, "sql", "log.sql"), encoding="utf-8") as file:
-        text = file.read()
+    """Named statements of the two files `log.sql`: what both databases have, and what SQLite has alone."""
+    text = ""
+    for folder in (os.path.join(STORES, "sql", "statements"), os.path.join(FOLDER, "sql")):
+        with open(os.path.join(folder, "log.sql"), encoding="utf-8") as file:
+            text += file.read()
     found: dict[str, str] = {}
     for name in names:
         _, _, behind = text.partition(f"-- name: {name}(")

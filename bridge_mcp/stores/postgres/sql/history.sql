@@ -1,7 +1,3 @@
--- name: conversation(name)
-SELECT * FROM conversation_details
-WHERE name = :name;
-
 -- name: channels()
 -- Every channel once, by stepping through the index.
 WITH RECURSIVE step (channel) AS (
@@ -11,13 +7,6 @@ WITH RECURSIVE step (channel) AS (
     FROM step WHERE step.channel IS NOT NULL
 )
 SELECT channel FROM step WHERE channel IS NOT NULL;
-
--- name: conversations_of_channel(channel, last_at, id, limit)
--- One channel's conversations before a place in the list.
-SELECT * FROM conversation_details
-WHERE channel = :channel AND (last_at, id) < (:last_at, :id)
-ORDER BY last_at DESC, id DESC
-LIMIT :limit;
 
 -- name: conversations_of_channel_like(channel, last_at, id, limit, query)
 -- As before, for a part of name or title; both are folded by str.casefold.
@@ -30,12 +19,6 @@ WHERE id IN (
 )
 ORDER BY last_at DESC, id DESC;
 
--- name: conversations_of_chat(name, below, beyond)
--- One chat's conversations: its own, and those of its topics, whose names lie between `name/` and `name0`.
-SELECT * FROM conversation_details
-WHERE name = :name OR (name > :below AND name < :beyond)
-ORDER BY last_at DESC, id DESC;
-
 -- name: messages_before(name, before, limit)
 -- The page is found first, by the index: a conversation may be long.
 SELECT m.* FROM (
@@ -46,10 +29,6 @@ SELECT m.* FROM (
 ) AS page
 JOIN message_details AS m ON m.id = page.id
 ORDER BY m.seq DESC;
-
--- name: message(name, seq)
-SELECT * FROM message_details
-WHERE name = :name AND seq = :seq;
 
 -- name: open_questions(name, now, limit)
 -- Questions that can still be answered, by the clock; the newest first.
@@ -69,13 +48,6 @@ SELECT m.* FROM (
 JOIN message_details AS m ON m.id = open.id
 ORDER BY m.seq DESC
 LIMIT :limit;
-
--- name: scheduled_entries(first, end, limit)
--- The logs whose names lie between these and that wait for their time, each with its first entry.
-SELECT c.name, l.body FROM conversations AS c
-JOIN log AS l ON l.conversation = c.id AND l.seq = 0
-WHERE c.name >= :first AND c.name < :end AND c.unsettled IS NOT NULL
-ORDER BY c.name LIMIT :limit;
 
 -- name: put_words(id, seq, terms)
 -- The terms of a message stand between blanks.

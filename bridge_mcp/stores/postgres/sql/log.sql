@@ -1,10 +1,3 @@
--- name: conversation_row(name)
--- What an append must know of the conversation.
-SELECT id, head, at, calling, woken, wake_at, due_since, title, responder, messages, last_at, last_text,
-    tip, unsettled, heard, cleared
-FROM conversations
-WHERE name = :name;
-
 -- name: conversation_rows_to_write(names)
 -- As before, of several, and nobody else appends to them until the commit. In one order, so that no two wait for each other.
 SELECT name, EXISTS (SELECT 1 FROM log WHERE log.conversation = conversations.id AND log.digest IS NOT NULL),
@@ -21,30 +14,6 @@ SELECT c.name, l.key, l.seq
 FROM unnest(CAST(:names AS text[]), CAST(:keys AS text[])) AS wanted (name, key)
 JOIN conversations AS c ON c.name = wanted.name
 JOIN log AS l ON l.conversation = c.id AND l.key = wanted.key;
-
--- name: conversation_head(name)
-SELECT id, head FROM conversations WHERE name = :name;
-
--- name: conversation_unsettled(name)
-SELECT unsettled FROM conversations WHERE name = :name;
-
--- name: conversation_cleared(name)
-SELECT cleared FROM conversations WHERE name = :name;
-
--- name: entries_after(name, after, most)
-SELECT seq, at, body FROM log
-WHERE conversation = (SELECT id FROM conversations WHERE name = :name) AND seq > :after
-ORDER BY seq LIMIT :most;
-
--- name: last_entries(first, end)
--- Of the conversations whose names lie between these.
-SELECT c.name, l.body
-FROM conversations AS c
-JOIN log AS l ON l.conversation = c.id AND l.seq = c.head - 1
-WHERE c.name >= :first AND c.name < :end;
-
--- name: entries_between(id, first, head)
-SELECT seq, at, body FROM log WHERE conversation = :id AND seq >= :first AND seq < :head ORDER BY seq;
 
 -- name: new_conversation_ids(count)
 SELECT nextval(pg_get_serial_sequence('conversations', 'id')) FROM generate_series(1, :count);
@@ -72,15 +41,6 @@ SELECT * FROM unnest(
     CAST(:id AS bigint[]), CAST(:seq AS bigint[]), CAST(:at AS double precision[]), CAST(:key AS text[]),
     CAST(:body AS text[]), CAST(:link AS bytea[]), CAST(:salt AS bytea[])
 );
-
--- name: seq_of_key(id, key)
-SELECT seq FROM log WHERE conversation = :id AND key = :key;
-
--- name: entry_of_key(name, key)
-SELECT l.seq, l.at, l.body
-FROM conversations AS c
-JOIN log AS l ON l.conversation = c.id
-WHERE c.name = :name AND l.key = :key;
 
 -- Four ways to write a conversation's row back, so that an append touches no index whose columns stay as they are.
 
@@ -198,18 +158,6 @@ ON CONFLICT (id) DO NOTHING;
 -- name: set_approval_verdict(approval, seq, status)
 -- The log takes only the first verdict.
 UPDATE approvals SET judged = :seq, status = :status WHERE id = :approval;
-
--- name: tool_of_approval(approval)
-SELECT tool FROM approvals WHERE id = :approval;
-
--- name: wake_conversations_waiting_for(tool, now)
--- A grant may settle what waits for a verdict, wherever it was asked.
-UPDATE conversations SET wake_at = 0, due_since = :now
-WHERE id IN (SELECT conversation FROM approvals WHERE status = 'waiting' AND tool = :tool)
-    AND (wake_at IS NULL OR wake_at > 0);
-
--- name: waits_for_verdict(tool)
-SELECT EXISTS (SELECT 1 FROM approvals WHERE status = 'waiting' AND tool = :tool);
 
 -- name: calls_since(moment, most)
 -- Every entry is looked at, by its first characters: no index of the log tells kinds, and people look back seldom. An id
