@@ -69,7 +69,7 @@ class ChannelTraits(Struct, frozen=True):
 
 
 class Incoming(Struct, frozen=True):
-    """A message as the platform gave it. `chat` is `chat_id` or `chat_id/thread_id`."""
+    """A message as the platform gave it. `chat` is `chat_id` or `chat_id/thread_id`, `at` is in epoch seconds."""
 
     channel: str
     chat: str
@@ -111,7 +111,7 @@ class Incoming(Struct, frozen=True):
 
 
 class ButtonPress(Struct, frozen=True):
-    """Somebody pressed a button below a message of ours."""
+    """Somebody pressed a button below a message of ours. `chat` and `at` are as in `Incoming`."""
 
     channel: str
     chat: str
@@ -215,6 +215,9 @@ class Inbox(Protocol):
 
         Answers what the sender is to be told outside of any log ("" for nothing): a stranger their pairing code, who
         pressed a button what came of it. Putting the same thing again is harmless.
+
+        Raises:
+            StoreError: it is not stored; put it again.
         """
         ...
 
@@ -326,7 +329,11 @@ class Channel(Protocol):
     traits: ChannelTraits
 
     async def run(self, inbox: Inbox) -> None:
-        """Receive until cancelled. Reconnects by itself; raises only when it can never work (a wrong token)."""
+        """Receive until cancelled. Reconnects by itself.
+
+        Raises:
+            ConfigError: it cannot work until the owner changes something (a wrong token).
+        """
         ...
 
     def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
@@ -339,8 +346,8 @@ class Channel(Protocol):
         A channel keeps its platform's pace: it waits a moment where that is enough, and else fails with the time.
 
         Raises:
-            SendFailed: it surely did not go out. `retry_after_s` says when trying again is safe (0: soon; the caller
-                waits longer each time), None: never.
+            SendFailed: it surely did not go out. `retry_after_s` says in how many seconds it may be tried again (0:
+                soon; the caller waits longer each time), None: never.
             SendUncertain: it may have gone out.
         """
         ...
@@ -353,10 +360,10 @@ class Channel(Protocol):
         ...
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
-        """The bytes of a file that came with a message, at most so many.
+        """The bytes of a file that came with a message.
 
         Raises:
-            FetchFailed: it is too large, or gone, or the platform did not give it; says which.
+            FetchFailed: it has more than `most` bytes, or is gone, or the platform did not give it; says which.
         """
         ...
 
