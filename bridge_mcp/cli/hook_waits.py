@@ -17,7 +17,7 @@ from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.hooks.after import ELSEWHERE, told
+from bridge_mcp.hooks.after import ELSEWHERE, record_news
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
 from bridge_mcp.hooks.filing import prefix_of
 from bridge_mcp.hooks.hosts import Host
@@ -158,7 +158,7 @@ def tell(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
     async def body(config: Config) -> int:
         async with open_bridge(config, engine="never") as assembly:
             last = await assembly.store.log.last_kinds(prefix_of(host, news.session))
-            own = await told(assembly.store, tuple(name for name, kind in last.items() if kind not in OVER), news)
+            own = await record_news(assembly.store, tuple(name for name, kind in last.items() if kind not in OVER), news)
             if own or not isinstance(news, Outcome):
                 return own
             # Its prompt may be one that the host's channel has relayed, which nobody else tells that it is answered.

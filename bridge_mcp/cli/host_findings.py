@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from bridge_mcp.cli.findings import Finding
 from bridge_mcp.cli.install import machine
 from bridge_mcp.cli.texts import hosts as texts
-from bridge_mcp.hosts.found import found
+from bridge_mcp.hosts.inspection import inspect_hosts
 
 __all__ = ["host_findings"]
 
 
 def host_findings() -> Iterator[Finding]:
     """A line for each host that has the bridge, and for each whose settings cannot be read."""
-    for each in found(machine()):
+    for each in inspect_hosts(machine()):
         what = f"host {each.host}"
         if each.wrong:
             yield Finding(what, True, texts.unreadable(each.file, each.wrong), warning=True)

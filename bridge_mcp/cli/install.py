@@ -18,7 +18,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.folders import home
 from bridge_mcp.hosts.deep_links import LINKED, deep_link
-from bridge_mcp.hosts.found import found
+from bridge_mcp.hosts.inspection import inspect_hosts
 from bridge_mcp.hosts.installing import added, entries, is_plain, removed
 from bridge_mcp.hosts.launch import Launch
 from bridge_mcp.hosts.settings_file import read, write
@@ -195,7 +195,7 @@ def shown(host: Host, file: Path, launch: Launch, name: str) -> int:
 def overview(here: Machine) -> int:
     """Print the hosts whose settings are there, and whether each has the bridge."""
     rows: list[list[str | Text]] = []
-    for each in found(here):
+    for each in inspect_hosts(here):
         good = bool(each.names) and not each.gone
         sign = Text(drawn("✓", "+"), "green") if good else Text("-", "dim")
         said = texts.called([*map(visible, each.names)]) if each.names else texts.NOT_YET

@@ -25,7 +25,7 @@ from bridge_mcp.cli.texts import setup as texts
 from bridge_mcp.config import Config, examine
 from bridge_mcp.config.draft import Section
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.hosts.found import found
+from bridge_mcp.hosts.inspection import inspect_hosts
 from bridge_mcp.redaction import Redactor, set_up_logging
 
 __all__ = ["Answers", "interview"]
@@ -178,7 +178,7 @@ async def looked(config: Config, look: Look, what: str) -> list[Finding]:
 
 def which_host(answers: Answers) -> None:
     """The host that starts the bridge, of those whose settings are there."""
-    hosts = [each for each in found(machine()) if not each.wrong]
+    hosts = [each for each in inspect_hosts(machine()) if not each.wrong]
     if not hosts:
         answers.then.append(texts.CONNECT_A_HOST)
         return

@@ -88,7 +88,7 @@ def examine(
         lacking=reading.secrets.lacking,
         digest=hashlib.sha256(data).hexdigest() if source else "",
     )
-    return config, problems.found(reading.secrets.lacking)
+    return config, problems.error(reading.secrets.lacking)
 
 
 def complaint(text: str, folder: Path | None = None) -> str:
@@ -111,7 +111,7 @@ def complaint(text: str, folder: Path | None = None) -> str:
         reading.telemetry()
     except ConfigError as exc:
         return str(exc)
-    return str(problems.found() or "").removeprefix("The environment: ").removeprefix("The environment ")
+    return str(problems.error() or "").removeprefix("The environment: ").removeprefix("The environment ")
 
 
 def read(source: Path) -> bytes:

@@ -93,7 +93,7 @@ class Problems:
         if not fine:
             self.add(key, "this is not an http or https address.", 'Write it like "https://host/path".')
 
-    def found(self, lacking: Mapping[str, str] | None = None) -> ConfigError | None:
+    def error(self, lacking: Mapping[str, str] | None = None) -> ConfigError | None:
         """Return all problems as one error; None if there are none.
 
         Secrets that are `lacking`, by key, stop nothing, and are told with the rest.

@@ -10,7 +10,7 @@ from bridge_mcp.hooks.events import Ended, Outcome
 from bridge_mcp.operations.external_calls import ONLY_CALL, ended, lapse
 from bridge_mcp.ports import Store
 
-__all__ = ["ELSEWHERE", "QUESTION", "told"]
+__all__ = ["ELSEWHERE", "QUESTION", "record_news"]
 
 ELSEWHERE = "Answered at the agent's own prompt first: no verdict is needed any more."
 QUESTION = "asked people"
@@ -20,7 +20,7 @@ MAX_ERROR = 2_000
 """Characters of an error that the log keeps."""
 
 
-async def told(store: Store, conversations: tuple[str, ...], news: Outcome | Ended) -> int:
+async def record_news(store: Store, conversations: tuple[str, ...], news: Outcome | Ended) -> int:
     """Write what a hook tells into the logs that it concerns; how many those were."""
     logs = [(name, await store.log.load(name)) for name in conversations]
     open_logs = [(name, log) for name, log in logs if log and ended(log) is None]

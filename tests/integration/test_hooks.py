@@ -20,7 +20,7 @@ from bridge_mcp.core.policy import ToolRule
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.safe_text import escape_markdown
 from bridge_mcp.engine.engine import Engine
-from bridge_mcp.hooks.after import ELSEWHERE, told
+from bridge_mcp.hooks.after import ELSEWHERE, record_news
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
 from bridge_mcp.hooks.filing import request
 from bridge_mcp.hooks.hosts import host_named
@@ -281,7 +281,7 @@ async def test_what_became_of_a_call_is_told_by_the_hook_after_it(desk: Desk) ->
     news = host.read(hook_event("claude-code", "failed"), {})
     assert isinstance(news, Outcome)
     assert any_open(str(desk.store.path), host, news)
-    assert await told(desk.store, open_calls(str(desk.store.path), host, call.session), news) == 1
+    assert await record_news(desk.store, open_calls(str(desk.store.path), host, call.session), news) == 1
     last = (await desk.entries(where))[-1]
     assert (last.outcome, last.content) == ("error", "Exit code 1\nnpm error")
     assert (last.tool, last.requested_by) == ("hook:claude-code__Bash", "hook:claude-code")
@@ -295,7 +295,7 @@ async def test_of_two_same_calls_the_newer_one_is_meant(desk: Desk) -> None:
     await desk.approval(newer)
     news = host.read(hook_event("claude-code", "done"), {})
     assert isinstance(news, Outcome)
-    await told(desk.store, open_calls(str(desk.store.path), host, news.session), news)
+    await record_news(desk.store, open_calls(str(desk.store.path), host, news.session), news)
     assert [len([e for e in await desk.entries(each) if isinstance(e, Finished)]) for each in (older, newer)] == [0, 1]
 
 
@@ -315,7 +315,7 @@ async def test_a_prompt_that_was_answered_at_the_terminal_first_lapses_visibly(d
     await desk.button("Approve")
     news = host.read(hook_event("claude-code", "done"), {})
     assert isinstance(news, Outcome)
-    await told(desk.store, open_calls(str(desk.store.path), host, call.session), news)
+    await record_news(desk.store, open_calls(str(desk.store.path), host, call.session), news)
     assert f"⏹ {escape_markdown(ELSEWHERE)}" in await desk.revised("⏹")
     assert [each.outcome for each in await desk.entries(where) if isinstance(each, Finished)] == ["ok"]
     assert decision_of(await answered(desk, desk.waiting(call, where))) is None
@@ -332,7 +332,7 @@ async def test_the_prompts_of_a_session_lapse_with_it(desk: Desk) -> None:
     await desk.approval(where)
     news = host.read(hook_event("claude-code", "ended"), {})
     assert isinstance(news, Ended)
-    assert await told(desk.store, open_calls(str(desk.store.path), host, call.session), news) == 1
+    assert await record_news(desk.store, open_calls(str(desk.store.path), host, call.session), news) == 1
     assert [e.verdict for e in await desk.entries(where) if isinstance(e, Judged)] == ["cancelled"]
     assert not [e for e in await desk.entries(other) if isinstance(e, Judged)]
 
@@ -479,6 +479,6 @@ async def test_a_question_that_was_answered_at_the_terminal_first_lapses_visibly
             event = host.read(hook_event("claude-code", name, hook_event_name=news, tool_response={}), {})
             assert isinstance(event, Outcome | Ended)
             where = open_calls(str(desk.store.path), host, asking.call.session)
-            assert await told(desk.store, where, event) == 1
+            assert await record_news(desk.store, where, event) == 1
     assert found == [None]
     assert "No answer is needed any more" in await desk.revised("⌛")

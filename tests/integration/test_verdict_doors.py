@@ -31,7 +31,7 @@ from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.requests import request_server
 from bridge_mcp.core.tools import JSON, call_digest, canonical
-from bridge_mcp.hooks.after import told
+from bridge_mcp.hooks.after import record_news
 from bridge_mcp.hooks.events import Ended, Outcome, Permission
 from bridge_mcp.hooks.filing import CLAIM_S, body_of, conversations_of, principal_of
 from bridge_mcp.hooks.hosts import host_named
@@ -327,7 +327,7 @@ class Doors(RuleBasedStateMachine):
             return
         ran = json.loads(life.meant if life.ran else life.arguments)
         news = Ended("s", "over") if ended else Outcome("Bash", ran, session="s", error="no" * failed)
-        self.run(told(self.store, (conversation,), news))
+        self.run(record_news(self.store, (conversation,), news))
         life.state = life.state if life.ran else "over"
         self.drive()
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hosts.deep_links import LINKED, deep_link
-from bridge_mcp.hosts.found import found
+from bridge_mcp.hosts.inspection import inspect_hosts
 from bridge_mcp.hosts.installing import added, entries, is_plain, removed
 from bridge_mcp.hosts.launch import Launch, merged_args
 from bridge_mcp.hosts.settings_file import read, write
@@ -338,12 +338,12 @@ def test_commands_that_are_gone_are_found(tmp_path: Path) -> None:
         file.write_text(added(host, file, None, Launch(started), name="bridge"))
     (tmp_path / ".gemini").mkdir()
     (tmp_path / ".gemini" / "settings.json").write_text("{")
-    by_host = {each.host: each for each in found(here)}
+    by_host = {each.host: each for each in inspect_hosts(here)}
     assert {name for name, each in by_host.items() if each.names and not each.gone} == {"cursor", "goose"}
     assert by_host["codex"].gone == ("/gone/bridge-mcp",)
     assert by_host["gemini"].wrong
     command.unlink()
-    assert {each.host for each in found(here) if each.gone} == {"cursor", "codex", "goose"}
+    assert {each.host for each in inspect_hosts(here) if each.gone} == {"cursor", "codex", "goose"}
 
 
 @pytest.mark.parametrize("name", LINKED)

@@ -181,7 +181,7 @@ class SharedSessions:
 
     # -- using ------------------------------------------------------------------------------------------------
 
-    async def found(self, who: Principal, shown: str, scope: Scope) -> Open | None:
+    async def find(self, who: Principal, shown: str, scope: Scope) -> Open | None:
         """The session that a client shows, open in this process; None where there is none of that client."""
         row = await self._kept.get(hashed(shown))
         now = self._clock.now()
@@ -340,7 +340,7 @@ class Use(Struct, frozen=True):
         """Answer it; a session that the SDK has forgotten meanwhile is made again, once."""
         try:
             for _ in range(2):
-                session = await self.sessions.found(self.who, self.shown, self.scope)
+                session = await self.sessions.find(self.who, self.shown, self.scope)
                 if session is None:
                     break
                 if await self._tried(session, receive, send):

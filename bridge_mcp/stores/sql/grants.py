@@ -62,7 +62,7 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         ends = (known.expires_at, grant.expires_at)
         until = 0.0 if 0.0 in ends else max(ends)
         session.put("update_grant", id=known.id, expires_at=until, created_at=grant.created_at)
-        return told(session, replace(grant, id=known.id, expires_at=until))
+        return tell_of(session, replace(grant, id=known.id, expires_at=until))
     for number in [number for (number,) in session.rows("grants_of_tool_in", **where)][MAX_ALIKE - 1 :]:
         session.put("delete_grant", id=number)
         why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
@@ -70,10 +70,10 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         session.tell("grant.revoked", "", at=grant.created_at, body=dump(ended))
     made_at = {"by": grant.by, "created_at": grant.created_at, "expires_at": grant.expires_at}
     made = session.insert("insert_grant", **where, arguments=arguments, **made_at)
-    return told(session, replace(grant, id=made))
+    return tell_of(session, replace(grant, id=made))
 
 
-def told(session: Session, grant: Grant) -> Grant:
+def tell_of(session: Session, grant: Grant) -> Grant:
     """Have the feed tell of a grant, without its patterns: those who may list grants see what needs no verdict."""
     body = {
         "grant": grant.id,

@@ -40,7 +40,7 @@ async def fetch(requests: Requests, settings: DiscordSettings, attachment: Attac
     if len(ids) != 3 or not all(map(digits, ids)):
         raise FetchFailed(f"{name} is none of Discord's.", fix="Ask its sender to send it again.")
     try:
-        file = await found(requests, name, *ids)
+        file = await find_file(requests, name, *ids)
         return await downloaded(requests, settings, file, name, most)
     except HTTPException as exc:
         raise FetchFailed(
@@ -52,7 +52,7 @@ async def fetch(requests: Requests, settings: DiscordSettings, attachment: Attac
         ) from None
 
 
-async def found(requests: Requests, name: str, channel: str, message: str, number: str) -> File:
+async def find_file(requests: Requests, name: str, channel: str, message: str, number: str) -> File:
     """The file where it stands now."""
     route = Route("GET", "/channels/{channel_id}/messages/{message_id}", channel_id=channel, message_id=message)
     try:

@@ -46,7 +46,7 @@ class Accounts:
         elif not (connection.rights and connection.rights.can_reply):
             logger.warning(MAY_NOT, self._name, connection.user.full_name)
 
-    def told(self, account: Connected) -> int:
+    def owner_chat(self, account: Connected) -> int:
         """The chat of the bot with the owner of an account."""
         return self._known[account.to.removeprefix(BUSINESS)].user_chat_id
 

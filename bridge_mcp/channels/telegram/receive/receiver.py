@@ -108,7 +108,7 @@ class Receiver:
     def _told_of(self, account: Connected, said: str) -> None:
         """Tell the owner of an account what the inbox answers to that they connected it."""
         if said:
-            self._tasks.start_soon(self._note, str(self._accounts.told(account)), said, "")
+            self._tasks.start_soon(self._note, str(self._accounts.owner_chat(account)), said, "")
 
     async def _located(self, reading: Reading) -> Arrival:
         """The arrival; a position may be held back. Anything else first releases the held positions of its chat."""

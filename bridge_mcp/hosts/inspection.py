@@ -14,10 +14,10 @@ from bridge_mcp.hosts.installing import entries, is_plain
 from bridge_mcp.hosts.settings_file import read
 from bridge_mcp.hosts.table import HOSTS, Machine
 
-__all__ = ["Found", "found", "is_there"]
+__all__ = ["HostState", "inspect_hosts", "is_there"]
 
 
-class Found(Struct, frozen=True):
+class HostState(Struct, frozen=True):
     """One host whose settings are there."""
 
     host: str
@@ -31,7 +31,7 @@ class Found(Struct, frozen=True):
     """Why its settings cannot be read."""
 
 
-def found(machine: Machine) -> Iterator[Found]:
+def inspect_hosts(machine: Machine) -> Iterator[HostState]:
     """The hosts whose settings are there, in the order of their table."""
     for key, host in HOSTS.items():
         file = host.place(machine)
@@ -41,10 +41,10 @@ def found(machine: Machine) -> Iterator[Found]:
                 continue
             servers = {name: each for name, each in entries(host, file, text).items() if is_plain(each)}
         except BadInput as exc:
-            yield Found(key, host.title, file, wrong=str(exc))
+            yield HostState(key, host.title, file, wrong=str(exc))
             continue
         gone = tuple(dict.fromkeys(each.command for each in servers.values() if not is_there(each.command)))
-        yield Found(key, host.title, file, names=tuple(servers), gone=gone)
+        yield HostState(key, host.title, file, names=tuple(servers), gone=gone)
 
 
 def is_there(command: str) -> bool:
