@@ -12,13 +12,11 @@ from bridge_mcp.channels.plug import PlatformKeys
 from bridge_mcp.channels.registry import plug
 from bridge_mcp.config import schema
 from bridge_mcp.config.channels import channel_settings, gather_s, own_channels
-from bridge_mcp.config.events import events
 from bridge_mcp.config.people import people
-from bridge_mcp.config.prices import prices
 from bridge_mcp.config.problems import Problems, nearest
-from bridge_mcp.config.quiet import quiet_hours
 from bridge_mcp.config.reviews import Reviews, places
 from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.sections import events, prices, quiet_hours
 from bridge_mcp.config.servers import tool_server
 from bridge_mcp.config.store import StoreAddress, store_address
 from bridge_mcp.config.values import ChannelSettings, Client

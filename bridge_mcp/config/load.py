@@ -16,8 +16,8 @@ from bridge_mcp.config import schema
 from bridge_mcp.config.convert import Reading
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.config.sections import speech, transcription
 from bridge_mcp.config.values import STORE_NAME, Config
-from bridge_mcp.config.voices import speech, transcription
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.paths import find_config, make_private, passed_over, state_folder, working_folder
 
