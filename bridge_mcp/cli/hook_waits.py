@@ -158,7 +158,9 @@ def tell(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
     async def body(config: Config) -> int:
         async with open_bridge(config, engine="never") as assembly:
             last = await assembly.store.log.last_kinds(prefix_of(host, news.session))
-            own = await record_news(assembly.store, tuple(name for name, kind in last.items() if kind not in OVER), news)
+            own = await record_news(
+                assembly.store, tuple(name for name, kind in last.items() if kind not in OVER), news
+            )
             if own or not isinstance(news, Outcome):
                 return own
             # Its prompt may be one that the host's channel has relayed, which nobody else tells that it is answered.
