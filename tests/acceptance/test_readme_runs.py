@@ -33,6 +33,9 @@ ELSEWHERE = (
     "bridge-mcp restore",
     "bridge-mcp export family",
     "bridge-mcp forget",  # test_keeping.py these four
+    "bridge-mcp migrate --from sqlite:///PATH --to env:STORE_URL",  # test_moving.py
+    "bridge-mcp worker",
+    "bridge-mcp serve --http HOST:PORT",  # test_many_machines.py both
     "claude --dangerously-load-development-channels plugin:bridge@bridge-mcp",  # asks for a login
 )
 """How the lines begin that are not run here, and who runs them."""
@@ -43,6 +46,7 @@ AT_ONCE = (
     "bridge-mcp approvals suggest --since 30d",
     "bridge-mcp clients add prometheus --scopes read",
     "bridge-mcp conversations",
+    "bridge-mcp status",
 )
 """Lines that come to an end."""
 EMPTY = (
