@@ -5,7 +5,6 @@ Importing this is cheap. The library is loaded when the channel runs, cuts or se
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -62,14 +61,15 @@ class BotChannel:
         traits: what it is like.
         lacking: a missing setting (a token), with the fix; not empty: the channel cannot work, and nothing is sent.
         clock: dates the last good exchange.
-        load: imports the library and makes the bot; slow the first time.
+        load: imports the library, which is slow the first time; what it returns makes the bot, on the event loop.
     """
 
-    def __init__(self, traits: ChannelTraits, lacking: str, clock: Clock, load: Callable[[], Bot]) -> None:
+    def __init__(
+        self, traits: ChannelTraits, lacking: str, clock: Clock, load: Callable[[], Callable[[], Bot]]
+    ) -> None:
         self.traits = traits
         self._lacking, self._load = lacking, load
         self._health = BotHealth(clock)
-        self._loading = threading.Lock()
         self._bot: Bot | None = None
 
     async def run(self, inbox: Inbox) -> None:
@@ -89,7 +89,8 @@ class BotChannel:
 
     def parts(self, action: OutgoingAction) -> tuple[Part, ...]:
         """See `ports.Channel`."""
-        return self._made().parts(action)
+        self._bot = self._bot or self._load()()
+        return self._bot.parts(action)
 
     async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel`."""
@@ -120,11 +121,8 @@ class BotChannel:
         return self._health.health
 
     async def _loaded(self) -> Bot:
-        """The bot, made beside the event loop if it is not there yet."""
-        return self._bot or await anyio.to_thread.run_sync(self._made)
-
-    def _made(self) -> Bot:
-        with self._loading:
-            if self._bot is None:
-                self._bot = self._load()
-            return self._bot
+        """The bot, whose library is imported beside the event loop if it is not there yet."""
+        if self._bot is None:
+            make = await anyio.to_thread.run_sync(self._load)
+            self._bot = self._bot or make()
+        return self._bot

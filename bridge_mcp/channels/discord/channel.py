@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bridge_mcp.channels.bot_channel import Bot, BotChannel
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
@@ -56,9 +56,9 @@ class DiscordChannel(BotChannel):
         commands: Sequence[tuple[str, str]] = (),
         patience: Patience | None = None,
     ) -> None:
-        def load() -> Bot:
+        def load() -> Callable[[], Bot]:
             from bridge_mcp.channels.discord.loaded import Loaded
 
-            return Loaded(settings, clock, commands, patience or Patience())
+            return lambda: Loaded(settings, clock, commands, patience or Patience())
 
         super().__init__(ChannelTraits(settings.name, "discord", can=CAN), settings.lacking, clock, load)

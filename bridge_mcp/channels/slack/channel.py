@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bridge_mcp.channels.bot_channel import Bot, BotChannel
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
 from bridge_mcp.core.capabilities import EVERY_MARKUP, MAX_FILE
@@ -48,10 +50,10 @@ class SlackChannel(BotChannel):
     """
 
     def __init__(self, settings: SlackSettings, clock: Clock, patience: Patience | None = None) -> None:
-        def load() -> Bot:
+        def load() -> Callable[[], Bot]:
             from bridge_mcp.channels.slack.loaded import Loaded
 
-            return Loaded(settings, clock, patience or Patience())
+            return lambda: Loaded(settings, clock, patience or Patience())
 
         traits = ChannelTraits(settings.name, "slack", subjects=SUBJECTS, can=CAN)
         super().__init__(traits, settings.lacking, clock, load)

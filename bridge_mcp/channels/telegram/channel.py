@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bridge_mcp.channels.bot_channel import Bot, BotChannel
 from bridge_mcp.channels.telegram.bot.settings import Patience, TelegramSettings
@@ -58,10 +58,10 @@ class TelegramChannel(BotChannel):
         patience: Patience | None = None,
         rates: Rates | None = None,
     ) -> None:
-        def load() -> Bot:
+        def load() -> Callable[[], Bot]:
             from bridge_mcp.channels.telegram.loaded import Loaded
 
-            return Loaded(settings, clock, commands, patience or Patience(), rates or Rates())
+            return lambda: Loaded(settings, clock, commands, patience or Patience(), rates or Rates())
 
         traits = ChannelTraits(settings.name, "telegram", subjects=SUBJECTS, can=CAN)
         super().__init__(traits, settings.lacking, clock, load)
