@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import select
 import socket
 import subprocess
 import sys
@@ -29,6 +30,8 @@ __all__ = ["COMMAND", "Prefork"]
 COMMAND: Final = str(Path(sys.executable).with_name("bridge-mcp"))
 MODULES: Final = ("bridge_mcp", "tests.")
 """How the names of modules begin that a fork runs."""
+LITELLM: Final = "bridge_mcp.models.litellm_main"
+"""A module with a server of its own: litellm takes seconds to load, so nobody waits for that server's first fork."""
 FORK_EXEC: Final = "_fork_exec"
 """The name in `subprocess` of the call that starts a program."""
 ROOT: Final = Path(__file__).parents[2]
@@ -43,16 +46,20 @@ def of_interpreter(environment: Mapping[str, str]) -> frozenset[tuple[str, str]]
 class Server:
     """A process that has loaded the libraries, and forks."""
 
-    def __init__(self, variables: frozenset[tuple[str, str]]) -> None:
+    def __init__(self, libraries: str, variables: Mapping[str, str]) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        others = {key: value for key, value in os.environ.items() if not of_interpreter({key: value})}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.prefork", str(theirs.fileno())], pass_fds=[theirs.fileno()],
-                env=others | dict(variables), cwd=ROOT,
+                [sys.executable, "-m", "tests.prefork", str(theirs.fileno()), libraries],
+                pass_fds=[theirs.fileno()], env=variables, cwd=ROOT,
             )  # fmt: skip
-        self.works = self._socket.recv(MESSAGE_BYTES) == b"ready"
-        """Whether it can fork here."""
+        self._works: bool | None = None
+
+    def works(self, wait: bool) -> bool:
+        """Whether it can fork; `wait` until it has loaded the libraries, which else is no."""
+        if self._works is None and (wait or select.select([self._socket], [], [], 0)[0]):
+            self._works = self._socket.recv(MESSAGE_BYTES) == b"ready"
+        return bool(self._works)
 
     def fork(self, wanted: Mapping[str, Any], streams: Sequence[int]) -> int:
         """Start a process; its id, or 0 where the server could not and is gone."""
@@ -71,9 +78,10 @@ class Prefork:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._servers: dict[frozenset[tuple[str, str]], Server] = {}
+        self._servers: dict[tuple[str, frozenset[tuple[str, str]]], Server] = {}
         self._usual: Any = None
         self._own = of_interpreter(os.environ)
+        self._paths = ("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
         self._is_off = False
 
     def install(self) -> None:
@@ -109,7 +117,9 @@ class Prefork:
             return self._usual(*given)
         entries = os.environb.items() if environment is None else (entry.split(b"=", 1) for entry in environment)
         variables = {os.fsdecode(key): os.fsdecode(value) for key, value in entries}
-        if not (interpreter := of_interpreter(variables)) <= self._own or not os.path.isdir(folder or "."):
+        libraries = "litellm" if program[1] == LITELLM else "bridge"
+        own = {*self._own, self._paths} if libraries == "litellm" else self._own
+        if not (interpreter := of_interpreter(variables)) <= own or not os.path.isdir(folder or "."):
             return self._usual(*given)
         wanted = {
             "program": program,
@@ -118,18 +128,18 @@ class Prefork:
             "session": given[15],
         }
         with self._lock:
-            server = self._server(interpreter)
-            if server.works:
+            if (server := self._server(libraries, interpreter)).works(wait=libraries == "bridge"):
                 streams = zip((reading, writing, error), (0, 1, 2), strict=True)
                 if made := server.fork(wanted, [usual if each == -1 else each for each, usual in streams]):
                     return made
         return self._usual(*given)
 
-    def _server(self, variables: frozenset[tuple[str, str]]) -> Server:
-        if variables not in self._servers:
+    def _server(self, libraries: str, interpreter: frozenset[tuple[str, str]]) -> Server:
+        if (libraries, interpreter) not in self._servers:
+            others = {key: value for key, value in os.environ.items() if not of_interpreter({key: value})}
             with self.off():
-                self._servers[variables] = Server(variables)
-        return self._servers[variables]
+                self._servers[libraries, interpreter] = Server(libraries, others | dict(interpreter))
+        return self._servers[libraries, interpreter]
 
 
 def program_of(words: Sequence[str]) -> tuple[str, str, Sequence[str]] | None:
@@ -139,5 +149,7 @@ def program_of(words: Sequence[str]) -> tuple[str, str, Sequence[str]] | None:
             return "script", name, arguments
         case [sys.executable, "-m", name, *arguments] if name.startswith(MODULES):
             return "module", name, arguments
+        case [sys.executable, "-P", "-m", name] if name == LITELLM:
+            return "safe module", name, []
         case _:
             return None

@@ -1,6 +1,6 @@
 """The server of `tests.prefork`: loads what the bridge's commands load, and forks on request.
 
-    python -m tests.prefork SOCKET
+    python -m tests.prefork SOCKET bridge|litellm
 
 A fork is a child of the server's parent (CLONE_PARENT), so that whoever asked can wait for it as for its own. It is
 made as the C library makes one, with the address at which the kernel notes the thread's new id, and it ends as the
@@ -21,15 +21,19 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO
 
-LOADED = (
-    "anyio._backends._asyncio", "anyio.abc", "attrs", "rich.console", "rich.panel", "rich.table", "uvloop",
-    "bridge_mcp.assembly", "bridge_mcp.cli.app", "bridge_mcp.cli.output", "bridge_mcp.cli.stdio",
-    "bridge_mcp.engine.engine", "bridge_mcp.server.app", "bridge_mcp.stores.sqlite", "bridge_mcp.working",
-)  # fmt: skip
-"""What most commands load; all that is of one command alone is loaded in its fork."""
+LOADED = {
+    "bridge": (
+        "anyio._backends._asyncio", "anyio.abc", "attrs", "rich.console", "rich.panel", "rich.table", "uvloop",
+        "bridge_mcp.assembly", "bridge_mcp.cli.app", "bridge_mcp.cli.output", "bridge_mcp.cli.stdio",
+        "bridge_mcp.engine.engine", "bridge_mcp.server.app", "bridge_mcp.stores.sqlite", "bridge_mcp.working",
+    ),
+    "litellm": ("litellm", "openai.resources.chat"),
+}  # fmt: skip
+"""What most commands load, and what litellm's process does; all else is loaded in the fork."""
 MESSAGE_BYTES = 1_000_000
 GET_TID_ADDRESS = 40
 CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
@@ -92,14 +96,25 @@ def become(wanted: dict[str, Any], streams: Sequence[int]) -> None:
 
 
 def run(kind: str, name: str, arguments: Sequence[str]) -> None:
-    """Run a script, or a module as `python -m` does."""
+    """Run a script, or a module as `python -m` does (a "safe" one with the option -P)."""
     sys.argv = [name, *arguments]
     if kind == "script":
         sys.path[0] = os.path.dirname(name)
         runpy.run_path(name, run_name="__main__")
+    elif kind == "safe module":
+        del sys.path[0]
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
     else:
         sys.path[0] = os.getcwd()
         runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def litellm_set_up() -> None:
+    """Have litellm loaded as `bridge_mcp.models.litellm_loading` has it: these variables count as it is imported."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_MODE"] = "PRODUCTION"
+    os.environ["EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER"] = "true"
+    warnings.simplefilter("ignore")
 
 
 def serve(own: socket.socket) -> tuple[str, str, list[str]] | None:
@@ -122,9 +137,13 @@ def serve(own: socket.socket) -> tuple[str, str, list[str]] | None:
 
 
 if __name__ == "__main__":
-    for module in LOADED:
-        importlib.import_module(module)
-    gc.collect()
+    gc.disable()
+    with warnings.catch_warnings():
+        if sys.argv[2] == "litellm":
+            litellm_set_up()
+        for module in LOADED[sys.argv[2]]:
+            importlib.import_module(module)
+    gc.enable()
     gc.freeze()
     program = serve(socket.socket(fileno=int(sys.argv[1])))
     if program is not None:
