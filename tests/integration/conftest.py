@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have a test run on both stores."""
     marked = metafunc.definition.get_closest_marker
-    stands_on_it = any(getattr(metafunc.module, name, None) is getattr(setup, name) for name in ("world", "open_store"))
+    names: dict[str, object] = vars(metafunc.module)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    stands_on_it = any(names.get(name) is getattr(setup, name) for name in ("world", "open_store"))
     full = stands_on_it and metafunc.config.getoption("--full")
     if (full or marked("either_store")) and not marked("sqlite_only"):
         metafunc.parametrize("engine_store", ["sqlite", "postgres"], indirect=True)

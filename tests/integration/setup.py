@@ -54,9 +54,12 @@ def verify(folder: Path) -> tuple[str, ...]:
 def run_statement(folder: Path, statement: str) -> None:
     """Change the store of a test's folder behind its back."""
     url = url_of(folder)
-    connection = psycopg.connect(url) if opening.is_postgres(url) else sqlite3.connect(opening.path_of(url))
-    with closing(connection), connection:
-        connection.execute(statement.encode() if isinstance(connection, psycopg.Connection) else statement)
+    if opening.is_postgres(url):
+        with psycopg.connect(url) as connection:
+            connection.execute(statement.encode())
+    else:
+        with closing(sqlite3.connect(opening.path_of(url))) as file, file:
+            file.execute(statement)
 
 
 @dataclass

@@ -65,7 +65,7 @@ class Server:
         """Start a process; its id, or 0 where the server could not and is gone."""
         socket.send_fds(self._socket, [json.dumps(wanted).encode()], streams)
         made = int(self._socket.recv(MESSAGE_BYTES) or 0)
-        self.works = made > 0
+        self._works = made > 0
         return made
 
     def close(self) -> None:
