@@ -6,6 +6,9 @@ does with `--full`, unless it is marked `sqlite_only`.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration import setup
+from tests.servers import launch
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Database, Served
@@ -47,3 +51,12 @@ def engine_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     yield
     for each in list(made.values())[1:]:
         each.drop()
+
+
+@pytest.fixture
+def only_own_children() -> Iterator[None]:
+    """Have `descendants` tell of what the test starts, and not of the servers that tests share."""
+    subprocess.run([sys.executable, "-m", "tests.prefork.told", "0"], input=b"", capture_output=True, check=True)
+    launch.OTHERS |= launch.descendants(os.getpid())
+    yield
+    launch.OTHERS.clear()

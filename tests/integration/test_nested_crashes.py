@@ -22,6 +22,8 @@ from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.servers import official
 from tests.servers.launch import PATIENCE_S, Opened, descendants, module, opened
 
+pytestmark = pytest.mark.usefixtures("only_own_children")
+
 Arguments: TypeAlias = "dict[str, Any]"
 
 

@@ -18,6 +18,8 @@ from bridge_mcp.core.results import ServerInfo
 from bridge_mcp.service import OWNER
 from tests.servers.launch import PATIENCE_S, ROOT, alive, descendants, lines_of
 
+pytestmark = pytest.mark.usefixtures("only_own_children")
+
 AGENT = Principal("agent", "client", frozenset(SCOPES))
 
 

@@ -18,6 +18,8 @@ from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.servers.launch import PATIENCE_S, ROOT, alive, descendants, eventually, module, opened
 
+pytestmark = pytest.mark.usefixtures("only_own_children")
+
 
 async def test_tools_that_appear_later_are_there_later() -> None:
     async with opened(module("workbench")) as at:

@@ -186,13 +186,17 @@ def processes() -> dict[int, int]:
     return {int(pid): int(parent) for pid, parent, state in rows if state[0] != "Z" and int(pid) != listing.pid}
 
 
+OTHERS: set[int] = set()
+"""Processes that tests share (the server of forks, Postgres): what they start is nobody's descendant here."""
+
+
 def descendants(process: int) -> set[int]:
-    """The living processes that this one has started, and those that they have started."""
+    """The living processes that this one has started, and those that they have started, but for OTHERS."""
     parents = processes()
     found: set[int] = set()
     fresh = {process}
     while fresh:
-        fresh = {pid for pid, parent in parents.items() if parent in fresh} - found
+        fresh = {pid for pid, parent in parents.items() if parent in fresh} - found - OTHERS
         found |= fresh
     return found
 
