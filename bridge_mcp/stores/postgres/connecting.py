@@ -213,8 +213,10 @@ def parameters(url: str) -> dict[str, Any] | None:
         return None
 
 
-def is_lost(connection: psycopg.Connection[Any]) -> bool:
-    """Whether a connection is of no more use."""
+def is_lost(connection: psycopg.Connection[Any], exc: Exception | None = None) -> bool:
+    """Whether a connection is of no more use; closed where the server says by `exc` that it has ended it."""
+    if isinstance(exc, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
+        connection.close()  # what the server says is read before its end is seen
     return connection.closed or connection.broken
 
 

@@ -26,8 +26,6 @@ __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
-ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
-"""What a server says as it ends a connection."""
 IDS = 64
 """Numbers of conversations that are taken from the sequence at once; those that are not used are missing."""
 
@@ -206,9 +204,7 @@ class Session:
             raise self._failed(exc) from exc
 
     def _failed(self, exc: Exception) -> StoreError | BadInput:
-        if isinstance(exc, ENDED) and self._connection is not None:
-            self._connection.close()  # the server has ended it: what it says is read before its end is seen
-        lost = self._connection is not None and is_lost(self._connection)
+        lost = self._connection is not None and is_lost(self._connection, exc)
         return store_error(self.place, exc, lost=lost)
 
     # -- transactions -------------------------------------------------------------------------------------------
