@@ -70,7 +70,8 @@ class Server:
 
     def close(self) -> None:
         self._socket.close()
-        self._process.wait(30)
+        self._process.kill()  # it may be loading still, and its forks are not its children
+        self._process.wait()
 
 
 class Prefork:
