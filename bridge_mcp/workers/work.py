@@ -58,15 +58,21 @@ class Endings:
     async def end(self, work: Work) -> bool:
         """End a job; False where its conversation has something to do. What `ask` raises may be tried again."""
         work.done = None
-        if work not in self._waiting:
-            self._waiting.append(work)
-        async with self._turn:
-            if work.done is None:
-                ending = list(self._waiting)
-                jobs, conversations = [each.job for each in ending], [each.conversation for each in ending]
-                found = await self._ask("finish", jobs=jobs, conversations=conversations)
-                done = {row["job"]: bool(row["done"]) for row in found}
-                for each in ending:
-                    each.done = done[each.job]
-                    self._waiting.remove(each)
+        self._waiting.append(work)
+        try:
+            async with self._turn:
+                if work.done is None:
+                    await self._end_all([*self._waiting])
+        finally:
+            # Whoever was cancelled hands the job back: another worker may have it by the time that these are ended.
+            if work in self._waiting:
+                self._waiting.remove(work)
         return bool(work.done)
+
+    async def _end_all(self, ending: list[Work]) -> None:
+        jobs, conversations = [each.job for each in ending], [each.conversation for each in ending]
+        found = await self._ask("finish", jobs=jobs, conversations=conversations)
+        done = {row["job"]: bool(row["done"]) for row in found}
+        for each in ending:
+            each.done = done[each.job]
+        self._waiting = [each for each in self._waiting if each not in ending]
