@@ -14,6 +14,7 @@ that fails is an entry with a time.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -251,7 +252,16 @@ class JobDispatcher:
             self._notice.give()
 
         manager = self._app.job_manager
-        await self._until_done("Listening for jobs", lambda: manager.listen_for_jobs(on_notification=heard))
+        listening = asyncio.create_task(
+            self._until_done("Listening for jobs", lambda: manager.listen_for_jobs(on_notification=heard))
+        )
+        try:
+            await asyncio.shield(listening)
+        finally:
+            # Cancelled once: cancelled again and again, as in a scope of anyio, it may leave its connection open.
+            listening.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait((listening,), timeout=GOODBYE_S)
 
     async def _sweep(self) -> None:
         """Make jobs for what has become due by itself, and for what workers have left behind."""

@@ -160,10 +160,10 @@ class DirectSession:
             except (psycopg.Error, OSError, TimeoutError) as exc:
                 logger.warning("the session with Postgres is lost: %s", line(exc))
             finally:
+                session.pgconn.finish()  # at once: a goodbye could take for ever
                 self._sure_until = float("-inf")
                 for each in self.lived:
                     each.lost()
-                session.pgconn.finish()  # at once: a goodbye could take for ever
             await anyio.sleep(backoff.next())
 
     async def _connect(self) -> psycopg.AsyncConnection:
