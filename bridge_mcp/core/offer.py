@@ -36,12 +36,12 @@ def wanted_tools(messages: Iterable[ChatMessage]) -> frozenset[str]:
     return frozenset(names)
 
 
-def offered(tools: Sequence[ToolSpec], wanted: frozenset[str], most: int = MAX_TOOLS) -> tuple[ToolSpec, ...]:
-    """At most so many of the tools, in their order: the bridge's own, the wanted ones, and the first of the others."""
+def offered(tools: Sequence[ToolSpec], wanted: frozenset[str]) -> tuple[ToolSpec, ...]:
+    """Up to `MAX_TOOLS` of the tools, in their order: the bridge's own, the wanted ones, the first others."""
     first = [spec.name for spec in tools if spec.server == BRIDGE]
     first += [spec.name for spec in tools if spec.server != BRIDGE and spec.name in wanted]
     rest = [spec.name for spec in tools if spec.server != BRIDGE and spec.name not in wanted]
-    chosen = frozenset([*first, *rest][:most])
+    chosen = frozenset([*first, *rest][:MAX_TOOLS])
     return tuple(spec for spec in tools if spec.name in chosen)
 
 
@@ -71,11 +71,11 @@ def schema(spec: ToolSpec) -> str:
     return spec.schema if len(spec.schema) <= MAX_SCHEMA else f"(its schema has {len(spec.schema)} characters)"
 
 
-def crowded(count: int, most: int = MAX_TOOLS) -> str:
+def crowded(count: int) -> str:
     """The warning for the owner of a channel with so many tools; "" if a request holds them all."""
-    if count <= most:
+    if count <= MAX_TOOLS:
         return ""
     return (
-        f"Its assistant has {count} tools. A request offers {most} of them, and it searches for the others: "
+        f"Its assistant has {count} tools. A request offers {MAX_TOOLS} of them, and it searches for the others: "
         "name fewer tool_servers, or allowed_tools of a server."
     )

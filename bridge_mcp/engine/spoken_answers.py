@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import closing
-
-import anyio
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Heard, Posted, Replied, message_id
 from bridge_mcp.core.errors import BridgeError, Unreadable
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.hearing import has_speech
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.core.projections import BRIDGE
@@ -24,6 +22,7 @@ from bridge_mcp.core.speakable import speakable
 from bridge_mcp.core.spending import day_of
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.budget import reached
+from bridge_mcp.operations.feed_reader import follow_feed
 from bridge_mcp.ports import ChannelTraits, Clock, Files, Rules, Speaker, Store
 
 __all__ = ["SpokenAnswers"]
@@ -31,7 +30,6 @@ __all__ = ["SpokenAnswers"]
 logger = logging.getLogger(__name__)
 
 READER = "bridge speech"
-PAGE = 50
 AT_ONCE = 4
 
 
@@ -53,25 +51,11 @@ class SpokenAnswers:
 
     async def run(self) -> None:
         """Until cancelled."""
-        feed = self._store.feed
-        cursor = await feed.acknowledge(READER, -1)
-        if not cursor:
-            cursor = await feed.acknowledge(READER, await feed.head())
-        with closing(self._store.agenda.watch()) as changes:
-            while True:
-                page = await feed.read(cursor, PAGE, types=("message.sent",))
-                sent = [str(event.body.get("message", "")) for event in page.events]
-                for start in range(0, len(sent), AT_ONCE):
-                    async with anyio.create_task_group() as tasks:
-                        for message in sent[start : start + AT_ONCE]:
-                            tasks.start_soon(self._follow, *parse_message(message))
-                if page.cursor > cursor:
-                    cursor = await feed.acknowledge(READER, page.cursor)
-                if len(page.events) < PAGE:
-                    await changes.wait()
+        await follow_feed(self._store, READER, ("message.sent",), self._speak, from_now=True, at_once=AT_ONCE)
 
-    async def _follow(self, conversation: str, seq: int) -> None:
-        """Speak one message, if it is an answer that is to be spoken."""
+    async def _speak(self, event: Event) -> None:
+        """Speak the message that was sent, if it is an answer that is to be spoken."""
+        conversation, seq = parse_message(str(event.body.get("message", "")))
         if self._rules.channel(Address.of(conversation).channel).speak == "never":
             return
         try:

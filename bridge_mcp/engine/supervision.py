@@ -104,7 +104,6 @@ class TaskSupervisor:
         self,
         name: str,
         act: Callable[[], Awaitable[T]],
-        backoff: Backoff | None = None,
         *,
         of: type[Exception] = Exception,
     ) -> T:
@@ -113,7 +112,7 @@ class TaskSupervisor:
         Raises:
             StoreLost: it can never succeed.
         """
-        backoff = backoff or Backoff()
+        backoff = Backoff()
         while True:
             try:
                 result = await act()

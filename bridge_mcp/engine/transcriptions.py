@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import closing
-
-import anyio
 
 from bridge_mcp.core.entries import Attachment, Heard, Transcribed, Usage
 from bridge_mcp.core.errors import BridgeError, Unreadable
+from bridge_mcp.core.events import Event
 from bridge_mcp.core.hearing import failed_text, has_speech, heard_text
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.operations.addresses import parse_message
+from bridge_mcp.operations.feed_reader import follow_feed
 from bridge_mcp.ports import Store, Transcriber
 
 __all__ = ["TranscriptionWorker"]
@@ -25,7 +24,6 @@ __all__ = ["TranscriptionWorker"]
 logger = logging.getLogger(__name__)
 
 READER = "bridge transcription"
-PAGE = 50
 AT_ONCE = 4
 FILES = 4
 """Audio files of one message that are transcribed."""
@@ -46,25 +44,13 @@ class TranscriptionWorker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        feed = self._store.feed
-        cursor = await feed.acknowledge(READER, -1)
-        if not cursor:
-            cursor = await feed.acknowledge(READER, await feed.head())
-        with closing(self._store.agenda.watch()) as changes:
-            while True:
-                page = await feed.read(cursor, PAGE, types=("message.received",))
-                spoken = [str(event.body.get("message", "")) for event in page.events if event.body.get("attachments")]
-                for start in range(0, len(spoken), AT_ONCE):
-                    async with anyio.create_task_group() as tasks:
-                        for message in spoken[start : start + AT_ONCE]:
-                            tasks.start_soon(self._hear, *parse_message(message))
-                if page.cursor > cursor:
-                    cursor = await feed.acknowledge(READER, page.cursor)
-                if len(page.events) < PAGE:
-                    await changes.wait()
+        await follow_feed(self._store, READER, ("message.received",), self._hear, from_now=True, at_once=AT_ONCE)
 
-    async def _hear(self, conversation: str, seq: int) -> None:
-        """Transcribe one message, and record what came of it."""
+    async def _hear(self, event: Event) -> None:
+        """Transcribe the voice message that came in, if it is one, and record what came of it."""
+        if not event.body.get("attachments"):
+            return
+        conversation, seq = parse_message(str(event.body.get("message", "")))
         try:
             found = await self._store.log.load(conversation, seq - 1, most=1)
         except Unreadable as exc:

@@ -23,6 +23,9 @@ __all__ = ["LogCache", "tail"]
 SHORT = 64
 """Entries that a single look at a conversation starts with."""
 
+KEPT = 256
+"""Conversations whose tails are kept."""
+
 FAR = 4
 """How many times the limit a tail may be long for the sake of the model's view; a cut ends that before long."""
 
@@ -43,7 +46,6 @@ class LogCache:
         self,
         log: LogStore,
         *,
-        keep: int = 256,
         now: Callable[[], float] = lambda: math.inf,
         ahead_since: Callable[[float], float] = lambda at: 0.0,
     ) -> None:
@@ -52,7 +54,7 @@ class LogCache:
         self._log = log
         self._now = now
         self._ahead_since = ahead_since
-        self._kept: LRUCache[str, list[Logged]] = LRUCache(keep)
+        self._kept: LRUCache[str, list[Logged]] = LRUCache(KEPT)
 
     async def get(self, conversation: str, limit: int) -> Log:
         """The tail as it stands in the store now. The list is the cache's own: read it, and ask again later.

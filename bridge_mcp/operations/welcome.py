@@ -6,8 +6,6 @@ idempotency keys, so that a crash repeats nothing.
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode, encode
@@ -17,6 +15,7 @@ from bridge_mcp.core.events import Event
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
+from bridge_mcp.operations.feed_reader import follow_feed
 from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming, Pairing, Rules, Store
 
 __all__ = ["KEPT_S", "WelcomeWorker", "keep"]
@@ -29,7 +28,6 @@ MAX_KEPT = 50
 """Chats of one channel whose first message is kept; the oldest is dropped first."""
 MAX_TEXT = 8_000
 """Characters of one message; no platform's is longer."""
-PAGE = 100
 
 
 async def keep(state: ChannelState, incoming: Incoming) -> None:
@@ -72,17 +70,8 @@ class WelcomeWorker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        with closing(self._store.agenda.watch(conversations=False)) as changes:  # a pairing belongs to no conversation
-            cursor = await self._store.feed.acknowledge(READER, -1)
-            while True:
-                page = await self._store.feed.read(cursor, PAGE, types=("pairing.added",))
-                for event in page.events:
-                    await self._welcome(event)
-                if page.events:
-                    await self._store.feed.acknowledge(READER, page.cursor)
-                cursor = page.cursor
-                if len(page.events) < PAGE:
-                    await changes.wait()
+        types = ("pairing.added",)
+        await follow_feed(self._store, READER, types, self._welcome, of_conversations=False)
 
     async def _welcome(self, event: Event) -> None:
         channel, subject = str(event.body.get("channel")), str(event.body.get("subject"))

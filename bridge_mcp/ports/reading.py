@@ -20,8 +20,8 @@ class History(Protocol):
         """None for an unknown one."""
         ...
 
-    async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
-        """The questions that nobody has answered and that have not expired at `now`, the newest first."""
+    async def questions(self, conversation: str, now: float) -> tuple[Message, ...]:
+        """The last 20 questions that nobody has answered and that have not expired at `now`, the newest first."""
         ...
 
     async def conversations(

@@ -18,9 +18,9 @@ MAX_CALLS = 1_000_000
 """Calls of one export, the newest."""
 
 
-async def lives_since(store: Store, since: float, most: int = MAX_CALLS) -> AsyncIterator[Life]:
+async def lives_since(store: Store, since: float) -> AsyncIterator[Life]:
     """The calls of the logs since then, the oldest first, at most so many of the newest; one is held at a time."""
-    for conversation, call in await store.log.calls_since(since, most):
+    for conversation, call in await store.log.calls_since(since, MAX_CALLS):
         yield await life_of(store, conversation, call)
 
 

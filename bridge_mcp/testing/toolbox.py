@@ -78,9 +78,9 @@ class FakeToolbox:
         del self._tools[name]
         self._specs = tuple(spec for spec, _ in self._tools.values())
 
-    def disconnect(self, server: str, error: str = "it has ended") -> None:
+    def disconnect(self, server: str) -> None:
         """Disconnect a server: its tools are known, and calls fail."""
-        self._servers[server] = ServerStatus(server, "degraded", error=error)
+        self._servers[server] = ServerStatus(server, "degraded", error="it has ended")
 
     def reconnect(self, server: str) -> None:
         """Connect a server again."""

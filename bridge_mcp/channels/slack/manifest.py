@@ -41,14 +41,16 @@ EVENTS = (
     "reaction_removed",
 )
 
+NAME = "Bridge"
 
-def manifest(name: str = "Bridge") -> dict[str, object]:
+
+def manifest() -> dict[str, object]:
     """An app with Socket Mode; for posts, switch that off and add the request URLs."""
     return {
-        "display_information": {"name": name, "description": "Chats with your assistant, and asks you before it acts."},
+        "display_information": {"name": NAME, "description": "Chats with your assistant, and asks you before it acts."},
         "features": {
             "app_home": {"messages_tab_enabled": True, "messages_tab_read_only_enabled": False},
-            "bot_user": {"display_name": name, "always_online": True},
+            "bot_user": {"display_name": NAME, "always_online": True},
             "slash_commands": [
                 {
                     "command": COMMAND,

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import closing
 
 from msgspec import structs
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Posted, Revised, message_id
 from bridge_mcp.core.errors import Unreadable
-from bridge_mcp.core.events import Event
+from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.core.projections import BRIDGE, Approval
 from bridge_mcp.operations.access import is_let_in
 from bridge_mcp.operations.addresses import parse_message
@@ -32,6 +31,7 @@ from bridge_mcp.operations.approval_texts import (
     question_text,
     withheld_text,
 )
+from bridge_mcp.operations.feed_reader import follow_feed
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import Capabilities, ChannelTraits, Clock, Store
 
@@ -42,9 +42,7 @@ logger = logging.getLogger(__name__)
 READER = "/prompts"
 """Its name as a consumer of the feed; no client's can have a slash."""
 
-PAGE = 100
-
-FOLLOWED = ("approval.requested", "approval.reviewed", "approval.decided", "message.failed")
+FOLLOWED: tuple[EventType, ...] = ("approval.requested", "approval.reviewed", "approval.decided", "message.failed")
 
 
 class PromptWorker:
@@ -57,19 +55,9 @@ class PromptWorker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        with closing(self._store.agenda.watch()) as changes:
-            cursor = await self._store.feed.acknowledge(READER, -1)
-            for approval in reversed([each async for each in waiting(self._store)]):
-                await self._ask(approval)
-            while True:
-                page = await self._store.feed.read(cursor, PAGE, types=FOLLOWED)
-                for event in page.events:
-                    await self._follow_readable(event)
-                if page.events:
-                    await self._store.feed.acknowledge(READER, page.cursor)
-                cursor = page.cursor
-                if len(page.events) < PAGE:
-                    await changes.wait()
+        for approval in reversed([each async for each in waiting(self._store)]):
+            await self._ask(approval)
+        await follow_feed(self._store, READER, FOLLOWED, self._follow_readable)
 
     async def _follow_readable(self, event: Event) -> None:
         """Follow an event; what cannot be read is passed over, and said: the ones behind it go on."""

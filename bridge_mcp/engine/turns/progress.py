@@ -29,10 +29,9 @@ MAX_WORDS = 200
 class ProgressPublisher:
     """Takes what servers tell, as often as they like, and publishes the latest of each call."""
 
-    def __init__(self, feed: Feed, clock: Clock, tell_s: float = TELL_S) -> None:
+    def __init__(self, feed: Feed, clock: Clock) -> None:
         self._feed = feed
         self._clock = clock
-        self._tell_s = tell_s
         self._latest: dict[tuple[str, str], Event] = {}
         self._wake = Signal()
 
@@ -70,4 +69,4 @@ class ProgressPublisher:
                     await self._feed.publish(*events.values())
                 except StoreError as exc:  # the next word of each call tells more than this one did
                     logger.warning("the progress of %d calls could not be told: %s", len(events), exc)
-                await anyio.sleep(self._tell_s)
+                await anyio.sleep(TELL_S)

@@ -66,13 +66,11 @@ VERIFICATIONS, VERIFY_AGAIN_S = 10, 5.0
 class ClientEvents:
     """The methods of MCP Events over one bridge."""
 
-    def __init__(
-        self, bridge: Bridge, principal_of: Callable[[Context], Principal], callbacks: Callbacks | None = None
-    ) -> None:
+    def __init__(self, bridge: Bridge, principal_of: Callable[[Context], Principal]) -> None:
         self._bridge = bridge
         self._rules = bridge.rules.events
         self._principal_of = principal_of
-        self._callbacks = callbacks or Callbacks(self._rules.local_hosts)
+        self._callbacks = Callbacks(self._rules.local_hosts)
 
     def add_to(self, server: Server[Any]) -> None:
         """Serve and declare them."""

@@ -75,9 +75,9 @@ class Delivery(HidesFields, frozen=True):
 class Instances:
     """Makes instances over one bridge."""
 
-    def __init__(self, bridge: Bridge, callbacks: Callbacks | None = None) -> None:
+    def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._callbacks = callbacks or Callbacks(bridge.rules.events.local_hosts)
+        self._callbacks = Callbacks(bridge.rules.events.local_hosts)
         self._answers: TTLCache[tuple[str, str, str], tuple[JSON, dict[str, Any]]] = TTLCache(MAX_REPEATED, REPEATED_S)
         self._under_way: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
 

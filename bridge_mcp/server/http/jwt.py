@@ -54,9 +54,9 @@ UNSIGNED: Options = {
 class JwtVerifier:
     """A `TokenVerifier` of the SDK: checks signature, issuer, audience and times."""
 
-    def __init__(self, settings: OAuth, keys: IssuerKeys | None = None) -> None:
+    def __init__(self, settings: OAuth) -> None:
         self._settings = settings
-        self._keys = keys or IssuerKeys(settings.jwks_url)
+        self._keys = IssuerKeys(settings.jwks_url)
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """A verified token; None if it is not the issuer's, not for this bridge, or expired.

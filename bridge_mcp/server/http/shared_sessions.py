@@ -89,15 +89,13 @@ class SharedSessions:
         app: the SDK's application.
         store: where sessions are kept.
         clock: epoch seconds; all processes on a store go by about the same.
-        most: sessions of one client; `MAX_SESSIONS` without it.
     """
 
-    def __init__(self, app: ASGIApp, store: Store, clock: Clock, most: int | None = None) -> None:
+    def __init__(self, app: ASGIApp, store: Store, clock: Clock) -> None:
         self.app = app
         self._kept = store.face_sessions
         self._store = store
         self._clock = clock
-        self._most = MAX_SESSIONS if most is None else most
         self._name = uuid4().hex
         self._open: dict[str, OrderedDict[str, Open]] = {}
         """By client, and by what the client shows, the most recently used at the end."""
@@ -162,7 +160,7 @@ class SharedSessions:
     async def _has_room(self, client: str, *, ends: bool) -> bool:
         """Whether one more session may be open here, after closing an idle one if necessary; `ends`: for all."""
         sessions = self._open.get(client, OrderedDict[str, Open]())
-        if len(sessions) < self._most:
+        if len(sessions) < MAX_SESSIONS:
             return True
         idle = next(((shown, session) for shown, session in sessions.items() if not session.under_way), None)
         if idle is None:
@@ -176,7 +174,7 @@ class SharedSessions:
 
     async def refuse(self, client: str, send: Send) -> None:
         """Tell a client that it uses as many sessions as it may."""
-        why = f"{client} has {self._most} sessions in use. End one (DELETE) before you open another."
+        why = f"{client} has {MAX_SESSIONS} sessions in use. End one (DELETE) before you open another."
         await refuse(send, 429, why, code=-32603)
 
     # -- using ------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Row, Session
 __all__ = ["SqlHistory"]
 
 
+MAX_OPEN_QUESTIONS = 20
+
 LOOKED_AT_ONCE, MAX_LOOKS = 100, 100
 """Messages whose texts are looked at together, where the index alone cannot tell; and how often a search does."""
 
@@ -32,9 +34,9 @@ class SqlHistory(Face):
         row = await self._reads.row("conversation", name=conversation)
         return None if row is None else conversation_of(row)
 
-    async def questions(self, conversation: str, now: float, limit: int = 20) -> tuple[Message, ...]:
+    async def questions(self, conversation: str, now: float) -> tuple[Message, ...]:
         """See `ports.History`."""
-        rows = await self._reads.rows("open_questions", name=conversation, now=now, limit=limit)
+        rows = await self._reads.rows("open_questions", name=conversation, now=now, limit=MAX_OPEN_QUESTIONS)
         return tuple([message_of(row) for row in rows])
 
     async def conversations(

@@ -38,14 +38,13 @@ class Pace:
 class LiveLocations:
     """The positions that are held back, for one channel. Times are seconds of a monotonic clock."""
 
-    def __init__(self, apart_s: float = APART_S) -> None:
-        self._apart_s = apart_s
+    def __init__(self) -> None:
         self._paces: dict[tuple[str, str], Pace] = {}
         self._held: dict[tuple[str, str], Incoming] = {}
 
     def begin(self, first: Incoming, now: float) -> None:
         """Note a new live location, whose first position is passed on."""
-        self._note(key_of(first), Pace(now, min(FIRST_S, self._apart_s)))
+        self._note(key_of(first), Pace(now, FIRST_S))
 
     def hold(self, moved: Incoming, now: float) -> bool:
         """Hold this position back; False: it is to be passed on now."""
@@ -72,7 +71,7 @@ class LiveLocations:
 
     def _passed(self, key: tuple[str, str], now: float) -> None:
         before = self._paces.get(key)
-        self._note(key, Pace(now, min(self._apart_s, 2 * before.apart_s if before is not None else FIRST_S)))
+        self._note(key, Pace(now, min(APART_S, 2 * before.apart_s if before is not None else FIRST_S)))
 
     def _note(self, key: tuple[str, str], pace: Pace) -> None:
         self._paces.pop(key, None)

@@ -63,7 +63,6 @@ class Pacer:
         clock: tells the time.
         rates: the limits.
         sleep: waits so many seconds.
-        patience_s: how long a message may wait here.
     """
 
     def __init__(
@@ -72,9 +71,8 @@ class Pacer:
         *,
         rates: Rates = RATES,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._clock, self._rates, self._sleep, self._patience = clock, rates, sleep, patience_s
+        self._clock, self._rates, self._sleep = clock, rates, sleep
         self._quotas: dict[int, ChatQuota] = {}
         self._all: deque[float] = deque()
         self._sweep_at = SWEEP_AT
@@ -82,12 +80,12 @@ class Pacer:
     async def turn(self, chat: int, count: int = 1) -> float:
         """Wait until `count` messages may go to a chat, count them, and return 0.0.
 
-        If that takes longer than `patience_s`, count nothing and return the seconds until then.
+        If that takes longer than `PATIENCE_S`, count nothing and return the seconds until then.
         """
         asked = self._clock.now()
         quota = self._quota(chat, asked)
         slot = max(asked, self._chat_ready(quota, asked, count), self._group_ready(chat, quota, asked, count))
-        if slot - asked > self._patience:
+        if slot - asked > PATIENCE_S:
             return slot - asked
         before = (quota.left, quota.at, len(quota.minute))
         self._count(chat, quota, slot, count)
@@ -95,7 +93,7 @@ class Pacer:
             await self._sleep(slot - asked)
         now = self._clock.now()
         start = self._all_ready(now, count)
-        if start - asked > self._patience:
+        if start - asked > PATIENCE_S:
             self._uncount(quota, before, count)
             return start - now
         self._all.extend([start] * count)
@@ -148,7 +146,7 @@ class Pacer:
         return at > now - self._rates.group_s
 
     def _left(self, quota: ChatQuota, now: float) -> float:
-        if quota.at > now + self._patience + 1:
+        if quota.at > now + PATIENCE_S + 1:
             # The clock was set back.
             quota.at = now
         return min(self._rates.chat_burst, quota.left + (now - quota.at) / self._rates.chat_s)
@@ -168,7 +166,7 @@ class Pacer:
 
     def _window_ready(self, window: deque[float], now: float, span_s: float, most: int, count: int) -> float:
         """When `count` more fit into a sliding window, whose times are in order and may lie in the future."""
-        if window and window[-1] > now + span_s + self._patience:
+        if window and window[-1] > now + span_s + PATIENCE_S:
             window.clear()
         while window and window[0] <= now - span_s:
             window.popleft()

@@ -35,16 +35,16 @@ def fits(rich: Rich, most: int) -> bool:
     return measure(rich.text)[-1] <= most and len(rich.marks) <= MAX_MARKS
 
 
-def split(rich: Rich, most: int = MAX_TEXT, most_marks: int = MAX_MARKS) -> tuple[Rich, ...]:
+def split(rich: Rich, most: int = MAX_TEXT) -> tuple[Rich, ...]:
     """The parts of a text, in order, each with a visible character; none if the text has none."""
-    return tuple(part for part in Cutter(rich, most, most_marks).parts() if visible(part.text))
+    return tuple(part for part in Cutter(rich, most).parts() if visible(part.text))
 
 
 class Cutter:
     """Cuts one text. All places are counted in characters."""
 
-    def __init__(self, rich: Rich, most: int, most_marks: int) -> None:
-        self._rich, self._text, self._most, self._most_marks = rich, rich.text, most, most_marks
+    def __init__(self, rich: Rich, most: int) -> None:
+        self._rich, self._text, self._most = rich, rich.text, most
         self._units = measure(rich.text)
         self._literal = [mark for mark in rich.marks if mark.kind in LITERAL]
         self._blocks = [mark for mark in rich.marks if mark.kind == "pre"]
@@ -56,7 +56,7 @@ class Cutter:
             end = self._reach(start)
             cut = end if end == len(self._text) else self._cut(start, end)
             part = self._rich.between(start, cut)
-            yield Rich(part.text, part.marks[: self._most_marks])
+            yield Rich(part.text, part.marks[:MAX_MARKS])
             start = self._onwards(cut)
 
     def _onwards(self, at: int) -> int:
@@ -83,7 +83,7 @@ class Cutter:
             if mark.start >= end:
                 break
             open_marks += mark.end > start
-            if open_marks > self._most_marks and mark.start > start:
+            if open_marks > MAX_MARKS and mark.start > start:
                 end = mark.start
                 break
         return max(end, start + 1)
