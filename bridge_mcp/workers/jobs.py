@@ -42,43 +42,30 @@ T = TypeVar("T")
 
 POLL_S = 1.0
 """How often jobs are looked for where no notice came: notices are hints."""
-
 SWEEP_S = 1.0
 """How often what nobody tells of is looked for."""
-
 THOROUGH = 5
 """Every so many sweeps look also at what is due and should have a job."""
-
 SWEPT = 200
 """How many conversations one sweep makes jobs for."""
-
 BEAT_S = 1.0
 """How often a worker writes that it lives."""
-
 LOST_S = 4.0
 """A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
-
 STOPPED_S = 2.0
 """A transaction whose process says nothing for so long is undone."""
-
 STALE_S = 5.5
 """A worker that gave no sign of life for so long is taken for dead."""
-
 MAX_WAITING = 10_000
 """Waiting conversations that are looked at once more when tools have changed."""
-
 AT_ONCE, BETWEEN_S = 20, 0.2
 """So many of these get a job at a time, so that messages that come in need not wait for all of them."""
-
 ANSWER_S = 5.0
 """A query that takes longer has failed."""
-
 GOODBYE_S = 2.0
 """How long handing back may take when a process ends; whoever sweeps does it otherwise."""
-
 PATIENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 """When a connection counts as dead whose other end is silent: after some ten seconds."""
-
 FORGET_S = 3600.0
 """Rows of workers that are gone for so long are removed."""
 
