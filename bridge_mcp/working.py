@@ -29,8 +29,10 @@ from bridge_mcp.assembly import (
 )
 from bridge_mcp.builtin_tools import with_builtins
 from bridge_mcp.config import Config
+from bridge_mcp.core.errors import StoreLost
 from bridge_mcp.engine.engine import Engine, Shared
 from bridge_mcp.engine.publishing import Elsewhere
+from bridge_mcp.engine.supervision import first_error
 from bridge_mcp.models.registry import Models
 from bridge_mcp.operations.engine_settings import Roster, put_posted
 from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, ServerStatus, WorkerInfo
@@ -199,6 +201,15 @@ class Worker:
         Raises:
             StoreLost: there is no store any more.
         """
+        try:
+            return await self._work(stop, on_ready)
+        except BaseExceptionGroup as group:
+            lost, others = group.split(StoreLost)
+            if lost is None or others is not None:
+                raise
+            raise first_error(lost) from group
+
+    async def _work(self, stop: Stop, on_ready: Callable[[], object]) -> tuple[str, ...]:
         engine_type, toolbox_type = await anyio.to_thread.run_sync(load_engine)
         toolbox = self._toolbox = self._make_toolbox(toolbox_type)
         voices = make_voices(self._assembly.config, self._models)
