@@ -55,11 +55,11 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True):
         said = PartialApprovalSettings()
         for part in reversed(parts):
             said.update(part)
-        made = replace(self, **said) if said else self
-        if made.review is None or made.confirmation in ("never", "by-annotation"):
-            return made
+        merged = replace(self, **said) if said else self
+        if merged.review is None or merged.confirmation in ("never", "by-annotation"):
+            return merged
         same = first_with("confirmation", parts) == first_with("review", parts)
-        return made if made.confirmation == "required" and same else replace(made, review=None)
+        return merged if merged.confirmation == "required" and same else replace(merged, review=None)
 
     def as_part(self) -> PartialApprovalSettings:
         """The same as a part with all keys."""

@@ -31,12 +31,12 @@ def repaired_arguments(arguments: str, schema: str) -> str:
     if not schema or not (MAY_BE_MENDED.search(arguments) or has_defaults(schema)):
         return arguments
     try:
-        given, root = parse_arguments(arguments), read_json(schema)
+        parsed, root = parse_arguments(arguments), read_json(schema)
     except (BadInput, BadJSON):
         return arguments
-    found = fitted(given, root, root, DEEPEST)
-    text = canonical(dict(with_defaults(found, schema)) if isinstance(found, dict) else found)
-    return arguments if text == canonical(given) else text
+    repaired = fitted(parsed, root, root, DEEPEST)
+    text = canonical(dict(with_defaults(repaired, schema)) if isinstance(repaired, dict) else repaired)
+    return arguments if text == canonical(parsed) else text
 
 
 def fitted(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
@@ -100,19 +100,19 @@ def objects_of(schema: JSON, root: JSON, levels: int) -> Iterator[dict[str, JSON
 
 def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
     """The types that a schema names; none if it allows any."""
-    found: set[str] = set()
+    types: set[str] = set()
     for each in objects_of(schema, root, levels):
-        told = each.get("type")
-        if isinstance(told, str):
-            found.add(told)
-        elif isinstance(told, list):
-            found.update(kind for kind in told if isinstance(kind, str))
+        type_keyword = each.get("type")
+        if isinstance(type_keyword, str):
+            types.add(type_keyword)
+        elif isinstance(type_keyword, list):
+            types.update(kind for kind in type_keyword if isinstance(kind, str))
         values = each.get("enum")
         if isinstance(values, list) and any(isinstance(value, str) for value in values):
-            found.add("string")
+            types.add("string")
         if isinstance(each.get("const"), str):
-            found.add("string")
-    return frozenset(found)
+            types.add("string")
+    return frozenset(types)
 
 
 def at(root: JSON, reference: str) -> JSON:

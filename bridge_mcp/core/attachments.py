@@ -84,8 +84,8 @@ def is_text(attachment: Attachment) -> bool:
 def described(attachment: Attachment) -> str:
     """Name, type and size, as far as they are known. Others chose the name: it cannot grow a line of its own."""
     size = "" if attachment.size is None else f"{attachment.size} bytes"
-    told = (visible(attachment.name)[:MAX_NAME], visible(attachment.mime)[:MAX_NAME], size)
-    return ", ".join(each for each in told if each)
+    parts = (visible(attachment.name)[:MAX_NAME], visible(attachment.mime)[:MAX_NAME], size)
+    return ", ".join(each for each in parts if each)
 
 
 def unseen(attachment: Attachment, why: str = "") -> str:

@@ -62,21 +62,21 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
 
     An unreadable entry that may be about calls becomes a record with the outcome `unreadable`.
     """
-    found: dict[str, CallRecord] = {}
+    records: dict[str, CallRecord] = {}
     for logged in log:
         if isinstance(logged, UnreadableEntry):
             if logged.kind in TELLING and (upto is None or logged.seq < upto):
-                found[f"#{logged.seq}"] = illegible(logged)
+                records[f"#{logged.seq}"] = illegible(logged)
             continue
         match logged.entry:
             case Replied(calls=calls) | Requested(calls=calls) as asked if upto is None or logged.seq < upto:
                 by = asked.by if isinstance(asked, Requested) else "assistant"
-                found |= {each.id: begun(each, logged.seq, logged.at, by) for each in calls}
-            case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in found:
-                found[entry.call] = after(conversation, found[entry.call], entry, logged.at)
+                records |= {each.id: begun(each, logged.seq, logged.at, by) for each in calls}
+            case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in records:
+                records[entry.call] = after(conversation, records[entry.call], entry, logged.at)
             case _:
                 pass
-    return tuple(found.values())
+    return tuple(records.values())
 
 
 def begun(call: Call, seq: int, at: float, by: str) -> CallRecord:
@@ -84,9 +84,9 @@ def begun(call: Call, seq: int, at: float, by: str) -> CallRecord:
 
 
 def illegible(entry: UnreadableEntry) -> CallRecord:
-    told = f"(This entry cannot be read: {entry.why})"
+    note = f"(This entry cannot be read: {entry.why})"
     return CallRecord(
-        f"#{entry.seq}", "", "", seq=entry.seq, at=entry.at, requested_by="", outcome="unreadable", result=told
+        f"#{entry.seq}", "", "", seq=entry.seq, at=entry.at, requested_by="", outcome="unreadable", result=note
     )
 
 

@@ -85,8 +85,8 @@ def verdict_news(life: Life, entry: Asked | Reviewed | Voted | Judged, at: float
     match entry:
         case Asked():
             approval = approval_id(str(life["conversation"]), entry.call)
-            told: Life = {"reason": entry.reason, "reviewer": entry.reviewer, "requested_by": entry.requested_by}
-            return {"approval": approval, "digest": entry.digest, "asked_at": at, **told}
+            news: Life = {"reason": entry.reason, "reviewer": entry.reviewer, "requested_by": entry.requested_by}
+            return {"approval": approval, "digest": entry.digest, "asked_at": at, **news}
         case Reviewed():
             return {"review": entry.says}
         case Voted():

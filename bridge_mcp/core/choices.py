@@ -16,9 +16,9 @@ def chosen(choices: Sequence[str], text: str) -> str | None:
     if said in choices:
         return said
     for alike in (str.casefold, squeezed):
-        found = [choice for choice in choices if alike(choice.strip()) == alike(said)]
-        if found and len({choice.strip() for choice in found}) == 1:
-            return found[0]
+        matching = [choice for choice in choices if alike(choice.strip()) == alike(said)]
+        if matching and len({choice.strip() for choice in matching}) == 1:
+            return matching[0]
     return None
 
 

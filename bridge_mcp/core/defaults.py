@@ -38,23 +38,25 @@ def has_defaults(schema: str) -> bool:
     return '"default"' in schema and '"required"' in schema
 
 
-def completed(given: Mapping[str, JSON], schema: JSON, levels: int) -> Mapping[str, JSON]:
+def completed(arguments: Mapping[str, JSON], schema: JSON, levels: int) -> Mapping[str, JSON]:
     """An object by its own schema: references and alternatives are not followed."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(schema, dict) or not isinstance(properties, dict) or levels <= 0:
-        return given
+        return arguments
     required = schema.get("required")
     missing = (
-        [name for name in required if isinstance(name, str) and name not in given] if isinstance(required, list) else []
+        [name for name in required if isinstance(name, str) and name not in arguments]
+        if isinstance(required, list)
+        else []
     )
     filled: dict[str, JSON] = {}
     for name in missing:
         wanted = properties.get(name)
         if isinstance(wanted, dict) and "default" in wanted:
             filled[name] = wanted["default"]
-    for name, value in given.items():
+    for name, value in arguments.items():
         if isinstance(value, dict) and name in properties:
             inner = completed(value, properties[name], levels - 1)
             if inner is not value:
                 filled[name] = dict(inner)
-    return {**given, **filled} if filled else given
+    return {**arguments, **filled} if filled else arguments

@@ -193,8 +193,8 @@ class Event(Struct, frozen=True):
 
 def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | None:
     """What the feed tells of this entry, if anything. Bodies are whole: a reader needs no second look."""
-    told = type_and_body(conversation, logged, delivered)
-    return None if told is None else Event(told[0], conversation, logged.at, body=told[1])
+    content = type_and_body(conversation, logged, delivered)
+    return None if content is None else Event(content[0], conversation, logged.at, body=content[1])
 
 
 def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[EventType, dict[str, JSON]] | None:
@@ -227,22 +227,22 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
         case Replied() as e if e.text:
             return sent, {"message": here, "by": "assistant", "text": e.text}
         case Edited() as e:
-            told: dict[str, JSON] = {"message": message_id(conversation, e.message), "text": e.text}
-            return "message.edited", told | ({"to": e.to} if e.to != "off" else {})
+            body: dict[str, JSON] = {"message": message_id(conversation, e.message), "text": e.text}
+            return "message.edited", body | ({"to": e.to} if e.to != "off" else {})
         case Revised() as e:
-            told = {"message": message_id(conversation, e.message), "text": e.text, "by": e.by.name or e.by.id}
-            return "message.edited", {**told, "buttons": len(e.buttons)}
+            body = {"message": message_id(conversation, e.message), "text": e.text, "by": e.by.name or e.by.id}
+            return "message.edited", {**body, "buttons": len(e.buttons)}
         case Reacted() as e:
-            told = {"message": message_id(conversation, e.message), "emoji": e.emoji, "by": e.by.name or e.by.id}
-            return "message.reacted", {**told}
+            body = {"message": message_id(conversation, e.message), "emoji": e.emoji, "by": e.by.name or e.by.id}
+            return "message.reacted", {**body}
         case Stopped() as e:
             return "turn.stopped", {"reason": e.reason, "by": e.by, "text": e.text}
         case Delivered() as e:
             became: EventType = "message.sent" if e.status == "sent" else "message.uncertain"
             return became, {"message": message_id(conversation, e.message)}
         case Failed(effect="deliver") as e:
-            told = {"message": message_id(conversation, e.ref), "reason": e.reason}
-            return ("message.failed", told) if e.retry_at is None else None
+            body = {"message": message_id(conversation, e.ref), "reason": e.reason}
+            return ("message.failed", body) if e.retry_at is None else None
         case Failed() as e:
             return "model.failed", {"reason": e.reason, "retry_at": e.retry_at, "effect": e.effect}
         case entry:
@@ -264,8 +264,8 @@ def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, d
                 "quorum": e.quorum,
             }
         case Reviewed() as e:
-            told: dict[str, JSON] = {"says": e.says, "reason": e.reason, "model": e.model, "by": REVIEWER}
-            return "approval.reviewed", {**of_call(conversation, e), **told}
+            body: dict[str, JSON] = {"says": e.says, "reason": e.reason, "model": e.model, "by": REVIEWER}
+            return "approval.reviewed", {**of_call(conversation, e), **body}
         case Voted() as e:
             return "approval.voted", {**of_call(conversation, e), "by": e.by, "via": e.via}
         case Reminded() as e:
@@ -288,8 +288,8 @@ def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, d
                 "cleared_by": e.cleared_by,
             }
         case Finished() as e:
-            told = {"tool": e.tool, "requested_by": e.requested_by, "outcome": e.outcome}
-            return "tool.finished", {**of_call(conversation, e), **told}
+            body = {"tool": e.tool, "requested_by": e.requested_by, "outcome": e.outcome}
+            return "tool.finished", {**of_call(conversation, e), **body}
         case entry:
             return conversation_event(conversation, seq, entry)
 
@@ -297,12 +297,12 @@ def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, d
 def conversation_event(conversation: str, seq: int, entry: object) -> tuple[EventType, dict[str, JSON]] | None:
     match entry:
         case Transcribed() as e:
-            told: dict[str, JSON] = {"text": e.text, "failed": e.failed}
-            return "message.transcribed", {"message": message_id(conversation, e.message), **told}
+            body: dict[str, JSON] = {"text": e.text, "failed": e.failed}
+            return "message.transcribed", {"message": message_id(conversation, e.message), **body}
         case TopicAsked(topic=topic) as e:
-            told = {"message": message_id(conversation, seq), "name": topic.name, "icon": topic.icon}
+            body = {"message": message_id(conversation, seq), "name": topic.name, "icon": topic.icon}
             more: dict[str, JSON] = {"closed": topic.closed, "new": topic.new, "by": e.by.name or e.by.id}
-            return "topic.asked", told | more
+            return "topic.asked", body | more
         case Withdrawn() as e:
             return "message.withdrawn", {"message": message_id(conversation, e.message), "by": e.by}
         case Cleared() as e:

@@ -22,17 +22,17 @@ MAX_TYPE = 127
 
 def plain_name(name: str) -> str:
     """The name without path and invisible characters, and cut to `MAX_BYTES`; empty stays empty."""
-    found = name[-10_000:].replace("\\", "/").rpartition("/")[2] or name[-10_000:].strip("/\\")
-    odd = hidden(found)
+    last_part = name[-10_000:].replace("\\", "/").rpartition("/")[2] or name[-10_000:].strip("/\\")
+    odd = hidden(last_part)
     if odd:
-        found = "".join(["_" if char in odd else char for char in found])
-    found = found.strip()
-    if len(found.encode("utf-8", "replace")) <= MAX_BYTES:
-        return found
-    stem, dot, ending = found.rpartition(".")
+        last_part = "".join(["_" if char in odd else char for char in last_part])
+    last_part = last_part.strip()
+    if len(last_part.encode("utf-8", "replace")) <= MAX_BYTES:
+        return last_part
+    stem, dot, ending = last_part.rpartition(".")
     end = f"{dot}{ending}" if stem and len(ending) < MAX_ENDING else ""
     room = MAX_BYTES - len(end.encode("utf-8", "replace")) - len("…".encode())
-    cut = found.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    cut = last_part.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
     return f"{cut}…{end}"
 
 

@@ -112,13 +112,13 @@ def emptied(value: Struct, unique: str) -> Struct:
     name = type(value).__name__
     changes: dict[str, object] = {}
     for field, hint in hints(type(value)).items():
-        found = getattr(value, field)
-        if isinstance(found, str) and not is_word(hint) and field not in KEPT.get(name, ()):
-            changes[field] = unique if (name, field) in UNIQUE else INSTEAD.get(field, "") if found else ""
-        elif isinstance(found, Struct):
-            changes[field] = emptied(found, unique)
-        elif isinstance(found, tuple) and found:
-            items = cast("tuple[object, ...]", found)
+        current = getattr(value, field)
+        if isinstance(current, str) and not is_word(hint) and field not in KEPT.get(name, ()):
+            changes[field] = unique if (name, field) in UNIQUE else INSTEAD.get(field, "") if current else ""
+        elif isinstance(current, Struct):
+            changes[field] = emptied(current, unique)
+        elif isinstance(current, tuple) and current:
+            items = cast("tuple[object, ...]", current)
             kept = [item for item in items if isinstance(item, Struct) and type(item).__name__ == "Call"]
             changes[field] = tuple([emptied(item, unique) for item in kept])
     return replace(value, **cast("dict[str, Any]", changes))
@@ -127,8 +127,8 @@ def emptied(value: Struct, unique: str) -> Struct:
 @cache
 def hints(of: type[Struct]) -> dict[str, Any]:
     """The fields of a type of values, with their types."""
-    found = get_type_hints(of)
-    return {name: found[name] for name in of.__struct_fields__}
+    annotations = get_type_hints(of)
+    return {name: annotations[name] for name in of.__struct_fields__}
 
 
 def is_word(hint: Any) -> bool:

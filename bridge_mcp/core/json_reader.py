@@ -184,10 +184,10 @@ def not_finite(word: str) -> JSON:
 
 
 def unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise BadJSON("A name stands twice in one object.", fix="Give each name once.")
-    return found
+    return members
 
 
 def finite_or_text(digits: str) -> float | str:

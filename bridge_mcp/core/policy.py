@@ -86,8 +86,8 @@ FOR = "assistant for "
 
 def on_behalf(names: Iterable[str]) -> str:
     """The requester's label when the assistant asks on behalf of these principals."""
-    told = ", ".join(names)
-    return f"{FOR}{told}" if told else "assistant"
+    listed = ", ".join(names)
+    return f"{FOR}{listed}" if listed else "assistant"
 
 
 def behind(requested_by: str) -> tuple[str, ...]:

@@ -258,16 +258,16 @@ def change_of(
     conversation: str, logged: Logged, entry: Revised | Reacted | TopicAsked, **delivery: Unpack[Delivery]
 ) -> Message:
     """What changes a message, or makes or changes a topic, on its way."""
-    made = Message(
+    message = Message(
         conversation, logged.seq, logged.at, direction="out", author=entry.by, text="", kind="topic", **delivery
     )
     match entry:
         case Revised() as e:
-            return replace(made, text=e.text, buttons=e.buttons, kind="edit", target=e.message)
+            return replace(message, text=e.text, buttons=e.buttons, kind="edit", target=e.message)
         case Reacted() as e:
-            return replace(made, text=e.emoji, kind="reaction", target=e.message)
+            return replace(message, text=e.emoji, kind="reaction", target=e.message)
         case TopicAsked() as e:
-            return replace(made, text=e.topic.name, topic=e.topic)
+            return replace(message, text=e.topic.name, topic=e.topic)
 
 
 def text_after(entry: Entry) -> str | None:

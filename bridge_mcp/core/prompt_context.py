@@ -49,8 +49,8 @@ def place_of(log: Log) -> Place:
 
 def quotation(text: str, most: int = MAX_QUOTED) -> str:
     """An untrusted text in quotation marks: on one line, without invisible characters, and cut to `most`."""
-    told = visible(text)
-    return json.dumps(told if len(told) <= most else f"{told[:most]}…", ensure_ascii=False)
+    quoted_text = visible(text)
+    return json.dumps(quoted_text if len(quoted_text) <= most else f"{quoted_text[:most]}…", ensure_ascii=False)
 
 
 def chat_context(conversation: str, platform: str, place: Place, *, zone: str, files: bool) -> str:
@@ -83,10 +83,10 @@ def chat_context(conversation: str, platform: str, place: Place, *, zone: str, f
 
 
 @lru_cache(maxsize=32)
-def server_instructions(told: tuple[tuple[str, str], ...]) -> str:
+def server_instructions(instructions: tuple[tuple[str, str], ...]) -> str:
     """The instructions of tool servers, by name; each line is marked as theirs."""
     parts: list[str] = []
-    for server, text in told:
+    for server, text in instructions:
         shown = visible(text[:MAX_INSTRUCTIONS], lines=True)
         lines = "\n".join(f"> {line}" for line in shown.splitlines())
         more = "\n> […]" if len(text) > MAX_INSTRUCTIONS else ""

@@ -156,19 +156,19 @@ def request_in(conversation: str, log: Log) -> RequestState | None:
     first = log[0].entry if log else None
     if not isinstance(first, Requested) or first.external is None or not is_requested(first.external):
         return None
-    found = RequestState(conversation, first.by, first.calls[0], external=first.external, asked_at=log[0].at)
+    request = RequestState(conversation, first.by, first.calls[0], external=first.external, asked_at=log[0].at)
     for logged in log:
         match logged.entry:
             case Asked(call=call):
-                found = replace(found, approval=approval_id(conversation, call))
-            case Judged() as entry if found.judged is None:
-                found = replace(found, judged=entry, judged_at=logged.at)
-            case Started() as entry if found.started is None:
-                found = replace(found, started=entry, started_at=logged.at)
-            case Finished() as entry if found.finished is None:
-                found = replace(found, finished=entry, finished_at=logged.at)
+                request = replace(request, approval=approval_id(conversation, call))
+            case Judged() as entry if request.judged is None:
+                request = replace(request, judged=entry, judged_at=logged.at)
+            case Started() as entry if request.started is None:
+                request = replace(request, started=entry, started_at=logged.at)
+            case Finished() as entry if request.finished is None:
+                request = replace(request, finished=entry, finished_at=logged.at)
             case Stopped():
-                found = replace(found, stopped=True, finished_at=found.finished_at or logged.at)
+                request = replace(request, stopped=True, finished_at=request.finished_at or logged.at)
             case _:
                 pass
-    return found
+    return request

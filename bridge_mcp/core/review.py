@@ -74,21 +74,21 @@ def review_request(policy: str, asked: Asked, spec: ToolSpec, log: Log) -> tuple
 
 def recent(log: Log) -> list[JSON]:
     """The last messages that a conversation's model has seen or made, as data."""
-    told = past(log).messages()[-MAX_PAST:] if log else ()
-    return [as_data(message) for message in told]
+    messages = past(log).messages()[-MAX_PAST:] if log else ()
+    return [as_data(message) for message in messages]
 
 
 def as_data(message: ChatMessage) -> JSON:
     """A message of the past."""
-    told: dict[str, JSON] = {"by": "tool" if message.role == "tool" else message.role}
+    data: dict[str, JSON] = {"by": "tool" if message.role == "tool" else message.role}
     if message.call is not None:
-        told["result_of"] = message.call.tool
-    told["text"] = whole_characters(shortened(message.told, MAX_MESSAGE))
+        data["result_of"] = message.call.tool
+    data["text"] = whole_characters(shortened(message.told, MAX_MESSAGE))
     if message.calls:
-        told["calls"] = [
+        data["calls"] = [
             {"tool": each.tool, "arguments": shortened(each.arguments, MAX_MESSAGE)} for each in message.calls
         ]
-    return told
+    return data
 
 
 def opinion_of(answer: str) -> Opinion:
@@ -97,15 +97,15 @@ def opinion_of(answer: str) -> Opinion:
     if text.startswith("```") and text.endswith("```") and "\n" in text:
         text = text[text.index("\n") : -3].strip()
     try:
-        told = read_json(text, max_size=MAX_ANSWER, max_depth=2, unique_names=True)
+        opinion = read_json(text, max_size=MAX_ANSWER, max_depth=2, unique_names=True)
     except BadJSON as exc:
         return Opinion("escalate", f"its answer cannot be read: {exc}")
-    if not isinstance(told, dict) or set(told) != {"verdict", "reason"}:
+    if not isinstance(opinion, dict) or set(opinion) != {"verdict", "reason"}:
         return Opinion("escalate", "its answer is not a verdict and a reason")
-    reason = told["reason"]
+    reason = opinion["reason"]
     if not isinstance(reason, str):
         return Opinion("escalate", "its reason is no text")
-    match told["verdict"]:
+    match opinion["verdict"]:
         case "approve" | "reject" | "escalate" as says:
             return Opinion(says, shortened_reason(reason))
         case _:
@@ -114,5 +114,5 @@ def opinion_of(answer: str) -> Opinion:
 
 def shortened_reason(reason: str) -> str:
     """A reason on one line, no longer than people are shown."""
-    told = " ".join(reason.split())
-    return told if len(told) <= MAX_REASON else f"{told[: MAX_REASON - 1]}…"
+    line = " ".join(reason.split())
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"

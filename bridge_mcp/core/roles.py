@@ -31,12 +31,12 @@ def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
 
     Messages of one role in a row become one; a message without a legal place becomes a user message.
     """
-    given = tuple(messages)
-    if in_order([message.role for message in given]):
-        return given
+    unordered = tuple(messages)
+    if in_order([message.role for message in unordered]):
+        return unordered
     out: list[ChatMessage] = []
     system: ChatMessage | None = None
-    for message in given:
+    for message in unordered:
         if message.role == "system":
             system = message if system is None else joined(system, message)
         elif not out and message.role == "assistant":

@@ -55,14 +55,14 @@ def segments(text: str, *, lines: bool = False) -> Iterator[tuple[str, bool]]:
         yield text, False
         return
     begun = 0
-    for found in re.finditer(f"[{re.escape(''.join(sorted(suspected)))}]", text):
-        place = found.start()
-        told = shown(text, place, lines)
-        if told == text[place]:
+    for match in re.finditer(f"[{re.escape(''.join(sorted(suspected)))}]", text):
+        place = match.start()
+        shown_char = shown(text, place, lines)
+        if shown_char == text[place]:
             continue
         if begun < place:
             yield text[begun:place], False
-        yield told, told != " "
+        yield shown_char, shown_char != " "
         begun = place + 1
     if begun < len(text):
         yield text[begun:], False

@@ -370,11 +370,11 @@ def tool_span(turn: Turn, tool: str, call: str, at: float) -> Open:
 
 def used(entry: Replied | Summarised | Reviewed) -> dict[str, Attribute]:
     """What a model call took."""
-    found: dict[str, Attribute] = {
+    attributes: dict[str, Attribute] = {
         "gen_ai.usage.input_tokens": entry.usage.input_tokens,
         "gen_ai.usage.output_tokens": entry.usage.output_tokens,
         "gen_ai.usage.cache_read.input_tokens": entry.usage.cached_tokens,
     }
     if entry.model:
-        found |= {"gen_ai.request.model": entry.model, "gen_ai.response.model": entry.model}
-    return found
+        attributes |= {"gen_ai.request.model": entry.model, "gen_ai.response.model": entry.model}
+    return attributes

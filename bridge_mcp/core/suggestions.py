@@ -48,11 +48,11 @@ def suggestions(seen: Iterable[Seen], tools: Mapping[str, ToolSpec]) -> tuple[Su
     groups: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for each in seen:
         groups[each.tool, grant_place(each.conversation)].append(each)
-    made: list[Suggestion] = []
+    suggested: list[Suggestion] = []
     for (tool, place), calls in groups.items():
         if all(call.approved for call in calls) and makes_grants(tool):
-            made += of_tool(tool, place, calls, tools.get(tool))
-    return tuple(sorted(made, key=lambda each: (-each.saves, -each.calls, each.tool, each.place)))
+            suggested += of_tool(tool, place, calls, tools.get(tool))
+    return tuple(sorted(suggested, key=lambda each: (-each.saves, -each.calls, each.tool, each.place)))
 
 
 def of_tool(tool: str, place: str, calls: list[Seen], spec: ToolSpec | None) -> list[Suggestion]:
@@ -63,21 +63,21 @@ def of_tool(tool: str, place: str, calls: list[Seen], spec: ToolSpec | None) -> 
             alike[canonical(parse_arguments(call.arguments))] += 1
         except BadInput:
             return []
-    found: list[Suggestion] = []
+    suggested: list[Suggestion] = []
     free = set[str]()
     for text, count in alike.items():
-        given = parse_arguments(text)
-        unnamed = names_of(spec) - set(given) if spec is not None else None
+        arguments = parse_arguments(text)
+        unnamed = names_of(spec) - set(arguments) if spec is not None else None
         if count < 2:
             continue
         if unnamed is None or unnamed:
             free |= unnamed or set()
             continue
-        patterns = tuple((name, pattern_of(value)) for name, value in sorted(given.items()))
-        if Grant(0, tool, arguments=patterns).covers(tool, given, place, 0.0):
-            found.append(Suggestion(tool, place, count, arguments=patterns, saves=count - 1))
-    if found or len(calls) < 2:
-        return found
+        patterns = tuple((name, pattern_of(value)) for name, value in sorted(arguments.items()))
+        if Grant(0, tool, arguments=patterns).covers(tool, arguments, place, 0.0):
+            suggested.append(Suggestion(tool, place, count, arguments=patterns, saves=count - 1))
+    if suggested or len(calls) < 2:
+        return suggested
     return [Suggestion(tool, place, len(calls), why_not=why_not(spec, free))]
 
 

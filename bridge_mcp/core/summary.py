@@ -26,8 +26,8 @@ def summary_request(past: ModelView, cut: int, room: float) -> tuple[ChatMessage
     lines = list(script(past, cut))
     chars = 4_000
     while True:
-        told = "\n".join(shortened(line, chars) for line in lines)
-        messages = (ChatMessage("system", TASK), ChatMessage("user", told))
+        transcript_text = "\n".join(shortened(line, chars) for line in lines)
+        messages = (ChatMessage("system", TASK), ChatMessage("user", transcript_text))
         if sum(map(message_tokens, messages)) <= room:
             return messages
         if chars > 60:

@@ -47,14 +47,14 @@ class Turn(Struct, frozen=True):
     @property
     def trace(self) -> str:
         """The client's trace, or one of the turn's own."""
-        found = TRACEPARENT.fullmatch(self.given.parent) if self.given else None
-        return found[1] if found else self._derived("trace")[:32]
+        header = TRACEPARENT.fullmatch(self.given.parent) if self.given else None
+        return header[1] if header else self._derived("trace")[:32]
 
     @property
     def parent(self) -> str:
         """The client's span."""
-        found = TRACEPARENT.fullmatch(self.given.parent) if self.given else None
-        return found[2] if found else ""
+        header = TRACEPARENT.fullmatch(self.given.parent) if self.given else None
+        return header[2] if header else ""
 
     @property
     def sampled(self) -> bool:
@@ -93,8 +93,8 @@ def turn_of_call(conversation: str, log: Log, call: str) -> Turn | None:
             case Requested(calls=calls) if any(each.id == call for each in calls):
                 return Turn(conversation, logged)
             case Replied(calls=calls, turn=opened) if any(each.id == call for each in calls):
-                found = next((each for each in log if each.seq == opened), None)
-                return Turn(conversation, found) if found is not None else None
+                opening = next((each for each in log if each.seq == opened), None)
+                return Turn(conversation, opening) if opening is not None else None
             case _:
                 pass
     return None
@@ -102,5 +102,5 @@ def turn_of_call(conversation: str, log: Log, call: str) -> Turn | None:
 
 def link_of(trace: TraceContext | None) -> tuple[tuple[str, str], ...]:
     """A trace context as a link to its span, as trace and span; nothing for none."""
-    found = TRACEPARENT.fullmatch(trace.parent) if trace else None
-    return ((found[1], found[2]),) if found else ()
+    header = TRACEPARENT.fullmatch(trace.parent) if trace else None
+    return ((header[1], header[2]),) if header else ()

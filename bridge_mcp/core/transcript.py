@@ -58,8 +58,8 @@ class ModelView(Struct, frozen=True):
 
     def messages(self) -> tuple[ChatMessage, ...]:
         """In order; the summary is a user message, because some models accept one system message only."""
-        told = [ChatMessage("user", SUMMARY + self.summary)] if self.summary else []
-        return (*told, *chain.from_iterable(turn.messages for turn in self.turns))
+        summary_message = [ChatMessage("user", SUMMARY + self.summary)] if self.summary else []
+        return (*summary_message, *chain.from_iterable(turn.messages for turn in self.turns))
 
 
 def transcript(log: Log, *, system: str = "") -> tuple[ChatMessage, ...]:
@@ -156,11 +156,11 @@ class TranscriptBuilder:
 
 def shown_once(messages: list[ChatMessage], later: set[str]) -> list[ChatMessage]:
     """The messages, in which a file that a reply brings again is shown there alone. Adds those of this turn."""
-    made: list[ChatMessage] = []
+    kept_messages: list[ChatMessage] = []
     for message in reversed(messages):
-        made.append(seen_again(message, later) if later else message)
+        kept_messages.append(seen_again(message, later) if later else message)
         later.update(each.ref for each in message.attachments if each.quoted)
-    return made[::-1]
+    return kept_messages[::-1]
 
 
 def written_by_several(epoch: Log) -> bool:

@@ -78,10 +78,10 @@ def fit(past: ModelView, window: Window, room: float) -> Fitted:
 
     With a cut, the messages are those that would be left, without a summary of the removed ones.
     """
-    told = AROUND + tokens_of(SUMMARY) + tokens_of(past.summary) if past.summary else 0
+    summary_tokens = AROUND + tokens_of(SUMMARY) + tokens_of(past.summary) if past.summary else 0
     cost, count = sum(turn.tokens for turn in past.turns), sum(len(turn.messages) for turn in past.turns)
-    if past.whole and told + cost <= room and count <= window.messages:
-        return Fitted(past.messages(), told + cost)
+    if past.whole and summary_tokens + cost <= room and count <= window.messages:
+        return Fitted(past.messages(), summary_tokens + cost)
     pieces = past.pieces()
     first = kept_from(pieces, past.whole, int(window.messages * KEEP), room * KEEP)
     left = replace(past, turns=tuple(pieces[first:]))

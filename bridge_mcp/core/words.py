@@ -72,7 +72,7 @@ def terms(text: str) -> list[str]:
     """The terms of a text for the index, each once."""
     if text.isascii() and len(text) <= MAX_BYTES:
         return list(dict.fromkeys([word[:MAX_TERM] for word in ASCII_WORD.findall(text.lower())]))
-    found: dict[str, None] = {}
+    distinct: dict[str, None] = {}
     room = MAX_BYTES
     for run in runs(text):
         if STARTS_UNSPACED.match(run) is None:
@@ -80,23 +80,23 @@ def terms(text: str) -> list[str]:
         else:
             several = [run[at : at + 2] for at in range(len(run))]
         for term in several:
-            if term not in found:
+            if term not in distinct:
                 room -= len(term.encode())
                 if room < 0:
-                    return list(found)
-                found[term] = None
-    return list(found)
+                    return list(distinct)
+                distinct[term] = None
+    return list(distinct)
 
 
 def units(text: str) -> list[str]:
     """The words of a text, and its unspaced characters, in order."""
-    found: list[str] = []
+    pieces: list[str] = []
     for run in runs(text):
         if STARTS_UNSPACED.match(run) is None:
-            found.append(run)
+            pieces.append(run)
         else:
-            found += run
-    return found
+            pieces += run
+    return pieces
 
 
 def asked(query: str) -> Asked | None:

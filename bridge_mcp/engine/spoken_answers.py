@@ -72,8 +72,8 @@ class SpokenAnswers:
             await self._store.log.record(conversation, await self._outcome(conversation, seq, text))
 
     async def _entry(self, conversation: str, seq: int) -> object:
-        found = await self._store.log.load(conversation, seq - 1, most=1)
-        return found[0].entry if found else None
+        entries = await self._store.log.load(conversation, seq - 1, most=1)
+        return entries[0].entry if entries else None
 
     async def _wanted(self, conversation: str, replied: Replied) -> bool:
         """Whether this answer is spoken: every one, or those to voice messages."""

@@ -52,11 +52,11 @@ class TranscriptionWorker:
             return
         conversation, seq = parse_message(str(event.body.get("message", "")))
         try:
-            found = await self._store.log.load(conversation, seq - 1, most=1)
+            entries = await self._store.log.load(conversation, seq - 1, most=1)
         except Unreadable as exc:
             logger.error("a voice message cannot be read: %s", exc)
             return
-        heard = found[0].entry if found else None
+        heard = entries[0].entry if entries else None
         if not isinstance(heard, Heard) or not has_speech(heard):
             return
         if await self._store.log.find(conversation, f"transcribed:{seq}") is not None:
@@ -78,9 +78,9 @@ class TranscriptionWorker:
                 if len(data) > self._transcriber.max_bytes:
                     why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
                     return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
-                found = await self._transcriber.transcribe(data, name=file.name, mime=file.mime)
-                words.append(found.text)
-                usage = found.usage if len(words) == 1 else added(usage, found.usage)
+                transcript = await self._transcriber.transcribe(data, name=file.name, mime=file.mime)
+                words.append(transcript.text)
+                usage = transcript.usage if len(words) == 1 else added(usage, transcript.usage)
         except BridgeError as exc:
             why = whole_characters(str(exc))[:300]
             logger.warning("a voice message in %s could not be transcribed: %s", conversation, why)

@@ -55,8 +55,8 @@ class Admission:
         if not self._traits[arrival.channel].needs_pairing:
             return ()
         chat = Address.on(arrival.channel, arrival.chat).chat
-        found = await self._store.access.find(arrival.channel, chat, arrival.sender.id)
-        return found if any(pairing.subject == chat for pairing in found) else None
+        pairings = await self._store.access.find(arrival.channel, chat, arrival.sender.id)
+        return pairings if any(pairing.subject == chat for pairing in pairings) else None
 
     async def request(self, incoming: Incoming) -> str:
         """The answer to a stranger: their one-time code, once; "" while it is open, or if too many others just asked.

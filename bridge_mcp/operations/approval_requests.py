@@ -94,12 +94,12 @@ class ApprovalRequests(Struct, frozen=True):
         """
         while True:
             log = await self.store.log.load(conversation)
-            found = request_in(conversation, log)
-            if found is None:
+            request = request_in(conversation, log)
+            if request is None:
                 raise NotFound("There is no such request for a verdict.", fix=NO_SUCH)
-            entries = with_evidence(log, await self._due(found, log))
+            entries = with_evidence(log, await self._due(request, log))
             if not entries:
-                return found
+                return request
             try:
                 await self.store.log.intend(conversation, log[-1].seq + 1, *entries)
             except Conflict:
@@ -109,10 +109,10 @@ class ApprovalRequests(Struct, frozen=True):
         """The same once it waits for nobody any more, or time is up. Raises as `stand`."""
         with CommitWait(self.store.agenda, timeout_s) as wait:
             while True:
-                found = await self.stand(conversation)
-                ends = found.external.expires_at - self.clock.now() if found.external.expires_at else LOOK_AGAIN_S
-                if found.standing != "waiting" or not await wait.more(min(LOOK_AGAIN_S, max(0.01, ends))):
-                    return found
+                request = await self.stand(conversation)
+                ends = request.external.expires_at - self.clock.now() if request.external.expires_at else LOOK_AGAIN_S
+                if request.standing != "waiting" or not await wait.more(min(LOOK_AGAIN_S, max(0.01, ends))):
+                    return request
 
     async def consume(self, conversation: str, claim: str, digest: str | None = None) -> RequestState:
         """Take the verdict: from here on the call is its caller's to run, once. The same `claim` is told the same.
@@ -127,10 +127,10 @@ class ApprovalRequests(Struct, frozen=True):
             TooEarly: there is no verdict yet.
         """
         for _ in range(TRIES):
-            found = await self.stand(conversation)
-            if found.started is not None and claim and found.started.claim == claim:
-                return found
-            refuse(found, self.clock.now(), digest)
+            request = await self.stand(conversation)
+            if request.started is not None and claim and request.started.claim == claim:
+                return request
+            refuse(request, self.clock.now(), digest)
             log = await self.store.log.load(conversation)
             if await self._calls.take(conversation, log, claim) is not None:
                 return await self.stand(conversation)
@@ -147,14 +147,14 @@ class ApprovalRequests(Struct, frozen=True):
             TooEarly: nobody has taken it.
             NotFound: there is no such call.
         """
-        found = await self.stand(conversation)
-        if found.started is None:
+        request = await self.stand(conversation)
+        if request.started is None:
             raise TooEarly(
                 "Nobody has taken this verdict, so nothing can have run.", fix="Call consume_approval first."
             )
-        if not await report(self.store, conversation, Finished(found.call.id, outcome, text)):
-            found = await self.stand(conversation)
-            if found.finished is None or (found.finished.outcome, found.finished.content) != (outcome, text):
+        if not await report(self.store, conversation, Finished(request.call.id, outcome, text)):
+            request = await self.stand(conversation)
+            if request.finished is None or (request.finished.outcome, request.finished.content) != (outcome, text):
                 raise AlreadyDecided("The outcome of this call is known already, and it is another one.")
         return await self.stand(conversation)
 
@@ -166,19 +166,19 @@ class ApprovalRequests(Struct, frozen=True):
             NotFound: there is no such call.
         """
         while True:
-            found = await self.stand(conversation)
-            if found.standing == "cancelled":
-                return found
-            if found.standing != "waiting":
-                raise AlreadyDecided(f"It was {found.standing} before; that holds.")
-            taken_back = Judged(found.call.id, "cancelled", by, via="api")
+            request = await self.stand(conversation)
+            if request.standing == "cancelled":
+                return request
+            if request.standing != "waiting":
+                raise AlreadyDecided(f"It was {request.standing} before; that holds.")
+            taken_back = Judged(request.call.id, "cancelled", by, via="api")
             log = await self.store.log.load(conversation)
             entries = (
                 (taken_back,)
-                if found.approval
-                else closing_entries(log, Finished(found.call.id, "stopped", TAKEN_BACK))
+                if request.approval
+                else closing_entries(log, Finished(request.call.id, "stopped", TAKEN_BACK))
             )
-            if request_in(conversation, log) == found:
+            if request_in(conversation, log) == request:
                 try:
                     await self.store.log.intend(conversation, log[-1].seq + 1, *with_evidence(log, entries))
                 except Conflict:
@@ -197,16 +197,16 @@ class ApprovalRequests(Struct, frozen=True):
             request.conversation, changed(request.entry, external=changed(request.external, expires_at=until))
         )
 
-    async def _due(self, found: RequestState, log: Log) -> tuple[Entry, ...]:
+    async def _due(self, request: RequestState, log: Log) -> tuple[Entry, ...]:
         """What time, a grant or a verdict has decided of a call, and nobody has written yet."""
-        now, conversation = self.clock.now(), found.conversation
-        policy = await self._calls.policy(conversation, found.external)
+        now, conversation = self.clock.now(), request.conversation
+        policy = await self._calls.policy(conversation, request.external)
         match decide(log, policy, now):
             case Settle(call, outcome, content):
                 return closing_entries(log, Finished(call.id, outcome, content))
             case Judge() as due:
                 return (Judged(due.call.id, due.verdict, due.by, digest=due.digest, note=due.note, via=due.via),)
-            case HandOver(((call, _, because),)) if found.judged is None:
+            case HandOver(((call, _, because),)) if request.judged is None:
                 asked = self._asked(Request(conversation, requested_in(log)), policy, because)
                 return asked, Judged(call.id, "approved", because, digest=asked.digest, via="rule")
             case _:
@@ -251,7 +251,7 @@ def as_asked(entry: Entry) -> Entry:
     return entry
 
 
-def refuse(found: RequestState, now: float, digest: str | None) -> None:
+def refuse(request: RequestState, now: float, digest: str | None) -> None:
     """Let pass what may be taken now.
 
     Raises:
@@ -259,20 +259,20 @@ def refuse(found: RequestState, now: float, digest: str | None) -> None:
         BadInput: it is of another call.
         TooEarly: there is no verdict yet.
     """
-    if found.started is not None:
+    if request.started is not None:
         raise AlreadyDecided(
             "This verdict was taken before, and it lets one run happen.", fix="Ask again with request_approval."
         )
-    if found.standing == "waiting":
+    if request.standing == "waiting":
         raise TooEarly("Nobody has decided on this call yet.", fix="Pass its ticket to wait_for.")
-    if found.standing != "approved" or found.judged is None:
-        note = f" ({visible(found.judged.note)})" if found.judged is not None and found.judged.note else ""
-        raise AlreadyDecided(f"This call was {found.standing}{note}: it may not run.")
-    if found.finished is not None or now >= found.run_before:
+    if request.standing != "approved" or request.judged is None:
+        note = f" ({visible(request.judged.note)})" if request.judged is not None and request.judged.note else ""
+        raise AlreadyDecided(f"This call was {request.standing}{note}: it may not run.")
+    if request.finished is not None or now >= request.run_before:
         raise AlreadyDecided(
             "This call was approved, and the time to run it is over.", fix="Ask again with request_approval."
         )
-    if digest is not None and digest != found.judged.digest:
+    if digest is not None and digest != request.judged.digest:
         raise BadInput(
             "The digest is not that of the approved call.",
             fix="Look at the arguments that the ticket tells: they may have been edited. Pass the digest beside them.",

@@ -115,14 +115,14 @@ class ApprovalDesk(Struct, frozen=True):
         for approval in approvals:
             self._allowed(approval, who)
             undecided(approval)
-        made = [
+        rejections = [
             (
                 each,
                 Judged(each.call, "rejected", who.name, digest=each.digest, note=reason, via=who.via, trace=who.trace),
             )
             for each in approvals
         ]
-        decided = await self._judge(made)
+        decided = await self._judge(rejections)
         return tuple(decided[approval.id] for approval in approvals)
 
     async def _with_prospects(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
@@ -235,12 +235,12 @@ class ApprovalDesk(Struct, frozen=True):
         """The grant that a verdict made."""
         if verdict.remember == "once":
             return None
-        found = [
+        covering = [
             grant.id
             for grant in await self.store.grants.concerning((decided.tool,), decided.conversation, decided.decided_at)
             if (grant.by, grant.created_at) == (verdict.by, decided.decided_at)
         ]
-        return max(found, default=None)
+        return max(covering, default=None)
 
     async def _vote(self, approval: Approval, verdict: Judged) -> Decision:
         """Record one vote of a quorum; the last one records the verdict too, in the same transaction."""
@@ -274,11 +274,11 @@ def waits(log: Log, call: str) -> bool:
 def voters(log: Log, vote: Voted) -> dict[str, str]:
     """The people who voted for the same as this vote, in order, each with the first name they used."""
     votes = [e.entry for e in log if isinstance(e.entry, Voted) and e.entry.call == vote.call]
-    found: dict[str, str] = {}
+    voted: dict[str, str] = {}
     for each in votes:
         if each.digest == vote.digest and each.person:
-            found.setdefault(each.person, each.by)
-    return found
+            voted.setdefault(each.person, each.by)
+    return voted
 
 
 async def find(store: Store, approval_id: str) -> Approval:
@@ -287,10 +287,10 @@ async def find(store: Store, approval_id: str) -> Approval:
     Raises:
         NotFound: there is none.
     """
-    found = await store.approvals.get(approval_id) if APPROVAL.fullmatch(approval_id) else None
-    if found is None:
+    approval = await store.approvals.get(approval_id) if APPROVAL.fullmatch(approval_id) else None
+    if approval is None:
         raise NotFound(f"There is no approval '{approval_id[:80]}'.", fix="See list_approvals.")
-    return found
+    return approval
 
 
 def may_decide(approval: Approval, who: Principal, *, separate: bool, people: People) -> None:
@@ -329,9 +329,9 @@ def remembered(yes: ApprovalOptions, arguments: str) -> None:
     """
     if yes.remember == "once" and (yes.remember_arguments or yes.remember_s):
         raise BadInput("`once` remembers nothing.", fix="Use conversation or always, with patterns and times.")
-    given = parse_arguments(arguments)
+    parsed = parse_arguments(arguments)
     for name, pattern in yes.remember_arguments.items():
-        if name not in given or not matches(given[name], pattern):
+        if name not in parsed or not matches(parsed[name], pattern):
             raise BadInput(
                 f"The pattern for '{name[:80]}' does not cover this very call.",
                 fix="Nothing was decided yet. `*` stands for any text; what is no text has to be there as JSON.",

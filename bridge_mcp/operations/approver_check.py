@@ -26,8 +26,8 @@ class ApproverCheck(Struct, frozen=True):
 
     def complaints(self, tools: Sequence[ToolSpec]) -> dict[str, str]:
         """By channel: which calls nobody could approve, and the fix."""
-        found = {name: self._complaint(channel, tools) for name, channel in self.rules.channels.items()}
-        return {name: each for name, each in found.items() if each}
+        by_channel = {name: self._complaint(channel, tools) for name, channel in self.rules.channels.items()}
+        return {name: each for name, each in by_channel.items() if each}
 
     def _complaint(self, channel: ChannelRules, tools: Sequence[ToolSpec]) -> str:
         if channel.responder != "assistant" or channel.name not in self.traits:

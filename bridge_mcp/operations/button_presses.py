@@ -27,10 +27,10 @@ PRESSED = ("tap:", "answer:")
 
 async def form(scene: commands.Scene, tap: ButtonPress, who: Principal) -> Form | None:
     """The form that a press by `who` opens; None where it takes effect, or is refused, at once."""
-    found = await scene.store.traces.button(tap.token)
-    if found is None or found[0] != join(tap.channel, tap.chat) or "approve" not in who.scopes:
+    offered = await scene.store.traces.button(tap.token)
+    if offered is None or offered[0] != join(tap.channel, tap.chat) or "approve" not in who.scopes:
         return None
-    shown = await scene.store.history.message(*found)
+    shown = await scene.store.history.message(*offered)
     asked = asks_for(shown) if shown is not None else ""
     approval = await scene.store.approvals.get(asked) if asked else None
     if shown is None or approval is None or approval.status != "waiting":
@@ -44,8 +44,8 @@ async def press(
 ) -> str:
     """Handle a press by `who`, who was authenticated; returns the text to show them. `responder` answers this chat."""
     conversation = join(tap.channel, tap.chat)
-    found = await scene.store.traces.button(tap.token)
-    shown = await scene.store.history.message(*found) if found and found[0] == conversation else None
+    offered = await scene.store.traces.button(tap.token)
+    shown = await scene.store.history.message(*offered) if offered and offered[0] == conversation else None
     if shown is None or not await stands_below(scene, shown, tap):
         return chat_texts.BUTTON_GONE
     value = next((button.value for button in shown.buttons if button.token == tap.token), "")
@@ -82,8 +82,8 @@ async def say(
         return chat_texts.QUESTION_CLOSED
     answer = Heard(value, tap.sender, f"answer:{shown.seq}", to=responder, answers=shown.seq, reply_to=shown.id)
     text = f"{shown.text}\n\n✓ {escape_markdown(value)} ({escape_markdown(tap.sender.name or tap.sender.id)})"
-    told = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
-    first, _ = await scene.store.log.record(shown.conversation, answer, told, offset=offset)
+    revision = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
+    first, _ = await scene.store.log.record(shown.conversation, answer, revision, offset=offset)
     return value if first.new else chat_texts.ALREADY_ANSWERED
 
 

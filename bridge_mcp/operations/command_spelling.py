@@ -41,8 +41,8 @@ def nearest(text: str, names: Collection[str]) -> str:
     if not NAME.fullmatch(name):
         return ""
     close = sorted((typos(name, each), each) for each in names)
-    count, found = close[0]
-    return found if count <= (1 if min(len(name), len(found)) <= SHORT else 2) else ""
+    count, command = close[0]
+    return command if count <= (1 if min(len(name), len(command)) <= SHORT else 2) else ""
 
 
 def single_word(text: str) -> str:

@@ -153,20 +153,20 @@ async def list_servers(asked: Asked) -> str:
 
 
 async def status(asked: Asked) -> str:
-    found = await look(asked)
+    state = await look(asked)
     lines = [
-        f"{asked.conversation}: {found.conversation.messages} messages, answered by {found.responder}",
-        f"Used: {found.usage}",
-        f"Today: {found.today}",
+        f"{asked.conversation}: {state.conversation.messages} messages, answered by {state.responder}",
+        f"Used: {state.usage}",
+        f"Today: {state.today}",
     ]
-    if found.unread:
-        lines.append(f"Not read yet: {found.unread} messages")
+    if state.unread:
+        lines.append(f"Not read yet: {state.unread} messages")
     caps = asked.scene.rules.caps
     taken = await asked.scene.store.spending.on(day_of(asked.scene.clock.now()), *scopes(asked.conversation))
     reached = over(caps, asked.conversation, taken)
     if reached:
         lines.append(f"No model is called until 00:00 UTC: {reached}")
-    lines += [f"Waiting: {listed(a)}" for a in found.waiting]
+    lines += [f"Waiting: {listed(a)}" for a in state.waiting]
     return "\n".join(lines)
 
 
@@ -221,25 +221,25 @@ async def whoami(asked: Asked) -> str:
 
 
 async def approve(asked: Asked) -> str:
-    found, remember = await waiting_here(asked, to_run=True)
+    approvals_here, remember = await waiting_here(asked, to_run=True)
     if remember not in ("", "once", "conversation", "always"):
         raise BadInput(f"'{remember[:40]}' cannot be remembered.", fix="Write conversation or always, or nothing.")
     return decision_lines(
-        await desk(asked).approve(asked.who, found, approvals.ApprovalOptions(remember=remember or "once"))
+        await desk(asked).approve(asked.who, approvals_here, approvals.ApprovalOptions(remember=remember or "once"))
     )
 
 
 async def reject(asked: Asked) -> str:
-    found, reason = await waiting_here(asked)
-    return decision_lines(await desk(asked).reject(asked.who, found, reason))
+    approvals_here, reason = await waiting_here(asked)
+    return decision_lines(await desk(asked).reject(asked.who, approvals_here, reason))
 
 
 async def edit(asked: Asked) -> str:
-    found = asked.words[0] if asked.words else ""
-    if not tickets.APPROVAL.fullmatch(found):
+    approval_id = asked.words[0] if asked.words else ""
+    if not tickets.APPROVAL.fullmatch(approval_id):
         raise BadInput("Which call, and which arguments?", fix='Write: /edit ID {"name": "value"}')
     approval, _ = await waiting_here(asked, to_run=True)
-    arguments = parse_arguments(asked.text.partition(found)[2])
+    arguments = parse_arguments(asked.text.partition(approval_id)[2])
     return decision_lines(await desk(asked).approve(asked.who, approval[:1], approvals.ApprovalOptions("", arguments)))
 
 
@@ -252,15 +252,15 @@ def desk(asked: Asked) -> approvals.ApprovalDesk:
 async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
     """The approvals that a command names by id, or the only one that waits here; and the rest of its text."""
     ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
-    found = [await approvals.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
-    found = found or [await only_one(asked, to_run=to_run)]
-    for approval in found:
+    waiting = [await approvals.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
+    waiting = waiting or [await only_one(asked, to_run=to_run)]
+    for approval in waiting:
         here = asked.conversation in approval.places
         if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
             raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
         if to_run and not asked.pressed and (asked.who.kind == "person" or not ids) and approval.status == "waiting":
             await seen_here(asked, approval)
-    return found, " ".join(asked.words[len(ids) :])
+    return waiting, " ".join(asked.words[len(ids) :])
 
 
 async def only_one(asked: Asked, *, to_run: bool) -> Approval:

@@ -158,10 +158,10 @@ async def pair(
         raise BadInput(f"'{wanted.subject[:40]}' is no chat or user id.", fix="Pass the platform's own id, or a code.")
     paired = replace(wanted, by=who.name, at=now)
     await store.access.pair(paired)
-    told = Event(
+    event = Event(
         "pairing.added", "", now, body={"channel": paired.channel, "subject": paired.subject, "role": paired.role}
     )
-    await store.feed.publish(told)
+    await store.feed.publish(event)
     return paired
 
 
@@ -169,6 +169,6 @@ async def unpair(store: Store, clock: Clock, channel: str, subject: str, by: str
     """End a pairing. False if there was none."""
     if not await store.access.unpair(channel, subject):
         return False
-    told = Event("pairing.removed", "", clock.now(), body={"channel": channel, "subject": subject, "by": by})
-    await store.feed.publish(told)
+    event = Event("pairing.removed", "", clock.now(), body={"channel": channel, "subject": subject, "by": by})
+    await store.feed.publish(event)
     return True

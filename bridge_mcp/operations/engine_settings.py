@@ -79,8 +79,8 @@ def settings_of(
         )
         for name, each in traits.items()
     )
-    told = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
-    return Settings(file, digest, channels, lacking=told)
+    client_problems = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
+    return Settings(file, digest, channels, lacking=client_problems)
 
 
 async def put_posted(store: Store, settings: Settings) -> None:

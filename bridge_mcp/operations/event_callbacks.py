@@ -19,20 +19,22 @@ async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple
     A client that is limited to some places is told of its own. No URL is told: clients put secrets into them.
     """
     client = who.name if who is not None and who.within else ""
-    found, count = await store.subscriptions.failing(client, MAX_SHOWN)
-    more = count - len(found)
+    subscriptions, count = await store.subscriptions.failing(client, MAX_SHOWN)
+    more = count - len(subscriptions)
     others = (Warned(f"{more:,} more subscriptions to events fail.", CHECK),) if more > 0 else ()
-    return (*(Warned(told(each), Fix("callback", each.id)) for each in found), *others)
+    return (*(Warned(told(each), Fix("callback", each.id)) for each in subscriptions), *others)
 
 
-def told(found: EventSubscription) -> str:
+def told(subscription: EventSubscription) -> str:
     """What fails, and what becomes of it."""
-    times = {0: "before it was renewed", 1: "once"}.get(found.failures, f"{found.failures} times in a row")
-    what = f"Events {found.event} for client {found.client}: their callback at {found.host} fails"
-    why = f" ({found.last_error})" if found.last_error else ""
+    times = {0: "before it was renewed", 1: "once"}.get(
+        subscription.failures, f"{subscription.failures} times in a row"
+    )
+    what = f"Events {subscription.event} for client {subscription.client}: their callback at {subscription.host} fails"
+    why = f" ({subscription.last_error})" if subscription.last_error else ""
     then = (
         "Nothing is posted until the client subscribes again, and nothing is lost while the feed keeps its events."
-        if found.suspended
+        if subscription.suspended
         else "It is tried again, after pauses of up to ten minutes."
     )
     return f"{what}{why}, {times}. {then}"

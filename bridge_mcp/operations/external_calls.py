@@ -143,16 +143,16 @@ def policy_of(
 
 def runners(log: Log) -> tuple[str, ...]:
     """The processes whose end would change what comes next: who asked, and who runs the call."""
-    found: list[str] = []
+    names: list[str] = []
     for logged in log:
         match logged.entry:
             case Requested(external=External(caller=caller)):
-                found.append(caller)
+                names.append(caller)
             case Started(runner=runner):
-                found.append(runner)
+                names.append(runner)
             case _:
                 pass
-    return tuple(name for name in dict.fromkeys(found) if name)
+    return tuple(name for name in dict.fromkeys(names) if name)
 
 
 def ended(log: Log) -> Finished | Stopped | None:

@@ -129,8 +129,8 @@ async def conversations_of(store: Store, channel: str, subject: str) -> tuple[st
     """The conversations in which a person is: their own chats, and those with them in the log."""
     own = f"{channel}/{subject}"
     named = await store.history.conversations(within=frozenset({own}), limit=200)
-    found = await store.forgetting.conversations_with(channel, subject)
-    return tuple(dict.fromkeys([*(each.id for each in named[0]), *found]))
+    conversations = await store.forgetting.conversations_with(channel, subject)
+    return tuple(dict.fromkeys([*(each.id for each in named[0]), *conversations]))
 
 
 async def end_all(keepers: Keepers, conversation: str, by: str) -> None:

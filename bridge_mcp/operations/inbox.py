@@ -88,29 +88,29 @@ class Intake:
                 return await self._message(replace(arrival, chat=chat, title=title))
             case ButtonPress():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
-                told = await self._press(replace(arrival, chat=chat))
+                notice = await self._press(replace(arrival, chat=chat))
             case Happening():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 await self._tell_of(replace(arrival, chat=chat))
-                told = ""
+                notice = ""
             case Named():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 await topic_titles.note(self._state, arrival.channel, chat, arrival.name)
-                told = ""
+                notice = ""
             case Deleted():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 await outsiders.take_back(self._store, replace(arrival, chat=chat))
-                told = ""
+                notice = ""
             case Connected():
                 await self._state.move_chat(arrival.channel, arrival.chat, arrival.to)
-                told = await self._admission.connected(arrival)
+                notice = await self._admission.connected(arrival)
             case Moved():
                 await self._state.move_chat(arrival.channel, arrival.chat, arrival.to)
-                told = ""
+                notice = ""
             case Ignored():
-                told = ""
+                notice = ""
         await self._passed(arrival)
-        return told
+        return notice
 
     async def offset(self, channel: str) -> int | None:
         """See `ports.Inbox`."""
@@ -124,9 +124,9 @@ class Intake:
 
     async def chats(self, channel: str, at_most: int) -> tuple[str, ...]:
         """See `ports.Inbox`."""
-        found, _ = await self._store.history.conversations(within=frozenset({channel}), limit=at_most)
+        conversations, _ = await self._store.history.conversations(within=frozenset({channel}), limit=at_most)
         let_in = await self._store.access.pairings(channel)
-        every = [*(each.id.partition("/")[2] for each in found), *(each.subject for each in let_in)]
+        every = [*(each.id.partition("/")[2] for each in conversations), *(each.subject for each in let_in)]
         return tuple(dict.fromkeys(every))[:at_most]
 
     async def hear(self, incoming: Incoming, via: Via = "", scopes: frozenset[Scope] | None = None) -> int:
@@ -145,13 +145,13 @@ class Intake:
             await self._passed(incoming)
             return ""
         if pairings is None:
-            told = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
+            notice = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
             if incoming.outsider:
-                told = ""  # whoever writes to somebody's account is told of no bridge
-            if told:
+                notice = ""  # whoever writes to somebody's account is told of no bridge
+            if notice:
                 await welcome.keep(self._state, incoming)
             await self._passed(incoming)
-            return told
+            return notice
         who = principal_of(incoming.channel, incoming.sender, pairings, outsider=bool(incoming.outsider))
         if incoming.edit:
             await self._edit(incoming, who)
@@ -195,12 +195,12 @@ class Intake:
             heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
         # A command's offset is stored once it is answered: after a crash it comes in again.
         position = None if command or hint else offset_after(incoming)
-        told: tuple[Posted, ...] = ()
+        notices: tuple[Posted, ...] = ()
         if incoming.post and heard.to in ("assistant", "relay"):
-            heard, told = await outsiders.counted_post(
+            heard, notices = await outsiders.counted_post(
                 self._store, conversation, heard, rules.bot_turns, self._clock.now()
             )
-        recorded, *_ = await self._store.log.record(conversation, heard, *told, offset=position)
+        recorded, *_ = await self._store.log.record(conversation, heard, *notices, offset=position)
         if command or hint:
             await self._command(conversation, incoming, who, hint)
         return recorded.seq
@@ -222,8 +222,8 @@ class Intake:
             return
         if fate == "heard" and is_addressed(incoming, rules):
             heard = structs.replace(heard, to=self._responder(incoming.channel, known))
-        told = (outsiders.notice(heard),) if fate == "last" else ()
-        await self._store.log.record(conversation, heard, *told, offset=offset_after(incoming))
+        notices = (outsiders.notice(heard),) if fate == "last" else ()
+        await self._store.log.record(conversation, heard, *notices, offset=offset_after(incoming))
 
     async def _for_somebody(
         self,
@@ -262,8 +262,8 @@ class Intake:
         if not is_addressed(incoming, rules) or len(text) > LONGEST_NEARLY:
             return False, ""
         busy = await self._busy(conversation) if commands.could_be_bare(text) else ()
-        if found := commands.hint(text, busy):
-            return False, found
+        if hint := commands.hint(text, busy):
+            return False, hint
         none = commands.unknown(text) if incoming.addressed else ""
         # A client that answers (relay) may have commands of its own.
         known = await self._store.history.conversation(conversation) if none else None
@@ -336,15 +336,15 @@ class Intake:
         """The open question that a message answers (the one it replies to, or the only one), and the answer."""
         if replied is not None:
             asked = await self._store.history.message(conversation, replied)
-            found = [asked] if asked is not None and await is_open(self._scene, asked) else []
+            open_questions = [asked] if asked is not None and await is_open(self._scene, asked) else []
         elif known is None or known.question is None:
             return None
         else:
             # By the clock before it was ever set ahead: `is_open` corrects this for each question.
             now = self._clock.now() - self._scene.ahead_since(0.0)
             every = await self._store.history.questions(conversation, now)
-            found = [each for each in every if await is_open(self._scene, each)]
-        return answer_of(found, incoming, replied=replied is not None)
+            open_questions = [each for each in every if await is_open(self._scene, each)]
+        return answer_of(open_questions, incoming, replied=replied is not None)
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal, hint: str) -> None:
         key = f"command:{incoming.key}" + (f":{incoming.edit}" if incoming.edit else "")
@@ -357,5 +357,5 @@ class Intake:
         except BridgeError as exc:
             answer = str(exc)
         # On platforms a text is Markdown, and this one quotes names, arguments and notes of others.
-        told = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
-        await self._store.log.record(conversation, Posted(told, BRIDGE, key=key), offset=offset_after(incoming))
+        reply = answer if self._traits[incoming.channel].delivered_by_commit else escape_markdown(answer, lines=True)
+        await self._store.log.record(conversation, Posted(reply, BRIDGE, key=key), offset=offset_after(incoming))

@@ -40,8 +40,8 @@ def due_time(text: str, now: float) -> float:
         BadInput: it is no such time, has no offset, is over, or more than a year away.
     """
     try:
-        found = datetime.fromisoformat(text.strip())
-        at = found.timestamp() if found.tzinfo is not None else None
+        due = datetime.fromisoformat(text.strip())
+        at = due.timestamp() if due.tzinfo is not None else None
     except (ValueError, OverflowError) as exc:
         fix = "Write it as 2026-12-24T09:00:00+01:00."
         raise BadInput(f"send_at: '{text[:60]}' is no time.", fix=fix) from exc
@@ -87,12 +87,12 @@ def without_tokens(entry: Scheduled) -> Scheduled:
 
 async def scheduled(store: Store) -> tuple[Later, ...]:
     """All messages that wait for their time, the next one first."""
-    found: list[Later] = []
+    messages: list[Later] = []
     for log, entry in await store.history.scheduled(PREFIX, END, AT_MOST):
         if entry.posts is not None:
             id = log.partition("/")[2]
-            found.append(Later(id, entry.conversation, entry.at, text=entry.posts.text, by=entry.posts.by.id))
-    return tuple(sorted(found, key=lambda each: each.send_at))
+            messages.append(Later(id, entry.conversation, entry.at, text=entry.posts.text, by=entry.posts.by.id))
+    return tuple(sorted(messages, key=lambda each: each.send_at))
 
 
 async def cancel(store: Store, later: Later, by: str) -> bool:

@@ -56,11 +56,11 @@ async def counted_post(
     for limit in LOOKS[:-1]:
         turn = turn or next_exchange(await store.log.load(conversation, limit=limit), now)
     heard = replace(heard, bot_turn=turn or 1)
-    found = fate(heard.bot_turn, most)
-    if found == "heard":
+    verdict = fate(heard.bot_turn, most)
+    if verdict == "heard":
         return heard, ()
-    told = Posted(chat_texts.posts_wait(most, QUIET_S), BRIDGE, key=f"bots:{heard.key}")
-    return replace(heard, to="off"), (told,) if found == "last" else ()
+    notice = Posted(chat_texts.posts_wait(most, QUIET_S), BRIDGE, key=f"bots:{heard.key}")
+    return replace(heard, to="off"), (notice,) if verdict == "last" else ()
 
 
 async def turn_in_chat(store: Store, conversation: str) -> int | None:
@@ -71,11 +71,11 @@ async def turn_in_chat(store: Store, conversation: str) -> int | None:
     for each in active:
         log = await store.log.load(each.id, limit=LOOKS[0])
         for size in range(len(log), 0, -1):
-            found = next_turn(log[size - 1 : size])
-            if found is None:
+            number = next_turn(log[size - 1 : size])
+            if number is None:
                 continue
             if log[size - 1].at > last:
-                last, turn = log[size - 1].at, found
+                last, turn = log[size - 1].at, number
             break
     return turn
 
@@ -94,7 +94,7 @@ async def take_back(store: Store, deleted: Deleted) -> None:
     conversation = join(deleted.channel, deleted.chat)
     for number in deleted.messages[:MAX_DELETED]:
         seq = await store.traces.message(conversation, number)
-        found = None if seq is None else await store.history.message(conversation, seq)
-        if found is not None and found.direction == "in":
-            by = f"{deleted.channel}:{found.author.id}"
-            await withdraw(store, conversation, found.seq, by, "the message was deleted")
+        message = None if seq is None else await store.history.message(conversation, seq)
+        if message is not None and message.direction == "in":
+            by = f"{deleted.channel}:{message.author.id}"
+            await withdraw(store, conversation, message.seq, by, "the message was deleted")

@@ -71,10 +71,10 @@ class LogCache:
             else:
                 kept = None  # so much was said since that most of it is of no use
         if not kept:
-            found = await tail(self._log, conversation, limit)
-            if found and found[0].seq > begins_at(found):
-                found = await tail(self._log, conversation, FAR * limit)
-            kept = list(self._dated(found))
+            entries = await tail(self._log, conversation, limit)
+            if entries and entries[0].seq > begins_at(entries):
+                entries = await tail(self._log, conversation, FAR * limit)
+            kept = list(self._dated(entries))
         if kept:
             self._kept[conversation] = kept
         return kept

@@ -140,8 +140,8 @@ def shows(relayed: str, arguments: Mapping[str, JSON]) -> bool:
     """
     preview = folded(str(json.loads(relayed).get("input_preview", "")))
     texts = [value for value in arguments.values() if isinstance(value, str)]
-    found = [any(folded(form)[:BEGINNING] in preview for form in (text, json.dumps(text)[1:-1])) for text in texts]
-    return any(found) if any(mark in preview for mark in LEFT_OUT) else all(found)
+    visible = [any(folded(form)[:BEGINNING] in preview for form in (text, json.dumps(text)[1:-1])) for text in texts]
+    return any(visible) if any(mark in preview for mark in LEFT_OUT) else all(visible)
 
 
 def folded(text: str) -> str:

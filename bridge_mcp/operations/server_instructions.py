@@ -19,13 +19,13 @@ __all__ = ["changes", "trust"]
 
 async def changes(store: Store) -> tuple[InstructionChange, ...]:
     """The servers whose instructions differ from the trusted ones, as the engine last published them."""
-    found: list[InstructionChange] = []
+    changed: list[InstructionChange] = []
     for server in (await status_board.tools(store)).servers:
         if server.instructions == "changed":
             was = (await store.tool_pins.load(instructions_of(server.name))).get("text")
             before = was if isinstance(was, str) else ""
-            found.append(InstructionChange(server.name, before, server.says, code=code_of(server.says)))
-    return tuple(found)
+            changed.append(InstructionChange(server.name, before, server.says, code=code_of(server.says)))
+    return tuple(changed)
 
 
 def code_of(text: str) -> str:
@@ -42,18 +42,18 @@ async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
         BadInput: the code is that of another text.
         NotFound: no server of this name has instructions that differ from the trusted ones.
     """
-    found = next((each for each in await changes(store) if each.server == server), None)
-    if found is None:
+    change = next((each for each in await changes(store) if each.server == server), None)
+    if change is None:
         raise NotFound(
             f"There is no tool server '{server[:40]}' whose instructions have changed.",
             fix="See which are used: list_tools, or bridge-mcp servers list.",
         )
     if not code:
-        shown = visible(found.now[:MAX_INSTRUCTIONS], lines=True)
-        return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {found.code}"
-    if code != found.code:
+        shown = visible(change.now[:MAX_INSTRUCTIONS], lines=True)
+        return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {change.code}"
+    if code != change.code:
         raise BadInput("This code stands for another text.", fix="Look at what the server says now.")
     pins, subject = store.tool_pins, instructions_of(server)
-    await pins.keep(subject, {**await pins.load(subject), "text": found.now})
+    await pins.keep(subject, {**await pins.load(subject), "text": change.now})
     await status_board.ask_reload(store, clock.now())
     return f"The assistant is told what {server} says now. Tool servers are connected again."

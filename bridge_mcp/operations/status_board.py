@@ -202,8 +202,8 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
 def read(cls: type[T], body: JSON) -> T:
     """A flat value from its published form; fields of a newer version are ignored."""
     known = frozenset(cls.__struct_fields__)
-    given = body if isinstance(body, dict) else {}
-    return cls(**{name: value for name, value in given.items() if name in known})
+    fields = body if isinstance(body, dict) else {}
+    return cls(**{name: value for name, value in fields.items() if name in known})
 
 
 def read_all(cls: type[T], body: JSON) -> list[T]:

@@ -164,11 +164,11 @@ class Watched:
             case "call":
                 return look_at_call(await self._whole(), self.ticket, self._parsed.conversation)
             case "turn":
-                found = await self._turn()
+                ticket = await self._turn()
             case "question":
-                found = await self._question(now)
+                ticket = await self._question(now)
         first = await self._asked()
-        return replace(found, since=first.at, changed=max(first.at, self._changed))
+        return replace(ticket, since=first.at, changed=max(first.at, self._changed))
 
     async def _whole(self) -> Log:
         """The whole log of a call's conversation."""
@@ -181,15 +181,15 @@ class Watched:
         """The entry that the ticket points to."""
         if self._first is None:
             seq = self._parsed.seq
-            found = await self._store.log.load(self._parsed.conversation, seq - 1, most=1)
-            if not found or found[0].seq != seq:
+            entries = await self._store.log.load(self._parsed.conversation, seq - 1, most=1)
+            if not entries or entries[0].seq != seq:
                 raise self._nowhere()
-            self._first = found[0]
+            self._first = entries[0]
         return self._first
 
     def _nowhere(self) -> NotFound:
-        told = f"The ticket '{self.ticket}' points nowhere."
-        return NotFound(told, fix="Tickets come from run_turn, ask_user, call_tool.")
+        why = f"The ticket '{self.ticket}' points nowhere."
+        return NotFound(why, fix="Tickets come from run_turn, ask_user, call_tool.")
 
     async def _turn(self) -> Ticket:
         """The state of a turn. The end of a finished one is not far behind its message."""
@@ -218,10 +218,10 @@ class Watched:
 
     def _end(self, logged: Logged) -> Ticket | None:
         """The ticket of the turn, if this entry ends it; else None."""
-        found = end_of_turn(self.ticket, self._parsed, logged)
-        if found is not None:
+        ticket = end_of_turn(self.ticket, self._parsed, logged)
+        if ticket is not None:
             self._changed = logged.at
-        return found
+        return ticket
 
     async def _question(self, now: float) -> Ticket:
         """The state of a question; its answer is stored beside the log."""
@@ -232,12 +232,12 @@ class Watched:
         if answer is not None:
             log = await self._store.log.load(conversation, answer - 1, most=ENTRIES_OF_ANSWER)
             self._changed = log[0].at
-            found = answer_in(log, seq)
-            if found is not None and now < found.settled_at <= now + LONGEST_S:
+            answering = answer_in(log, seq)
+            if answering is not None and now < answering.settled_at <= now + LONGEST_S:
                 return Ticket(
                     self.ticket, "question", conversation, state="open"
                 )  # a long text that the platform split: more of it is to come
-            here, text = message_of(conversation, answer), "" if found is None else found.text
+            here, text = message_of(conversation, answer), "" if answering is None else answering.text
             return Ticket(
                 self.ticket, "question", conversation, state="done", outcome="answered", text=text, message=here
             )
@@ -286,35 +286,35 @@ def dated(ticket: Ticket, log: Log) -> Ticket:
     return replace(ticket, since=log[0].at, changed=log[-1].at)
 
 
-def of_request(found: RequestState, ticket: str) -> Ticket:
+def of_request(request: RequestState, ticket: str) -> Ticket:
     """How the ticket stands of a call that its caller runs elsewhere: it is done once there is a verdict."""
-    here, standing, verdict = found.conversation, found.standing, found.judged
+    here, standing, verdict = request.conversation, request.standing, request.judged
     if standing == "waiting":
-        return Ticket(ticket, "call", here, state="open", approvals=(found.approval,) if found.approval else ())
+        return Ticket(ticket, "call", here, state="open", approvals=(request.approval,) if request.approval else ())
     done = Ticket(ticket, "call", here, state="done", outcome=standing, text=verdict.note if verdict else "")
-    if standing == "approved" and verdict is not None and found.finished is None:
-        return replace(done, structured=approved_text(found, verdict))
+    if standing == "approved" and verdict is not None and request.finished is None:
+        return replace(done, structured=approved_text(request, verdict))
     if standing == "consumed":
         return done
-    if found.finished is not None and (standing == "over" or found.finished.outcome == "undelivered"):
-        return replace(done, outcome=found.finished.outcome, text=found.finished.content)
+    if request.finished is not None and (standing == "over" or request.finished.outcome == "undelivered"):
+        return replace(done, outcome=request.finished.outcome, text=request.finished.content)
     return done
 
 
-def approved_text(found: RequestState, verdict: Judged) -> str:
+def approved_text(request: RequestState, verdict: Judged) -> str:
     """What a verdict lets run, until when, and the digest by which it is taken, as JSON text.
 
     Arguments that an approver has changed stand in it unless they are long: whoever takes the verdict gets them whole.
     """
-    until = datetime.fromtimestamp(found.run_before, UTC).isoformat(timespec="seconds")
-    told: dict[str, JSON] = {
+    until = datetime.fromtimestamp(request.run_before, UTC).isoformat(timespec="seconds")
+    fields: dict[str, JSON] = {
         "digest": verdict.digest,
         "edited": verdict.arguments is not None,
         "run_before": until.replace("+00:00", "Z"),
     }
     if verdict.arguments is not None and len(verdict.arguments) <= SHOWN_CHARS:
-        told["arguments"] = parse_arguments(verdict.arguments)
-    return canonical(told)
+        fields["arguments"] = parse_arguments(verdict.arguments)
+    return canonical(fields)
 
 
 def of_call(log: Log, ticket: str, conversation: str) -> Ticket:

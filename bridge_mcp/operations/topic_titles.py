@@ -18,9 +18,9 @@ async def note(state: ChannelState, channel: str, chat: str, title: str) -> None
     await state.set_topic_title(channel, chat, title, at_most=MAX_TITLES)
 
 
-async def named(state: ChannelState, address: Address, topic: Topic, made: tuple[str, ...]) -> None:
-    """Store the title of a topic that the bridge made (its thread is `made`) or changed itself."""
-    thread = made[0] if topic.new and made else address.thread
+async def named(state: ChannelState, address: Address, topic: Topic, platform_ids: tuple[str, ...]) -> None:
+    """Store the title of a topic that the bridge made (its thread is `platform_ids`) or changed itself."""
+    thread = platform_ids[0] if topic.new and platform_ids else address.thread
     if thread and topic.name:
         await note(state, address.channel, address._replace(thread=thread).target, topic.name)
 

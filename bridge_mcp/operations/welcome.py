@@ -75,15 +75,15 @@ class WelcomeWorker:
 
     async def _welcome(self, event: Event) -> None:
         channel, subject = str(event.body.get("channel")), str(event.body.get("subject"))
-        found = await self._state.first_message(channel, subject)
-        if found is None:
+        first_message = await self._state.first_message(channel, subject)
+        if first_message is None:
             return
         pairings = await self._store.access.find(channel, subject)
-        if pairings and self._clock.now() - found.at <= KEPT_S:
-            conversation = join(channel, found.chat)
-            told = Posted(self._greeting(channel, pairings), BRIDGE, key=f"welcome:{event.cursor}")
-            await self._store.log.record(conversation, told)
-            await self._hear(found)
+        if pairings and self._clock.now() - first_message.at <= KEPT_S:
+            conversation = join(channel, first_message.chat)
+            greeting = Posted(self._greeting(channel, pairings), BRIDGE, key=f"welcome:{event.cursor}")
+            await self._store.log.record(conversation, greeting)
+            await self._hear(first_message)
         await self._state.forget_first_message(channel, subject)
 
     def _greeting(self, channel: str, pairings: tuple[Pairing, ...]) -> str:
@@ -91,29 +91,29 @@ class WelcomeWorker:
         responder: Responder = rules.responder if rules is not None else "relay"
         return chat_texts.let_in(responder, may_decide=any(each.role == "approver" for each in pairings))
 
-    async def _hear(self, found: FirstMessage) -> None:
+    async def _hear(self, first_message: FirstMessage) -> None:
         """Take in a message as any other."""
-        if not found.heard:
+        if not first_message.heard:
             return
         try:
-            heard = decode(found.heard)
+            heard = decode(first_message.heard)
         except BridgeError:
             return  # an older version stored it in another form; they can write again
         if isinstance(heard, Heard):
             await self._inbox.put(
                 Incoming(
-                    found.channel,
-                    found.chat,
+                    first_message.channel,
+                    first_message.chat,
                     heard.key,
                     sender=heard.sender,
                     text=heard.text,
-                    at=found.at,
+                    at=first_message.at,
                     title=heard.title,
-                    topic=found.topic,
+                    topic=first_message.topic,
                     attachments=heard.attachments,
                     quote=heard.quote,
                     forwarded_from=heard.forwarded_from,
                     group=heard.group,
-                    bare=found.bare,
+                    bare=first_message.bare,
                 )
             )

@@ -29,10 +29,10 @@ class QuietHours(Struct, frozen=True):
         Raises:
             BadInput: it is not that, or no time at all.
         """
-        found = HOURS.fullmatch(text.strip())
-        if found is None:
+        match = HOURS.fullmatch(text.strip())
+        if match is None:
             raise BadInput(f"'{text[:40]}' are no quiet hours.", fix="Write them as 22:00-07:00.")
-        begin, end = (int(found[n]) * 60 + int(found[n + 1]) for n in (1, 3))
+        begin, end = (int(match[n]) * 60 + int(match[n + 1]) for n in (1, 3))
         if begin == end:
             raise BadInput(f"'{text[:40]}' begins when it ends.", fix="Write quiet hours as 22:00-07:00.")
         return cls(begin, end, zone)

@@ -81,10 +81,10 @@ class ChannelRules(Struct, frozen=True):
 
         Guests are not asked for approvals, and not shown what is.
         """
-        found = re.fullmatch(self.guests, chat) if self.guests else None
-        if found is None:
+        match = re.fullmatch(self.guests, chat) if self.guests else None
+        if match is None:
             return ""
-        owner = found.groupdict().get("owner")
+        owner = match.groupdict().get("owner")
         return f"{self.name}/{owner}" if owner else AGENTS
 
     def bot_mode(self, chat: str) -> BotMode:

@@ -71,10 +71,10 @@ class Administration(BridgeBase):
 
     async def revoke_grant(self, who: Principal, grant: int) -> None:
         """End a grant; running calls go on."""
-        found = next((each for each in await self.list_grants(who) if each.id == grant), None)
-        if found is None or not await self.store.grants.revoke(grant):
+        existing = next((each for each in await self.list_grants(who) if each.id == grant), None)
+        if existing is None or not await self.store.grants.revoke(grant):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
-        body = {"grant": grant, "tool": found.tool, "by": who.name}
+        body = {"grant": grant, "tool": existing.tool, "by": who.name}
         await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), body=dict(body)))
 
     async def make_grant(
@@ -129,19 +129,19 @@ class Administration(BridgeBase):
             BadInput: the digest does not match.
         """
         who.require("admin")
-        found = next((each for each in await self.list_changes(who) if each.spec.name == tool), None)
-        if found is None:
+        change = next((each for each in await self.list_changes(who) if each.spec.name == tool), None)
+        if change is None:
             raise NotFound(f"No tool '{tool}' has changed.", fix="See: bridge-mcp servers changes")
-        if digest not in ("", found.digest):
-            raise BadInput(f"{tool} is another one again: {found.digest}.", fix="Look at it again.")
-        await self.store.tool_pins.accept(found.spec.name, found.digest, who.name)
-        return found
+        if digest not in ("", change.digest):
+            raise BadInput(f"{tool} is another one again: {change.digest}.", fix="Look at it again.")
+        await self.store.tool_pins.accept(change.spec.name, change.digest, who.name)
+        return change
 
     async def list_instruction_changes(self, who: Principal) -> tuple[InstructionChange, ...]:
         """The tool servers that give other instructions than those that are trusted, with both texts."""
         who.require("admin")
-        found = await server_instructions.changes(self.store)
-        return tuple(each for each in found if may_use(who.within, self.rules, each.server))
+        changes = await server_instructions.changes(self.store)
+        return tuple(each for each in changes if may_use(who.within, self.rules, each.server))
 
     async def retry_channel(self, who: Principal, channel: str) -> None:
         """Have the engine run a channel afresh within seconds, whatever pause it is in."""

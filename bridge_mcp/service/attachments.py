@@ -85,18 +85,18 @@ class Filing(BridgeBase):
         who.require("read")
         conversation, seq = parse_message(message)
         self._address(who, conversation)
-        found = await self.store.history.message(conversation, seq)
-        if found is None:
+        stored = await self.store.history.message(conversation, seq)
+        if stored is None:
             raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
-        return found
+        return stored
 
     async def _attachment(self, who: Principal, message: str, index: int) -> tuple[Attachment, str]:
         """A file of a message or a result that `who` may read, and the channel it is on."""
         if message.startswith("call:"):
             conversation, files = tickets.parse(message).conversation, await self._brought(who, message)
         else:
-            found = await self._readable(who, message)
-            conversation, files = found.conversation, found.attachments
+            stored = await self._readable(who, message)
+            conversation, files = stored.conversation, stored.attachments
         if not 0 <= index < len(files):
             has = f"has {len(files)} files" if files else "has no file"
             raise NotFound(f"{message} {has}; there is none with index {index}.", fix="The first one is 0.")
@@ -124,8 +124,12 @@ class Filing(BridgeBase):
         check_text(file, "files", 1_000)
         message, slash, index = file.rpartition("/")
         if slash and ("#" in message or message.startswith("call:")) and index.isascii() and index.isdigit():
-            found, channel = await self._attachment(who, message, int(index))
+            attachment, channel = await self._attachment(who, message, int(index))
             # A stored file keeps the name it was sent with; any other is fetched from its channel.
-            ref = found.ref if found.ref.startswith(("file:", "of:", "kept:")) else f"of:{channel}:{found.ref}"
-            return Attachment(ref, found.kind, found.mime, name=found.name, size=found.size)
+            ref = (
+                attachment.ref
+                if attachment.ref.startswith(("file:", "of:", "kept:"))
+                else f"of:{channel}:{attachment.ref}"
+            )
+            return Attachment(ref, attachment.kind, attachment.mime, name=attachment.name, size=attachment.size)
         return await anyio.to_thread.run_sync(attached, file, self.rules.outbox)

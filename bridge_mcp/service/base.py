@@ -221,15 +221,15 @@ class BridgeBase:
         watched = tickets.Watched(self.store, ticket)
         with CommitWait(self.store.agenda, bounded_wait(wait_s)) as wait:
             while True:
-                found = await watched.look(self._clock.now())
-                if found.state == "done":
-                    return found
+                state = await watched.look(self._clock.now())
+                if state.state == "done":
+                    return state
                 # A question may expire, and no entry tells that.
-                pause = 1.0 if found.kind == "question" else LOOK_AGAIN_S
-                if (found.approvals and not for_people) or not await wait.more(pause, found.conversation):
-                    return replace(found, warning=self._silence())
+                pause = 1.0 if state.kind == "question" else LOOK_AGAIN_S
+                if (state.approvals and not for_people) or not await wait.more(pause, state.conversation):
+                    return replace(state, warning=self._silence())
                 if progress is not None:
-                    cursor = await self._pass_on(progress, cursor, found.conversation)
+                    cursor = await self._pass_on(progress, cursor, state.conversation)
 
     def _silence(self) -> str:
         """A warning if a result depends on an engine that gives no sign of life; "" if it does, or is this process."""

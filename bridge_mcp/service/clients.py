@@ -93,8 +93,8 @@ class Clients(BridgeBase):
     async def revoke_client(self, who: Principal, name: str) -> None:
         """Revoke a client: at once, in all processes; its open requests end, and nothing of it is sent later."""
         self._unlimited(who)
-        found = next((client for client in await self.store.clients.all() if client.name == name), None)
-        if found is None or not await self.store.clients.revoke(name):
+        registered = next((client for client in await self.store.clients.all() if client.name == name), None)
+        if registered is None or not await self.store.clients.revoke(name):
             raise NotFound(
                 f"There is no client '{name[:80]}' here.",
                 fix="See bridge-mcp clients list; those of bridge.toml are ended there.",
@@ -102,7 +102,7 @@ class Clients(BridgeBase):
         for message in await later.scheduled(self.store):
             if message.by == name:
                 await later.cancel(self.store, message, who.name)
-        await self._tell("client.revoked", found, who)
+        await self._tell("client.revoked", registered, who)
 
     async def end_subscription(self, who: Principal, subscription: str) -> None:
         """End a client's subscription to events: nothing is posted to its callback until it subscribes again."""

@@ -124,9 +124,9 @@ class Deciding(BridgeBase):
         with CommitWait(self.store.agenda, REVIEWS_S) as wait:
             while True:
                 read = [await self.store.approvals.get(each) for each in approvals]
-                found = tuple(each for each in read if each is not None)
-                if not any(each.in_review for each in found) or not await wait.more(REVIEWS_S):
-                    return found
+                reviewed = tuple(each for each in read if each is not None)
+                if not any(each.in_review for each in reviewed) or not await wait.more(REVIEWS_S):
+                    return reviewed
 
     async def _approvals(self, who: Principal, approval_ids: Sequence[str]) -> list[Approval]:
         if not 0 < len(approval_ids) <= MAX_AT_ONCE:
@@ -191,9 +191,9 @@ class Deciding(BridgeBase):
         """One of them by its name; None if there is none now."""
         who.require("tools")
         fast_path = self._fast_path()
-        found = fast_path.find(CALLS, tool, tuple(sorted(who.within))) if fast_path else None
-        if found is not None:
-            return found
+        offered = fast_path.find(CALLS, tool, tuple(sorted(who.within))) if fast_path else None
+        if offered is not None:
+            return offered
         return next((spec for spec in (await self._tools(who)).tools if spec.name == tool), None)
 
     async def published_tools(self) -> tuple[ToolSpec, ...]:

@@ -78,8 +78,8 @@ class Looking(BridgeBase):
             check_text(pattern, "remember_arguments", 2_000)
         where = "" if everywhere else grant_place(approval.conversation)
         grant = Grant(0, approval.tool, where, tuple(patterns.items()))
-        found = await self.store.approvals.find(within=who.within, limit=LOOKED)
-        alike = [each for each in found if each.tool == approval.tool and each.id != approval.id]
+        approvals = await self.store.approvals.find(within=who.within, limit=LOOKED)
+        alike = [each for each in approvals if each.tool == approval.tool and each.id != approval.id]
         matched = [each for each in alike if covers(grant, each, self._clock.now())]
         complaint = "" if makes_grants(approval.tool) else "Whoever asks keeps standing permissions itself."
         if not complaint and not covers(grant, approval, self._clock.now()):

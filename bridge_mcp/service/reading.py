@@ -50,10 +50,10 @@ class Reading(BridgeBase):
     ) -> ConversationPage:
         """Conversations, the most recent first. `query` is a part of an id or a title; `limit` is 1 to 200."""
         who.require("read")
-        found, following = await self.store.history.conversations(
+        conversations, following = await self.store.history.conversations(
             within=self._within(who, channel), query=query, limit=bounded("limit", limit, 200), cursor=cursor
         )
-        return ConversationPage(found, following)
+        return ConversationPage(conversations, following)
 
     async def read_messages(
         self, who: Principal, conversation: str, *, before: str = "", limit: int = 50, calls: bool = False
@@ -74,13 +74,13 @@ class Reading(BridgeBase):
             if of != conversation:
                 raise BadInput(f"'{before}' is not a message of {conversation}.", fix="Pass an id from read_messages.")
         limit = bounded("limit", limit, 200)
-        found = await self.store.history.messages(conversation, before=bound, limit=limit)
-        earlier = len(found) == limit
+        messages = await self.store.history.messages(conversation, before=bound, limit=limit)
+        earlier = len(messages) == limit
         records = None
         if calls:
-            log = await self._stretch(conversation, found[0].seq if earlier else 0, bound)
+            log = await self._stretch(conversation, messages[0].seq if earlier else 0, bound)
             records = calls_of(conversation, log, bound)
-        return MessagePage(conversation, found, found[0].id if earlier else "", calls=records)
+        return MessagePage(conversation, messages, messages[0].id if earlier else "", calls=records)
 
     async def _stretch(self, conversation: str, first: int, bound: int | None) -> ReadLog:
         """The log from `first` to before `bound`, and later entries of calls that were requested in it."""
@@ -92,8 +92,8 @@ class Reading(BridgeBase):
         for call in open_still[:MAX_OPEN]:
             for kind in ("judged", "tool"):
                 with suppress(Unreadable):  # the call itself stays, as one whose outcome is unknown
-                    found = await self.store.log.find(conversation, f"{kind}:{call}")
-                    log += [found] if found is not None else []
+                    seq = await self.store.log.find(conversation, f"{kind}:{call}")
+                    log += [seq] if seq is not None else []
         return log
 
     async def search_messages(
@@ -223,12 +223,12 @@ class Reading(BridgeBase):
         bounded("limit", limit, 500)
         if mine:
             return await self._decidable(who, conversation, limit, cursor)
-        given = "" if status == "any" else status
-        found = await self.store.approvals.find(
-            status=given, conversation=conversation, within=who.within, limit=limit + 1, before=cursor
+        wanted_status = "" if status == "any" else status
+        approvals = await self.store.approvals.find(
+            status=wanted_status, conversation=conversation, within=who.within, limit=limit + 1, before=cursor
         )
-        count = await self.store.approvals.count(status=given, conversation=conversation, within=who.within)
-        return ApprovalPage(found[:limit], count, found[limit - 1].id if len(found) > limit else "")
+        count = await self.store.approvals.count(status=wanted_status, conversation=conversation, within=who.within)
+        return ApprovalPage(approvals[:limit], count, approvals[limit - 1].id if len(approvals) > limit else "")
 
     async def _decidable(self, who: Principal, conversation: str, limit: int, cursor: str) -> ApprovalPage:
         """A page of the approvals that `who` may decide. Few wait, so all are read."""

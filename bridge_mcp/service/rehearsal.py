@@ -49,14 +49,14 @@ class Rehearsed(Struct, frozen=True):
 
 async def calls_since(store: Store, since: float, most: int) -> list[tuple[str, Log, CallRecord]]:
     """The calls of the logs that were asked about, begun or ended since then, at most so many, the newest first."""
-    found: list[tuple[str, Log, CallRecord]] = []
+    calls: list[tuple[str, Log, CallRecord]] = []
     for conversation, call in reversed(await store.log.calls_since(since, most)):
         begun = int(call.partition(".")[0] or 0) if call.partition(".")[0].isdigit() else 0
         log = await store.log.load(conversation, begun - 1, most=AROUND)
         record = next((each for each in calls_of(conversation, log) if each.id == call), None)
         if record is not None:
-            found.append((conversation, log, record))
-    return found
+            calls.append((conversation, log, record))
+    return calls
 
 
 async def rehearsed(
@@ -72,7 +72,7 @@ async def rehearsed(
         spec.name: replace(spec, confirmation=confirmation(spec.server, spec.tool) or "default") for spec in listed
     }
     grants = await store.grants.active(now)
-    made: list[Rehearsed] = []
+    results: list[Rehearsed] = []
     for conversation, log, record in calls:
         requested = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
         if requested is not None and requested.external is not None:
@@ -81,20 +81,20 @@ async def rehearsed(
         else:
             policy = policy_for(rules, conversation, requested, tools)
             policy = replace(policy, grants=grants)
-        made.append(of_call(policy, conversation, record, now))
-    return made
+        results.append(of_call(policy, conversation, record, now))
+    return results
 
 
 def policy_for(rules: Rules, conversation: str, requested: Requested | None, tools: dict[str, ToolSpec]) -> Policy:
     """The policy of a conversation whose calls the engine runs, without grants."""
     channel = rules.channel(Address.of(conversation).channel)
     allowed = channel.tool_servers
-    found = {name: spec for name, spec in tools.items() if allowed is None or spec.server in allowed}
+    offered = {name: spec for name, spec in tools.items() if allowed is None or spec.server in allowed}
     within = requested.within if requested is not None else ()
-    words = rules_within(within, rules, found.values()) if within else (*channel.tools, *rules.tools)
+    words = rules_within(within, rules, offered.values()) if within else (*channel.tools, *rules.tools)
     return Policy(
         conversation,
-        found,
+        offered,
         defaults=rules.asking,
         rules=words,
         separate=rules.separate,
@@ -120,7 +120,7 @@ def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -
 
 def seen_in(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[str, str]]) -> list[Seen]:
     """The calls that people were asked about, of those that ask people still."""
-    found: list[Seen] = []
+    seen: list[Seen] = []
     for conversation, log, record in calls:
         if not record.approval or (conversation, record.id) not in still_ask:
             continue
@@ -129,5 +129,5 @@ def seen_in(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[s
         approved = record.verdict == "approved" and record.decided_via not in BY_ITSELF and not edited
         freed = record.verdict == "approved" and record.decided_via in BY_ITSELF
         if not freed and asked.quorum == 1:
-            found.append(Seen(conversation, record.tool, record.arguments, approved=approved))
-    return found
+            seen.append(Seen(conversation, record.tool, record.arguments, approved=approved))
+    return seen

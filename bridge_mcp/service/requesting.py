@@ -77,11 +77,11 @@ class Requesting(Clients):
         bounded_wait(wait_s)
         check_text(idempotency_key, "idempotency_key", 200)
         key = f"request {idempotency_key or uuid4().hex}"
-        found, _ = await self.file_request(who, call, key)
-        if found.standing == "waiting":
-            ticket = tickets.call(found.conversation)
+        request, _ = await self.file_request(who, call, key)
+        if request.standing == "waiting":
+            ticket = tickets.call(request.conversation)
             return await self._wait(ticket, wait_s, for_people=not who.attended)
-        return await tickets.look(self.store, tickets.call(found.conversation), self._clock.now())
+        return await tickets.look(self.store, tickets.call(request.conversation), self._clock.now())
 
     async def consume_approval(
         self, who: Principal, ticket: str, *, digest: str, idempotency_key: str = ""

@@ -64,22 +64,22 @@ class Replayed(Struct, frozen=True):
 ORDER = ("false approval", "false rejection", "escalates", "agrees")
 
 
-def in_order(found: Sequence[Replayed]) -> list[Replayed]:
+def in_order(replayed: Sequence[Replayed]) -> list[Replayed]:
     """What is worst comes first."""
-    return sorted(found, key=lambda each: ORDER.index(each.kind))
+    return sorted(replayed, key=lambda each: ORDER.index(each.kind))
 
 
 async def cases(store: Store, since: float, most: int) -> tuple[Case, ...]:
     """The last calls since then that people decided, at most so many, the newest first."""
     tools = {spec.name: spec for spec in (await status_board.tools(store)).tools}
-    found: list[Case] = []
+    collected: list[Case] = []
     async for approval in decided(store, since):
         case = await case_of(store, approval, tools.get(approval.tool))
         if case is not None:
-            found.append(case)
-        if len(found) >= most:
+            collected.append(case)
+        if len(collected) >= most:
             break
-    return tuple(found)
+    return tuple(collected)
 
 
 async def decided(store: Store, since: float) -> AsyncIterator[Approval]:

@@ -102,8 +102,8 @@ class Sending(Filing):
     async def scheduled_messages(self, who: Principal) -> tuple[Later, ...]:
         """The messages to be sent later that `who` may see, the next one first; without `read`, those of its own."""
         who.require("send")
-        found = [each for each in await later.scheduled(self.store) if who.sees(each.conversation)]
-        return tuple([each for each in found if each.by == who.name or "read" in who.scopes])
+        visible = [each for each in await later.scheduled(self.store) if who.sees(each.conversation)]
+        return tuple([each for each in visible if each.by == who.name or "read" in who.scopes])
 
     async def cancel_scheduled(self, who: Principal, message: str) -> bool:
         """Have a message not sent later; False if its time came first.
@@ -111,11 +111,11 @@ class Sending(Filing):
         Raises:
             NotFound: there is no such message that `who` may see.
         """
-        found = next((each for each in await self.scheduled_messages(who) if each.id == message), None)
-        if found is None:
+        scheduled = next((each for each in await self.scheduled_messages(who) if each.id == message), None)
+        if scheduled is None:
             raise NotFound(f"No message '{message[:80]}' waits for its time.", fix="See scheduled_messages.")
-        await claims.free_for(self.store, who, found.conversation, self._clock.now())
-        return await later.cancel(self.store, found, who.name)
+        await claims.free_for(self.store, who, scheduled.conversation, self._clock.now())
+        return await later.cancel(self.store, scheduled, who.name)
 
     async def edit_message(
         self,
@@ -231,8 +231,8 @@ class Sending(Filing):
         asked = await self.store.history.message(parsed.conversation, parsed.seq)
         if asked is None or asked.author != sender_of(who):
             raise Denied(f"{who.name} did not start this turn.", fix="Use /stop in its chat, if you may.")
-        found = await tickets.look(self.store, ticket, self._clock.now())
-        if found.state == "done":
+        state = await tickets.look(self.store, ticket, self._clock.now())
+        if state.state == "done":
             return False
         return await conversations.withdraw(self.store, parsed.conversation, parsed.seq, who.name, tickets.CANCELLED)
 
@@ -297,12 +297,12 @@ class Sending(Filing):
         """A message of a conversation that `who` may send to."""
         conversation, seq = parse_message(message)
         await self._open(who, conversation)
-        found = await self.store.history.message(conversation, seq)
-        if found is not None and found.kind == "edit":  # the id of an edit stands for the edited message
-            found = await self.store.history.message(conversation, found.target or 0)
-        if found is None or found.kind != "message":
+        stored = await self.store.history.message(conversation, seq)
+        if stored is not None and stored.kind == "edit":  # the id of an edit stands for the edited message
+            stored = await self.store.history.message(conversation, stored.target or 0)
+        if stored is None or stored.kind != "message":
             raise NotFound(f"There is no message '{message}'.", fix="See read_messages.")
-        return found
+        return stored
 
     async def _answerable(self, conversation: str, reply_to: str) -> str:
         """The message id, or "". Raises unless it is of this conversation."""

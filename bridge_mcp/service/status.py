@@ -31,11 +31,11 @@ class StatusReading(BridgeBase):
     async def list_channels(self, who: Principal) -> tuple[ChannelInfo, ...]:
         """The channels `who` may see, in the order of the config."""
         who.require("read")
-        told = await status_board.channels(self.store)
+        reported = await status_board.channels(self.store)
         seen = {name: traits for name, traits in self.traits.items() if who.sees_channel(name)}
         today = [await self._today(self._within(who, name)) for name in seen]
         return tuple(
-            replace(status_board.channel_info(traits, self._channel_rules(name), told.get(name)), today=taken)
+            replace(status_board.channel_info(traits, self._channel_rules(name), reported.get(name)), today=taken)
             for (name, traits), taken in zip(seen.items(), today, strict=True)
         )
 
@@ -47,8 +47,8 @@ class StatusReading(BridgeBase):
     async def get_status(self, who: Principal) -> Status:
         """The state of the bridge, with warnings; for a limited client, within its limits."""
         who.require("read")
-        told, lives = await status_board.engine(self.store), self._engine_lives()
-        engine = told if lives else None
+        reported, lives = await status_board.engine(self.store), self._engine_lives()
+        engine = reported if lives else None
         starting = engine is None and (lives or self._starting())
         theirs = await posted(self.store) if lives and not self._is_engine() else None
         read = theirs or self._settings
@@ -58,7 +58,7 @@ class StatusReading(BridgeBase):
         complaints = await status_board.complaints(self.store)
         undelivered = await self.store.channel_state.undelivered()
         looked = Looked(
-            told,
+            reported,
             lives,
             starting,
             channels=channels,

@@ -56,16 +56,16 @@ class Following(Topics):
         A turn is stopped; a call that waits for its verdict will not run, and a running one is cancelled, though it may
         have taken effect. A question stays open: people may be writing their answer.
         """
-        found = await self.follow(who, ticket)
-        if found.state == "done":
+        state = await self.follow(who, ticket)
+        if state.state == "done":
             return False
-        if found.kind == "turn":
+        if state.kind == "turn":
             return await self.cancel_turn(who, ticket)
-        if found.kind != "call":
+        if state.kind != "call":
             return False
-        if await self._take_back(who, found.conversation):
+        if await self._take_back(who, state.conversation):
             return True
-        return await conversations.stop(self.store, self._clock, found.conversation, who.name, tickets.CANCELLED)
+        return await conversations.stop(self.store, self._clock, state.conversation, who.name, tickets.CANCELLED)
 
     async def _take_back(self, who: Principal, conversation: str) -> bool:
         """Cancel the call of a conversation if it has not begun; returns whether it had not."""

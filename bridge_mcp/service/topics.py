@@ -102,10 +102,10 @@ class Topics(Sending):
     ) -> TopicMade:
         entry = TopicAsked(topic, sender_of(who), keyed(who, idempotency_key))
         sent = await self._sent(conversation, await self._write(conversation, entry), wait_s)
-        made = conversation if not topic.new else ""
+        address = conversation if not topic.new else ""
         if topic.new and sent.status == "sent" and sent.parts:
-            made = f"{conversation}/{sent.parts[0]}"
+            address = f"{conversation}/{sent.parts[0]}"
         assert sent.status != "scheduled"
         return TopicMade(
-            sent.message, sent.status, made, reason=sent.reason, repeated=sent.repeated, warning=sent.warning
+            sent.message, sent.status, address, reason=sent.reason, repeated=sent.repeated, warning=sent.warning
         )

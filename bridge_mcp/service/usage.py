@@ -64,8 +64,8 @@ class UsageReading(BridgeBase):
         by_day: dict[int, list[tuple[str, Spent]]] = {day: [] for day in range(first, today + 1)}
         for taken in await self.store.spending.between(first, today, *(who.within or {""})):
             by_day[taken.day].append((taken.model, taken.spent))
-        found = tuple(DayUsage(day, summed(models)) for day, models in by_day.items())
-        return Usage(found, summed(pair for day in found for pair in day.models))
+        per_day = tuple(DayUsage(day, summed(models)) for day, models in by_day.items())
+        return Usage(per_day, summed(pair for day in per_day for pair in day.models))
 
 
 def summed(models: Iterable[tuple[str, Spent]]) -> tuple[tuple[str, Spent], ...]:

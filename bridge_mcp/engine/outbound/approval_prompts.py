@@ -106,17 +106,17 @@ class PromptWorker:
         ):
             seq = await self._store.traces.posted(place, key) if place else None
             if seq is not None:
-                told = structs.replace(self._outcome(approval, place, seq, by), key=f"decided:{key}")
-                await self._store.log.record(place, told)
+                revision = structs.replace(self._outcome(approval, place, seq, by), key=f"decided:{key}")
+                await self._store.log.record(place, revision)
 
     def _outcome(self, approval: Approval, place: str, prompted: int, by: str) -> Revised | Posted:
         """What becomes of a prompt; a message below it where the channel cannot change it."""
         traits = self._traits.get(Address.of(place).channel)
         can = traits.can if traits is not None else Capabilities(edits=True)
-        told = outcome_text(approval, by, can)
+        text = outcome_text(approval, by, can)
         if not can.edits:
-            return Posted(told, BRIDGE, "", reply_to=message_id(place, prompted))
-        return Revised(prompted, f"{question_text(approval, place, None, can=can)}\n\n{told}", BRIDGE, "")
+            return Posted(text, BRIDGE, "", reply_to=message_id(place, prompted))
+        return Revised(prompted, f"{question_text(approval, place, None, can=can)}\n\n{text}", BRIDGE, "")
 
     async def _tell_withheld(self, place: str, seq: int) -> None:
         """Where a prompt did not arrive whole, and so without its buttons: say how to decide instead."""
@@ -126,8 +126,8 @@ class PromptWorker:
         if approval is None or approval.status != "waiting":
             return
         if await is_let_in(self._store.access, self._traits, place):
-            told = Posted(withheld_text(approval), BRIDGE, key=f"withheld:{approval.id}:{seq}")
-            await self._store.log.record(place, told)
+            notice = Posted(withheld_text(approval), BRIDGE, key=f"withheld:{approval.id}:{seq}")
+            await self._store.log.record(place, notice)
 
     async def _name(self, principal: str) -> str:
         """What people call whoever decided: the name under which they were let in; the log has the id."""

@@ -329,8 +329,8 @@ class OutboxWorker:
 
     async def _target(self, message: Message) -> tuple[str, ...]:
         """The platform's ids of the message that an edit or a reaction is for."""
-        found = await self._store.history.message(message.conversation, message.target or 0)
-        ids = await self._platform_ids(message.conversation, found) if found else ()
+        target = await self._store.history.message(message.conversation, message.target or 0)
+        ids = await self._platform_ids(message.conversation, target) if target else ()
         if not ids:
             raise SendFailed("The message it is for has not gone out, as far as is known.")
         return ids
@@ -339,15 +339,15 @@ class OutboxWorker:
         """The platform's id of the message that this one replies to; "" where there is none."""
         if not message.reply_to.startswith(f"{message.conversation}#"):
             return ""
-        found = await self._store.history.message(message.conversation, parse_message(message.reply_to)[1])
-        return next(iter(await self._platform_ids(message.conversation, found)), "") if found else ""
+        original = await self._store.history.message(message.conversation, parse_message(message.reply_to)[1])
+        return next(iter(await self._platform_ids(message.conversation, original)), "") if original else ""
 
-    async def _platform_ids(self, conversation: str, found: Message) -> tuple[str, ...]:
-        if found.direction == "out":
-            return tuple(filter(None, found.platform_ids))
-        if found.author.kind in ("client", "owner"):
+    async def _platform_ids(self, conversation: str, message: Message) -> tuple[str, ...]:
+        if message.direction == "out":
+            return tuple(filter(None, message.platform_ids))
+        if message.author.kind in ("client", "owner"):
             return ()  # said over MCP: it never was on the platform
-        key = await self._store.traces.platform_id(conversation, found.seq)
+        key = await self._store.traces.platform_id(conversation, message.seq)
         return () if not key or key.startswith(PRESSED) else (key,)
 
 

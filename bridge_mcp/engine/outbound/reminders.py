@@ -49,14 +49,14 @@ async def tell(
     reminded = step.reminded
     to = reminded.to or conversation
     asked = await store.approvals.get(approval_id(conversation, reminded.call))
-    told = to if asked is not None and await is_let_in(store.access, traits, to) else ""
+    route = to if asked is not None and await is_let_in(store.access, traits, to) else ""
     further = asked.also_route if asked is not None and reminded.why != "escalation" else ()
-    for place in dict.fromkeys((told, *further)):
+    for place in dict.fromkeys((route, *further)):
         if asked is not None and place and await is_let_in(store.access, traits, place):
             known = traits.get(Address.of(place).channel)
             can = known.can if known is not None else Capabilities()
             await store.log.record(place, await reminder_message(store, clock, asked, place, reminded, can=can))
-    await store.log.record(conversation, structs.replace(reminded, to=told))
+    await store.log.record(conversation, structs.replace(reminded, to=route))
 
 
 async def reminder_message(

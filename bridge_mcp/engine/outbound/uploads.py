@@ -73,13 +73,13 @@ class Uploads:
 
     async def _fetched(self, source: str, file: Attachment, ref: str) -> bytes:
         """The bytes of a file that another channel holds."""
-        found = self._channels.get(source)
-        if found is None:
+        channel = self._channels.get(source)
+        if channel is None:
             raise SendFailed(
                 f"The file '{file.name}' came in on '{source}', which is not in the config any more.",
                 fix="Put that channel back into bridge.toml, or send the file itself.",
             )
         try:
-            return await found.fetch(Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_FILE)
+            return await channel.fetch(Attachment(ref, file.kind, file.mime, name=file.name, size=file.size), MAX_FILE)
         except FetchFailed as exc:
             raise SendFailed(f"The file '{file.name}' could not be fetched from {source}: {exc}") from exc

@@ -318,7 +318,7 @@ class ConversationWorker:
         policy = replace(look.policy, unreviewable=barred)
         match decide_from(look.state, policy, deps.clock.now(), look.running, look.asking, look.reviews):
             case Review(call=call, asked=asked, reviewer=reviewer):
-                spec, told = policy.tools[call.tool], deps.policies.prompts.policy(Path(reviewer.policy))
+                spec, instructions = policy.tools[call.tool], deps.policies.prompts.policy(Path(reviewer.policy))
                 log = list(look.log)
                 rates.count(reviewer)
                 try:
@@ -328,7 +328,7 @@ class ConversationWorker:
                     raise
                 effects.review(
                     call.id,
-                    lambda: reviews.review(deps.model, self.conversation, told, asked, spec, log, started),
+                    lambda: reviews.review(deps.model, self.conversation, instructions, asked, spec, log, started),
                 )
             case other:
                 await self._perform(other, replace(look, policy=policy), effects)

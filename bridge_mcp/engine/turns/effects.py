@@ -128,8 +128,8 @@ class Effects:
 
     async def _outcome(self, context: CallContext, spec: ToolSpec, started: Started) -> Finished | None:
         deps = self._deps
-        told = deps.progress.listener(self._conversation, started) if deps.progress else None
-        finished = await tool_calls.outcome(deps.toolbox, spec, started.arguments, context, told)
+        progress = deps.progress.listener(self._conversation, started) if deps.progress else None
+        finished = await tool_calls.outcome(deps.toolbox, spec, started.arguments, context, progress)
         if deps.progress is not None:
             deps.progress.over(self._conversation, context.call)
         return finished

@@ -46,8 +46,8 @@ async def reply(deps: Deps, step: CallModel, prepared: Prepared, started: int) -
     except ModelFailed as exc:
         too_long = exc.kind == TOO_LONG
         again = None if too_long and not can_be_shorter(request) else retry_at(deps, step.attempt, exc)
-        told = await for_reader(deps, request.conversation, exc)
-        return Failed("model", started, str(exc), retry_at=again, text=told, too_long=too_long)
+        notice = await for_reader(deps, request.conversation, exc)
+        return Failed("model", started, str(exc), retry_at=again, text=notice, too_long=too_long)
     except Exception as exc:
         logger.exception("%s: the model call failed unexpectedly", request.conversation)
         return Failed("model", started, unexpected(exc), retry_at=retry_at(deps, step.attempt, ModelFailed("")))
@@ -111,8 +111,8 @@ def retry_at(deps: Deps, attempt: int, failure: ModelFailed) -> float | None:
 
 def can_be_shorter(request: ModelRequest) -> bool:
     """Whether a request of the same turn could hold less; the system prompt and a short question cannot go."""
-    told = [message for message in request.messages if message.role != "system"]
-    return len(told) > 1 or any(message.attachments or len(message.text) > SHORT for message in told)
+    messages = [message for message in request.messages if message.role != "system"]
+    return len(messages) > 1 or any(message.attachments or len(message.text) > SHORT for message in messages)
 
 
 def unexpected(exc: Exception) -> str:

@@ -107,8 +107,8 @@ class Policies:
 
     def crowded(self) -> dict[str, str]:
         """By channel: what its owner should know where it has more tools than a request holds."""
-        told = {name: crowded(len(self.tools(name))) for name in self._rules.channels}
-        return {name: each for name, each in told.items() if each}
+        warnings = {name: crowded(len(self.tools(name))) for name in self._rules.channels}
+        return {name: each for name, each in warnings.items() if each}
 
     def _of(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""
@@ -117,12 +117,12 @@ class Policies:
         if offered is None or offered.of is not now:
             rules = self.channel(conversation)
             allowed, wanted = rules.tool_servers, rules.builtin_tools
-            found = tuple(
+            nested = tuple(
                 s for s in now if may_call(within, self._rules, s) and (allowed is None or s.server in allowed)
             )
-            with_them = {READ_RESULT, FIND_TOOLS} if len(found) + len(wanted) >= MAX_TOOLS else {READ_RESULT}
+            with_them = {READ_RESULT, FIND_TOOLS} if len(nested) + len(wanted) >= MAX_TOOLS else {READ_RESULT}
             own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name in with_them))
-            tools = (*found, *own) if (found or wanted) and channel != CALLS else found
+            tools = (*nested, *own) if (nested or wanted) and channel != CALLS else nested
             missing = frozenset(s.name for s in now if s.server == BRIDGE) - {s.name for s in tools}
             if within:
                 words = rules_within(within, self._rules, tools)
@@ -141,11 +141,11 @@ class Policies:
     def _sources(self, conversation: str, within: tuple[str, ...], offered: Offered) -> Mapping[str, ToolSource]:
         """The tool servers that the config gives a conversation, and the bridge's own tools as one of them."""
         allowed = self.channel(conversation).tool_servers
-        found = {BRIDGE: ToolSource(withheld=offered.withheld)}
+        sources = {BRIDGE: ToolSource(withheld=offered.withheld)}
         for server in self._toolbox.status():
             if may_use(within, self._rules, server.name) and (allowed is None or server.name in allowed):
-                found[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
-        return found
+                sources[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
+        return sources
 
     def instructions(self, rules: ChannelRules) -> tuple[tuple[str, str], ...]:
         """What the tool servers of a channel may say in its system prompt, by their names, in the config's order."""

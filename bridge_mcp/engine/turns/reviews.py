@@ -45,8 +45,8 @@ class ReviewRates:
         """Why this reviewer cannot be asked now; "" if it can."""
         if self._before is None:
             now = clock.now()
-            told = await reviews_since(store, now - MINUTE_S)
-            self._before = {model: [self.now() - max(0.0, now - at) for at in ats] for model, ats in told.items()}
+            times = await reviews_since(store, now - MINUTE_S)
+            self._before = {model: [self.now() - max(0.0, now - at) for at in ats] for model, ats in times.items()}
         begun = self._of(reviewer)
         if len(begun) < reviewer.per_minute:
             return ""
@@ -74,14 +74,14 @@ class ReviewRates:
 
 async def reviews_since(store: Store, moment: float) -> dict[str, list[float]]:
     """By model: when it was asked about calls since a moment, the oldest first, as the feed tells of their outcomes."""
-    found: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     page = await store.feed.read(await position_at(store.feed, moment), MAX_EVENTS, types=("approval.reviewed",))
     for event in page.events:
         if event.body["model"] or event.body["reason"] == LOST:  # else nobody was asked
             approval = await store.approvals.get(str(event.body["approval"]))
             if approval is not None:
-                found.setdefault(approval.reviewer, []).append(event.at)
-    return found
+                times.setdefault(approval.reviewer, []).append(event.at)
+    return times
 
 
 def escalated(call: str, digest: str, reason: str) -> Reviewed:
@@ -96,8 +96,8 @@ async def review(
     if not policy:
         return escalated(asked.call, asked.digest, "its policy is empty or cannot be read")
     if len(asked.arguments) > MAX_CALL:
-        told = f"the arguments are longer than the {MAX_CALL:,} characters that it is shown"
-        return escalated(asked.call, asked.digest, told)
+        reason = f"the arguments are longer than the {MAX_CALL:,} characters that it is shown"
+        return escalated(asked.call, asked.digest, reason)
     try:
         messages = review_request(policy, asked, spec, log)
         request = ModelRequest(asked.reviewer, messages, conversation=conversation, fallbacks=False)

@@ -46,8 +46,8 @@ class SystemPrompts:
     def _read(self, path: Path, name: str, what: str, before: str) -> str:
         kept = self._kept.get(path)
         try:
-            found = path.stat()
-            stamp = (found.st_mtime_ns, found.st_size)
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
             if kept is None or kept.stamp != stamp:
                 kept = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:

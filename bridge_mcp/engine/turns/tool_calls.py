@@ -23,10 +23,10 @@ CUT_OFF = "Cut off: the turn was stopped while this was running. It may have tak
 async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     """What is wrong with a call, as the model is told; "" if nothing is."""
     try:
-        found = await toolbox.check(spec, parse_arguments(arguments))
+        complaint = await toolbox.check(spec, parse_arguments(arguments))
     except BadInput as exc:
         return str(exc)
-    return f"Not run: these arguments do not fit {spec.name}: {found}" if found else ""
+    return f"Not run: these arguments do not fit {spec.name}: {complaint}" if complaint else ""
 
 
 def repeated(call: Call, asked: Sequence[Call]) -> str:
@@ -80,8 +80,8 @@ async def outcome(
     try:
         result = await toolbox.call(spec, parse_arguments(arguments), context=context, progress=progress)
     except ToolUncertain as exc:
-        told = whole_characters(str(exc))
-        return Finished(context.call, "unknown", f"{told} It was not run again; check before you repeat it.")
+        error_text = whole_characters(str(exc))
+        return Finished(context.call, "unknown", f"{error_text} It was not run again; check before you repeat it.")
     except ToolFailed as exc:
         return Finished(context.call, "error", whole_characters(str(exc)))
     except Exception:
