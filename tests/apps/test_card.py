@@ -1,7 +1,7 @@
 """The card of the approvals in a host's page that is not ours: ext-apps' AppBridge from npm, in a real Chromium.
 
 The host hands the card's calls to a client of a bridge in this process, which declares that it shows cards. Who meets
-any of it is shown over the installed command.
+any of it is shown over the installed command: on a pipe, and with `serve --http` by token.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import httpx2
 import pytest
 from mcp.client import Client
+from mcp.client.client import ConnectMode
 from mcp.client.extension import advertise
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextResourceContents
 from playwright.async_api import Browser, Frame, Page, async_playwright, expect
 
@@ -27,6 +30,8 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.service import OWNER, Bridge
 from tests.acceptance.parts import COMMAND, Home
+from tests.acceptance.test_serving import running as command
+from tests.acceptance.test_serving import until
 from tests.console.bridge_process import running
 from tests.console.conftest import ARGUMENTS, CHROMIUM, axe_script
 from tests.servers.npm import cannot_be_had, packages
@@ -34,13 +39,27 @@ from tests.servers.npm import cannot_be_had, packages
 EXTENSION, CARD = "io.modelcontextprotocol/ui", "ui://bridge/approvals.html"
 SHOW, DECIDE = "show_card", "decide_on_card"
 MIME = "text/html;profile=mcp-app"
+SHOWS = [advertise(EXTENSION, {"mimeTypes": [MIME]})]
+CLIENTS = """
+[clients.desk]
+token_env = "DESK_TOKEN"
+scopes = ["read", "tools", "approve"]
+person_decides = true
+[clients.agent]
+token_env = "AGENT_TOKEN"
+scopes = ["read", "tools", "approve"]
+[clients.guest]
+token_env = "GUEST_TOKEN"
+scopes = ["read"]
+person_decides = true
+"""
 PERSON = "[clients.stdio]\nperson_decides = true\n"
 EVIL = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>"
 HOST = Principal("stdio", scopes=frozenset({"read", "send", "approve", "tools"}), via="mcp", attended=True)
 MOST_BYTES = 40_000
 
 
-async def listed(client: Client) -> dict[str, dict[str, Any]]:
+async def listed_tools(client: Client) -> dict[str, dict[str, Any]]:
     """What each tool says of a card."""
     return {each.name: (each.meta or {}).get("ui", {}) for each in (await client.list_tools()).tools}
 
@@ -92,7 +111,7 @@ async def bridge(shared: Bridge) -> Bridge:
 async def client_of(bridge: Bridge, who: Principal) -> AsyncGenerator[Client]:
     """A client that shows cards."""
     server = build_server(bridge, the_one(who), card=lambda: Card(bridge))
-    async with Client(server, extensions=[advertise(EXTENSION, {"mimeTypes": [MIME]})]) as client:
+    async with Client(server, extensions=SHOWS) as client:
         yield client
 
 
@@ -224,7 +243,7 @@ async def test_without_a_person_the_card_shows_and_cannot_decide(
         assert await grave_findings(card) == []
         (waits,) = await bridge.list_approvals(OWNER)
         sent = {"path": f"/console/approvals/{waits.id}", "form": f"verdict=approve&digest={waits.digest}"}
-        assert DECIDE not in await listed(client)
+        assert DECIDE not in await listed_tools(client)
         for tool in (SHOW, DECIDE):
             assert (await client.call_tool(tool, sent)).is_error
         assert (await bridge.list_approvals(OWNER)) == (waits,)
@@ -252,9 +271,8 @@ async def test_only_clients_that_show_cards_meet_any_of_it(tmp_path: Path) -> No
     home = Home(tmp_path)
     home.scripted("connect_timeout_s = 120\n" + PERSON)
     server = StdioServerParameters(command=COMMAND, env=home.environment(), cwd=str(home.work))
-    shows = [advertise(EXTENSION, {"mimeTypes": [MIME]})]
-    async with Client(stdio_client(server), extensions=shows, mode="legacy") as client:
-        tools = await listed(client)
+    async with Client(stdio_client(server), extensions=SHOWS, mode="legacy") as client:
+        tools = await listed_tools(client)
         assert tools["list_approvals"] == {"resourceUri": CARD, "visibility": ["model", "app"]}
         assert tools[SHOW] == tools[DECIDE] == {"resourceUri": CARD, "visibility": ["app"]}
         (content,) = (await client.read_resource(CARD)).contents
@@ -268,8 +286,63 @@ async def test_only_clients_that_show_cards_meet_any_of_it(tmp_path: Path) -> No
             assert "This is not the call that was shown." in str(told.content)
         assert "Your verdict" in str((await client.call_tool(SHOW, given)).content)
     async with Client(stdio_client(server)) as client:
-        assert not {SHOW, DECIDE} & {*await listed(client)}
-        assert not any((await listed(client)).values())
+        assert not {SHOW, DECIDE} & {*await listed_tools(client)}
+        assert not any((await listed_tools(client)).values())
         with pytest.raises(Exception, match="no resource"):
             await client.read_resource(CARD)
         assert (await client.call_tool(DECIDE, {**given, "form": "verdict=reject&digest=x"})).is_error
+
+
+@pytest.mark.shows("tools.apps")
+async def test_over_http_a_token_decides_on_the_card_where_a_person_sits_and_it_may_approve(
+    tmp_path: Path, browser: Browser, host_page: str
+) -> None:
+    home = Home(tmp_path)
+    home.scripted(CLIENTS)
+    wanted = home.work / "files" / "one.txt"
+    wanted.write_text("one", "utf-8")
+    tokens = {f"{name}_TOKEN": f"token-of-the-{name}" for name in ("DESK", "AGENT", "GUEST")}
+
+    with command(home, "serve", "--http", "127.0.0.1:0", **tokens) as process:
+        url = until(process.stderr, r"http://127\.0\.0\.1:\d+/mcp")[0]
+
+        @asynccontextmanager
+        async def by_token(name: str, mode: ConnectMode = "auto") -> AsyncGenerator[Client]:
+            headers = {"authorization": f"Bearer {tokens[name]}"}
+            async with (
+                httpx2.AsyncClient(headers=headers, timeout=60) as http,
+                Client(streamable_http_client(url, http_client=http), extensions=SHOWS, mode=mode) as client,
+            ):
+                yield client
+
+        async with by_token("DESK_TOKEN") as desk:
+            asked = {"tool": "files__delete_file", "arguments": {"path": "one.txt"}, "wait_s": 20}
+            ticket = (await desk.call_tool("call_tool", asked)).structured_content
+            assert ticket is not None
+            (listed,) = ((await desk.call_tool("list_approvals", {})).structured_content or {})["approvals"]
+            verdict = f"verdict=approve&digest={listed['digest']}"
+            sent = {"path": f"/console/approvals/{listed['id']}", "form": verdict}
+            async with (
+                by_token("AGENT_TOKEN", "legacy") as agent,
+                shown(agent, browser, host_page, "light") as (_, card),
+            ):
+                await expect(card.get_by_text("This card can show, and not decide.")).to_be_visible()
+                await expect(card.locator("#approvals > li.waits")).to_have_count(1)
+                assert await card.get_by_role("button").count() == 0
+                assert (await agent.call_tool(DECIDE, sent)).is_error
+            async with by_token("GUEST_TOKEN") as guest:
+                assert {SHOW} == {SHOW, DECIDE} & {*await listed_tools(guest)}
+                for tool in (SHOW, DECIDE):
+                    assert (await guest.call_tool(tool, sent)).is_error
+            assert wanted.exists()
+            async with shown(desk, browser, host_page, "light") as (_, card):
+                await card.get_by_role("button", name="Approve files__delete_file").click()
+                await expect(card.locator("#none")).to_be_visible()
+            done = (await desk.call_tool("wait_for", {"ticket": ticket["id"]})).structured_content
+            assert done is not None
+            assert (done["state"], done["outcome"]) == ("done", "ok")
+            assert not wanted.exists()
+            (decided,) = ((await desk.call_tool("list_approvals", {"status": "any"})).structured_content or {})[
+                "approvals"
+            ]
+            assert (decided["decided_by"], decided["decided_via"]) == ("person at desk", "mcp app")
