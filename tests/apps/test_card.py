@@ -53,13 +53,14 @@ token_env = "GUEST_TOKEN"
 scopes = ["read"]
 person_decides = true
 """
+TOKENS = {f"{name}_TOKEN": f"token-of-the-{name}" for name in ("DESK", "AGENT", "GUEST")}
 PERSON = "[clients.stdio]\nperson_decides = true\n"
 EVIL = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>"
 HOST = Principal("stdio", scopes=frozenset({"read", "send", "approve", "tools"}), via="mcp", attended=True)
 MOST_BYTES = 40_000
 
 
-async def listed_tools(client: Client) -> dict[str, dict[str, Any]]:
+async def listed(client: Client) -> dict[str, dict[str, Any]]:
     """What each tool says of a card."""
     return {each.name: (each.meta or {}).get("ui", {}) for each in (await client.list_tools()).tools}
 
@@ -243,7 +244,7 @@ async def test_without_a_person_the_card_shows_and_cannot_decide(
         assert await grave_findings(card) == []
         (waits,) = await bridge.list_approvals(OWNER)
         sent = {"path": f"/console/approvals/{waits.id}", "form": f"verdict=approve&digest={waits.digest}"}
-        assert DECIDE not in await listed_tools(client)
+        assert DECIDE not in await listed(client)
         for tool in (SHOW, DECIDE):
             assert (await client.call_tool(tool, sent)).is_error
         assert (await bridge.list_approvals(OWNER)) == (waits,)
@@ -272,7 +273,7 @@ async def test_only_clients_that_show_cards_meet_any_of_it(tmp_path: Path) -> No
     home.scripted("connect_timeout_s = 120\n" + PERSON)
     server = StdioServerParameters(command=COMMAND, env=home.environment(), cwd=str(home.work))
     async with Client(stdio_client(server), extensions=SHOWS, mode="legacy") as client:
-        tools = await listed_tools(client)
+        tools = await listed(client)
         assert tools["list_approvals"] == {"resourceUri": CARD, "visibility": ["model", "app"]}
         assert tools[SHOW] == tools[DECIDE] == {"resourceUri": CARD, "visibility": ["app"]}
         (content,) = (await client.read_resource(CARD)).contents
@@ -286,11 +287,29 @@ async def test_only_clients_that_show_cards_meet_any_of_it(tmp_path: Path) -> No
             assert "This is not the call that was shown." in str(told.content)
         assert "Your verdict" in str((await client.call_tool(SHOW, given)).content)
     async with Client(stdio_client(server)) as client:
-        assert not {SHOW, DECIDE} & {*await listed_tools(client)}
-        assert not any((await listed_tools(client)).values())
+        assert not {SHOW, DECIDE} & {*await listed(client)}
+        assert not any((await listed(client)).values())
         with pytest.raises(Exception, match="no resource"):
             await client.read_resource(CARD)
         assert (await client.call_tool(DECIDE, {**given, "form": "verdict=reject&digest=x"})).is_error
+
+
+@asynccontextmanager
+async def by_token(url: str, name: str, mode: ConnectMode = "auto") -> AsyncGenerator[Client]:
+    """A client over HTTP that shows cards."""
+    headers = {"authorization": f"Bearer {TOKENS[f'{name}_TOKEN']}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http), extensions=SHOWS, mode=mode) as client,
+    ):
+        yield client
+
+
+async def body(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
+    """What a tool answers, which is no error."""
+    result = await client.call_tool(tool, arguments)
+    assert result.structured_content is not None, result.content
+    return result.structured_content
 
 
 @pytest.mark.shows("tools.apps")
@@ -301,48 +320,31 @@ async def test_over_http_a_token_decides_on_the_card_where_a_person_sits_and_it_
     home.scripted(CLIENTS)
     wanted = home.work / "files" / "one.txt"
     wanted.write_text("one", "utf-8")
-    tokens = {f"{name}_TOKEN": f"token-of-the-{name}" for name in ("DESK", "AGENT", "GUEST")}
-
-    with command(home, "serve", "--http", "127.0.0.1:0", **tokens) as process:
+    with command(home, "serve", "--http", "127.0.0.1:0", **TOKENS) as process:
         url = until(process.stderr, r"http://127\.0\.0\.1:\d+/mcp")[0]
-
-        @asynccontextmanager
-        async def by_token(name: str, mode: ConnectMode = "auto") -> AsyncGenerator[Client]:
-            headers = {"authorization": f"Bearer {tokens[name]}"}
+        async with by_token(url, "DESK") as desk:
+            asked = {"tool": "files__delete_file", "arguments": {"path": "one.txt"}}
+            ticket = await body(desk, "call_tool", wait_s=20, **asked)
+            (waits,) = (await body(desk, "list_approvals"))["approvals"]
+            sent = {"path": f"/console/approvals/{waits['id']}", "form": f"verdict=approve&digest={waits['digest']}"}
             async with (
-                httpx2.AsyncClient(headers=headers, timeout=60) as http,
-                Client(streamable_http_client(url, http_client=http), extensions=SHOWS, mode=mode) as client,
-            ):
-                yield client
-
-        async with by_token("DESK_TOKEN") as desk:
-            asked = {"tool": "files__delete_file", "arguments": {"path": "one.txt"}, "wait_s": 20}
-            ticket = (await desk.call_tool("call_tool", asked)).structured_content
-            assert ticket is not None
-            (listed,) = ((await desk.call_tool("list_approvals", {})).structured_content or {})["approvals"]
-            verdict = f"verdict=approve&digest={listed['digest']}"
-            sent = {"path": f"/console/approvals/{listed['id']}", "form": verdict}
-            async with (
-                by_token("AGENT_TOKEN", "legacy") as agent,
+                by_token(url, "AGENT", "legacy") as agent,
                 shown(agent, browser, host_page, "light") as (_, card),
             ):
                 await expect(card.get_by_text("This card can show, and not decide.")).to_be_visible()
                 await expect(card.locator("#approvals > li.waits")).to_have_count(1)
                 assert await card.get_by_role("button").count() == 0
                 assert (await agent.call_tool(DECIDE, sent)).is_error
-            async with by_token("GUEST_TOKEN") as guest:
-                assert {SHOW} == {SHOW, DECIDE} & {*await listed_tools(guest)}
-                for tool in (SHOW, DECIDE):
-                    assert (await guest.call_tool(tool, sent)).is_error
+            async with by_token(url, "GUEST") as guest:
+                assert {SHOW, DECIDE} & {*await listed(guest)} == {SHOW}
+                assert waits["id"] in str((await guest.call_tool(SHOW, {"path": "/console/approvals"})).content)
+                assert (await guest.call_tool(DECIDE, sent)).is_error
             assert wanted.exists()
             async with shown(desk, browser, host_page, "light") as (_, card):
                 await card.get_by_role("button", name="Approve files__delete_file").click()
                 await expect(card.locator("#none")).to_be_visible()
-            done = (await desk.call_tool("wait_for", {"ticket": ticket["id"]})).structured_content
-            assert done is not None
+            done = await body(desk, "wait_for", ticket=ticket["id"])
             assert (done["state"], done["outcome"]) == ("done", "ok")
             assert not wanted.exists()
-            (decided,) = ((await desk.call_tool("list_approvals", {"status": "any"})).structured_content or {})[
-                "approvals"
-            ]
+            (decided,) = (await body(desk, "list_approvals", status="any"))["approvals"]
             assert (decided["decided_by"], decided["decided_via"]) == ("person at desk", "mcp app")
