@@ -32,22 +32,32 @@ def asked_cursor(visit: Visit) -> int | None:
 
 async def followed(visit: Visit, types: Sequence[str] = (), conversation: str = "") -> AsyncIterator[EventPage]:
     """Pages of events, each with at least one, while the session lasts. A gap is as good as an event: read all anew."""
-    after = asked_cursor(visit)
-    if after is None:
-        after = await start_of(visit)
+    after = await begins_at(visit)
     while await signed_in(visit):
-        try:
-            page = await visit.bridge.wait_for_events(
-                visit.who, after=after, types=types, conversation=conversation, timeout_s=0 if visit.framed else LOOK_S
-            )
-        except BadInput:  # the cursor is of another store: the page began before the bridge was set up anew
-            after = await start_of(visit)
-            continue
+        page = await looked(visit, after, 0 if visit.framed else LOOK_S, types, conversation)
         after = page.cursor
         if (page.events or page.gap) and await signed_in(visit):
             yield page
         if visit.framed:  # it asks again
             return
+
+
+async def begins_at(visit: Visit) -> int:
+    """Where a stream goes on, and else the newest event."""
+    after = asked_cursor(visit)
+    return await start_of(visit) if after is None else after
+
+
+async def looked(
+    visit: Visit, after: int, timeout_s: float, types: Sequence[str] = (), conversation: str = ""
+) -> EventPage:
+    """The events after a cursor; a gap where it is of another store: the page is older than the bridge's."""
+    try:
+        return await visit.bridge.wait_for_events(
+            visit.who, after=after, types=types, conversation=conversation, timeout_s=timeout_s
+        )
+    except BadInput:
+        return EventPage((), await start_of(visit), gap=True)
 
 
 async def signed_in(visit: Visit) -> bool:
@@ -61,14 +71,10 @@ async def signed_in(visit: Visit) -> bool:
 
 async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage | None, Draft | None]]:
     """What is new in a conversation: events, or another text of the reply that grows; while the session lasts."""
-    after = asked_cursor(visit)
-    if after is None:
-        after = await start_of(visit)
+    after = await begins_at(visit)
     shown: Draft | None = None
     while await signed_in(visit):
-        page = await visit.bridge.wait_for_events(
-            visit.who, after=after, conversation=conversation, timeout_s=LOOK_AT_DRAFT_S
-        )
+        page = await looked(visit, after, LOOK_AT_DRAFT_S, conversation=conversation)
         draft = visit.bridge.draft(visit.who, conversation)
         happened = bool(page.events) or page.gap
         after = page.cursor

@@ -233,6 +233,11 @@ async def arranged(bridge: Bridge, command: dict[str, str]) -> str:
         case "go on":
             GO_ON.set()
             return ""
+        case "prune":  # once a call waits; as after a long time: no event of before is there any more
+            at = await bridge.feed_position(OWNER)
+            while not await bridge.list_approvals(OWNER):
+                at = (await bridge.wait_for_events(OWNER, after=at, timeout_s=10)).cursor
+            return str(await bridge.store.feed.prune(await bridge.feed_position(OWNER) + 1))
         case "asked at":
             return str((await bridge.list_approvals(OWNER, limit=1))[0].asked_at)
         case "instructions":

@@ -125,6 +125,29 @@ def test_a_decision_in_one_browser_shows_in_the_other_within_300_ms(
     expect(second.locator("#approvals > li").last).to_contain_text("Approved by owner by way of console")
 
 
+@pytest.mark.shows("console.streams")
+def test_after_a_gap_in_the_events_the_list_is_what_waits_now(fresh: Running, page: Page, watched: Watched) -> None:
+    watched.allowed = ("ERR_INTERNET_DISCONNECTED",)
+    fresh.enter(page)
+    fresh.calls(*[("files__delete", {"name": f"{n}.txt"}) for n in range(2)], conversation="local/before")
+    rows = page.locator("#approvals > li")
+    expect(rows).to_have_count(2)
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    expect(page.locator("#chosen")).to_have_text("2")
+    page.context.set_offline(True)
+    page.evaluate("() => document.querySelector('[hx-sse\\\\:connect]')._htmx.sse.reader.cancel()")
+    fresh.do("clear")
+    fresh.calls(("files__delete", {"name": "after.txt"}), conversation="local/after")
+    fresh.do("prune")
+    page.context.set_offline(False)
+    expect(rows.locator("pre")).to_have_text(["after.txt"])
+    expect(page.locator("#waiting-count")).to_have_text("1")
+    expect(page.locator("#several")).to_be_hidden()
+    rows.get_by_role("button", name="Approve").click()  # it is a row as any other
+    expect(page.locator("#none")).to_be_visible()
+
+
 @pytest.mark.shows("console.batches")
 def test_calls_of_one_reply_are_decided_together_and_others_by_choosing_them(
     fresh: Running, page: Page, watched: Watched

@@ -30,9 +30,7 @@ async def index(visit: Visit) -> Response:
         raise NotFound(f"There is no status '{status[:40]}'.")
     after = await start_of(visit)
     page = await visit.bridge.page_approvals(visit.who, status=status, limit=PER_PAGE, cursor=visit.query("cursor"))
-    waiting = status == "waiting"
-    found = page.approvals[::-1] if waiting else page.approvals
-    views = await rows(visit, found)
+    views = await rows(visit, page.approvals[::-1] if status == "waiting" else page.approvals)
     return await visit.page("approvals.html", views=views, page=page, which=status, statuses=STATUSES, after=after)
 
 
@@ -56,9 +54,17 @@ async def stream(visit: Visit) -> Response:
 
 
 async def changes(visit: Visit) -> AsyncIterator[bytes]:
-    """New rows, and rows that changed."""
+    """New rows, and rows that changed; all rows, where nobody knows any more what happened."""
     async for page in followed(visit, EVENTS):
-        yield event(await changed_html(visit, page), page.cursor)
+        html = await (whole_html(visit) if page.gap else changed_html(visit, page))
+        yield event(html, page.cursor)
+
+
+async def whole_html(visit: Visit) -> str:
+    """The list as it is now, in the place of the one that is shown."""
+    waiting = await visit.bridge.page_approvals(visit.who, limit=PER_PAGE)
+    views = await rows(visit, waiting.approvals[::-1])
+    return visit.html("approvals-change.html", views=views, waiting=waiting.count)
 
 
 async def changed_html(visit: Visit, page: EventPage) -> str:

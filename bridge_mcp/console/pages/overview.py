@@ -168,7 +168,8 @@ async def new_events(visit: Visit) -> AsyncIterator[bytes]:
     """Events as rows."""
     wanted = tuple(name for name in EVENT_TYPES if name in visit.request.query_params.getlist("type"))
     async for page in followed(visit, wanted):
-        yield event(visit.html("events-change.html", events=shown(page.events)[::-1]), page.cursor)
+        html = visit.html("events-change.html", events=shown(page.events)[::-1], gap=page.gap)
+        yield event(html, page.cursor)
 
 
 # -- usage -----------------------------------------------------------------------------------------------------

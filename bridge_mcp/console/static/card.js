@@ -62,7 +62,7 @@ function swap(events) {
     const target = main.querySelector(part.getAttribute("hx-target")), how = part.getAttribute("hx-swap");
     if (!target) continue;
     if (how === "beforeend") target.append(...part.childNodes);
-    else if (how === "innerHTML") target.replaceChildren(...part.childNodes);
+    else if (how.startsWith("inner")) target.replaceChildren(...part.childNodes);
     else target.replaceWith(...part.childNodes);
   }
   for (const [, seen] of events.matchAll(/^id: (\d+)$/gm)) cursor = seen;

@@ -8,12 +8,16 @@ document.addEventListener("htmx:sse:error", (event) => {
   if (event.detail && event.detail.status === 401) byId("signed-out").hidden = false;
 });
 
-// Several calls at once: the bar appears with the first one that is chosen.
-document.addEventListener("change", (event) => {
-  if (event.target.getAttribute("form") !== "several") return;
+// Several calls at once: the bar appears with the first one that is chosen, and goes with the last one.
+function count() {
+  const bar = byId("several");
+  if (!bar) return;
   const chosen = document.querySelectorAll('input[form="several"]:checked').length;
   byId("chosen").textContent = String(chosen);
-  byId("several").hidden = chosen === 0;
+  bar.hidden = chosen === 0;
+}
+document.addEventListener("change", (event) => {
+  if (event.target.getAttribute("form") === "several") count();
 });
 
 // A row that comes a second time (after a break of the stream) replaces the first.
@@ -23,6 +27,7 @@ document.addEventListener("htmx:after:swap", () => {
     if (seen.has(row.id)) seen.get(row.id).remove();
     seen.set(row.id, row);
   }
+  count();
 });
 
 // Fields that matter for one choice only.
