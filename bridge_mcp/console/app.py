@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge_mcp.console import entering
 from bridge_mcp.console.guard import ANSWER_HEADERS, SAFE, Places, Refused, check_origin, cookie_name
 from bridge_mcp.console.navigation import PAGES, navigation
-from bridge_mcp.console.rendering import environment, static_files
+from bridge_mcp.console.rendering import compile_templates, environment, static_files
 from bridge_mcp.console.sessions import Sessions, Visitor, same
 from bridge_mcp.console.streams import Streams
 from bridge_mcp.console.visits import BASE, MAX_ENTRY, Form, Page, Visit, read_form
@@ -61,6 +62,7 @@ class Console:
     """Tries to come in that failed, by address."""
     prefix: str = BASE
     _app: ASGIApp | None = None
+    _preparing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -68,8 +70,15 @@ class Console:
             self._app = self._made()
         await self._app(scope, receive, send)
 
+    def prepare(self) -> asyncio.Task[None]:
+        """Once connections are accepted: make the first visit as quick as any other, in the background."""
+        self._preparing = asyncio.create_task(compile_templates())
+        return self._preparing
+
     def close(self) -> None:
         """End all streams, so that serving can end."""
+        if self._preparing is not None:
+            self._preparing.cancel()
         self.streams.close()
 
     async def page(self, template: str, visit: Visit, *, code: int = 200, **context: object) -> Response:

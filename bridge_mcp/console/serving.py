@@ -57,6 +57,7 @@ async def serve_console(console: Console, port: int, on_ready: Callable[[str], o
 
     def started() -> None:
         settle()
+        console.prepare()
         on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
     with listening("127.0.0.1", port, "Choose another port, or 0 for any.") as listener:

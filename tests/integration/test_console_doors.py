@@ -12,6 +12,7 @@ from starlette.requests import Request
 from bridge_mcp.console.following import news
 from bridge_mcp.console.guard import cookie_name
 from bridge_mcp.console.navigation import PAGES
+from bridge_mcp.console.rendering import environment
 from bridge_mcp.console.serving import ConsoleOptions, make_console
 from bridge_mcp.console.sessions import Visitor
 from bridge_mcp.console.visits import Form, Visit
@@ -39,6 +40,16 @@ async def test_a_token_whose_issuer_is_away_is_told_so(tmp_path: Path) -> None:
         answer = await browser.post("/console/sign-in", data={"token": token()})
         assert answer.status_code == 503
         assert "keys cannot be fetched" in answer.text
+
+
+async def test_templates_are_compiled_before_the_first_visit(tmp_path: Path) -> None:
+    environment.cache_clear()
+    async with world(tmp_path, engine=False) as here:
+        console = make_console(here.bridge, ConsoleOptions())
+        await console.prepare()
+        compiled = {str(name) for _, name in environment().cache or ()}
+        assert compiled == {*environment().list_templates()}
+        console.close()
 
 
 async def test_a_chat_that_is_followed_shows_nothing_once_the_token_is_revoked(

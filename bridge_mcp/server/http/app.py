@@ -100,6 +100,8 @@ async def serve_http(
 
     def started() -> None:
         settle()
+        if options.beside:
+            options.beside.prepare()
         on_ready(listener.getsockname()[1])
 
     with listening(options.host, options.port, "Choose another address or port.") as listener:

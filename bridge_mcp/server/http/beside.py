@@ -10,7 +10,7 @@ __all__ = ["Beside", "BesideMiddleware"]
 
 
 class Beside(Protocol):
-    """An ASGI application, what it answers, and its end."""
+    """An ASGI application, what it answers, and its beginning and end."""
 
     @property
     def prefix(self) -> str:
@@ -19,6 +19,10 @@ class Beside(Protocol):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
+        ...
+
+    def prepare(self) -> object:
+        """Connections are accepted: what the first request would wait for can be done in the background."""
         ...
 
     def close(self) -> None:
