@@ -326,7 +326,8 @@ async def readable_store(config: Config) -> AsyncGenerator[Store | None]:
 
     there = not config.store.lacking and (config.store.is_postgres or config.store_path.exists())
     try:
-        store = await open_store(config.store.url, clock=WallClock()) if there else None
+        address = config.store
+        store = await open_store(address.url, clock=WallClock(), direct_url=address.direct_url) if there else None
     except BridgeError:
         store = None
     try:

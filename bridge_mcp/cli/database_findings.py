@@ -36,9 +36,11 @@ async def database_findings(config: Config) -> AsyncIterator[Finding]:
         ways = [await run_sync(way_to, config.store.url)]
         if config.store.direct_url:
             ways.append(await run_sync(way_to, config.store.direct_url))
-        for finding in of_ways(ways):
-            yield finding
-        opened = await open_store(config.store.url, clock=WallClock())
+        if wrong := of_ways(ways):
+            for finding in wrong:
+                yield finding
+            return
+        opened = await open_store(config.store.url, clock=WallClock(), direct_url=config.store.direct_url)
     except BridgeError as exc:
         yield Finding("store", False, str(exc))
         return

@@ -55,10 +55,11 @@ async def open_store(
     clock: Clock,
     delivered_by_commit: Set[str] = frozenset(),
     owner: Owner = nullcontext,
+    direct_url: str = "",
 ) -> SqliteStore | PostgresStore:
     """Open the store at a URL, and make it first where there is none, without holding up the event loop.
 
-    A Postgres that cannot be reached is waited for, half a minute.
+    A Postgres that cannot be reached is waited for, half a minute; `direct_url` leads around its pooler.
 
     Raises:
         ConfigError: the URL cannot be read, or the driver is missing.
@@ -72,7 +73,9 @@ async def open_store(
     need_driver()
     from bridge_mcp.stores import postgres
 
-    return await postgres.open_store(url, clock=clock, delivered_by_commit=delivered_by_commit, owner=owner)
+    return await postgres.open_store(
+        url, clock=clock, delivered_by_commit=delivered_by_commit, owner=owner, direct_url=direct_url
+    )
 
 
 def verify(url: str, conversation: str = "", progress: Progress | None = None) -> tuple[str, ...]:

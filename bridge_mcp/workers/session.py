@@ -23,7 +23,6 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.workers.clock import DatabaseClock
@@ -172,9 +171,6 @@ class DirectSession:
             autocommit=True,
             connect_timeout=CONNECT_S,
             application_name="bridge-mcp worker",
-            # Signs of life need no disk: a server that crashes has ended all sessions, and with them all leases.
-            options=f"{options_of(self._url)} -c idle_session_timeout={int(SILENT_S * 1000)}"
-            " -c synchronous_commit=off".strip(),
             prepare_threshold=0,
         )
 
@@ -185,6 +181,11 @@ class DirectSession:
             TimeoutError: an answer was late, or this process stood still.
             psycopg.Error: the session is gone.
         """
+        with anyio.fail_after(LATE_S):
+            # Not as options of the connection: PgBouncer takes none.
+            await session.execute(f"SET idle_session_timeout = {int(SILENT_S * 1000)}".encode(), prepare=False)
+            # Signs of life need no disk: a server that crashes has ended all sessions, and with them all leases.
+            await session.execute("SET synchronous_commit = off", prepare=False)
         while True:
             began = time.monotonic()
             self._wake.clear()
@@ -206,11 +207,6 @@ class DirectSession:
         self._sure_until = asked + SILENT_S
         for each in self.lived:
             await each.beat(session)
-
-
-def options_of(url: str) -> str:
-    """The settings that a URL asks for itself, such as the schema in which its bridge lives."""
-    return str(conninfo_to_dict(url).get("options") or "")
 
 
 def line(exc: BaseException) -> str:

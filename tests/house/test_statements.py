@@ -24,6 +24,7 @@ ONLY_SQLITE = {
     *("fts_insert_messages", "fts_optimize", "fts_progress", "fts_set_progress"),
 }
 ONLY_POSTGRES = {
+    "set_for_transaction",
     *("begun", "fate", "is_entry", "lease_fence", "lock_for", "notify"),  # transactions
     "workers_alive",  # SQLite has one process that works
     *("conversation_rows_to_write", "seqs_of_keys"),  # several at once, read ahead

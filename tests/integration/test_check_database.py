@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +10,14 @@ import pytest
 
 from bridge_mcp.cli.database_findings import database_findings, of_ways
 from bridge_mcp.config import load_config
-from bridge_mcp.stores.postgres.looking import Way, keeps, way_to
+from bridge_mcp.core.entries import Heard
+from bridge_mcp.core.errors import StoreError
+from bridge_mcp.stores.postgres import connecting
+from bridge_mcp.stores.postgres.connecting import keep_sessions
+from bridge_mcp.stores.postgres.looking import Way, way_to
+from bridge_mcp.stores.postgres.store import open_store
+from bridge_mcp.workers.clock import DatabaseClock
+from tests.contract.store_kit import say
 from tests.servers.postgres import Database
 
 
@@ -21,15 +27,15 @@ class Pooled:
     def __init__(self, session: psycopg.Connection[Any]) -> None:
         self._session = session
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
-        return self._session.execute(statement.encode(), values)
+    def execute(self, statement: str, **options: Any) -> psycopg.Cursor[Any]:
+        return self._session.execute(statement.encode(), **options)
 
 
 @pytest.mark.shows("store.pooler-found")
 def test_a_pooler_that_shares_sessions_is_told_from_postgres(database: Database) -> None:
     with psycopg.connect(database.url, autocommit=True) as one, psycopg.connect(database.url, autocommit=True) as other:
-        assert keeps(one, other)
-        assert not keeps(cast("Any", Pooled(one)), cast("Any", Pooled(one)))
+        assert keep_sessions(one, other)
+        assert not keep_sessions(cast("Any", Pooled(one)), cast("Any", Pooled(one)))
     way = way_to(database.tcp_url)
     assert way.keeps_sessions
     assert way.server.startswith("1")
@@ -39,6 +45,29 @@ def test_a_pooler_that_shares_sessions_is_told_from_postgres(database: Database)
     assert of_ways([shared, way]) == []
     assert "direct_url leads to a pooler" in of_ways([way, shared])[0].told
     assert "two databases" in of_ways([way, Way("18.0", "another", keeps_sessions=True)])[0].told
+
+
+@pytest.mark.shows("store.poolers")
+async def test_a_store_behind_a_pooler_that_shares_sessions_needs_a_way_around_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for `tests/acceptance/test_poolers.py`: on the socket one process serves whatever connection."""
+
+    def served_by(connection: psycopg.Connection[Any]) -> int:
+        return connection.info.backend_pid if connection.info.host == "127.0.0.1" else 7
+
+    monkeypatch.setattr(connecting, "backend", served_by)
+    with pytest.raises(StoreError, match=r"shares sessions.*Name Postgres itself.*direct_url"):
+        await open_store(database.url, clock=DatabaseClock(), wait_s=0)
+    store = await open_store(database.url, clock=DatabaseClock(), direct_url=database.tcp_url)
+    await say(store, "local/a", "hi")
+    await say(store, "local/a", "again")
+    assert [each.entry.text for each in await store.log.load("local/a") if isinstance(each.entry, Heard)] == [
+        "hi",
+        "again",
+    ]
+    assert store.database.shares_sessions
+    await store.close()
 
 
 async def test_what_is_there_is_told_without_a_password(tmp_path: Path, database: Database) -> None:

@@ -22,7 +22,7 @@ from bridge_mcp.stores.postgres.errors import ConnectionLost, refusal, store_err
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
-__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database"]
+__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database", "keep_sessions"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,9 @@ ANSWER_S = 30.0
 
 LONG_S = 300.0
 """The same where much is read, or a file is moved."""
+
+TRIES = 5
+"""How often is looked whether two connections have a session each: a pooler may give one the same twice by chance."""
 
 CANCEL_S = 1.0
 """How long is tried to have the server end what it has not answered."""
@@ -52,15 +55,16 @@ DEFAULTS = {
 """What a URL may say otherwise: a connection whose other end is gone is noticed within seconds (libpq's parameters)."""
 
 SETTINGS = """
-SET client_encoding = 'UTF8';
 SET tcp_keepalives_idle = 5;
 SET tcp_keepalives_interval = 2;
 SET tcp_keepalives_count = 3;
 SET idle_in_transaction_session_timeout = '2s';
 SET lock_timeout = '20s';
 """
-"""What each connection is set to. A process that is stopped in the middle of a transaction, or whose machine is gone,
-holds its locks for some seconds: then the server ends its connection, and with it the transaction."""
+"""What each session is set to; where sessions are shared, each transaction (`sql/session.sql`, `set_for_transaction`).
+
+A process that is stopped in the middle of a transaction, or whose machine is gone, holds its locks for some seconds:
+then the server ends its connection, and with it the transaction."""
 
 ESCAPED = re.compile("\ufdd0(.)", re.DOTALL)
 ESCAPE = str.maketrans({"\ufdd0": "\ufdd0\ufdd0", "\0": "\ufdd0\ufdd1"})
@@ -144,6 +148,7 @@ class Database:
         self._given = {**DEFAULTS, **given}
         self.password = str(given.get("password") or "")
         host, port = given.get("host") or given.get("hostaddr") or "", given.get("port") or ""
+        self._shares: bool | None = None
         at = f"{given.get('user') or ''}@{host}{f':{port}' if port else ''}"
         self.place = f"postgresql://{at.removeprefix('@')}/{given.get('dbname') or ''}"
 
@@ -177,6 +182,14 @@ class Database:
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, RETRY_S[1])
 
+    @property
+    def shares_sessions(self) -> bool:
+        """Whether each transaction may be in another session, as behind PgBouncer in transaction mode.
+
+        It is known once there was a connection. Then nothing holds that a session is set to, has prepared or holds.
+        """
+        return bool(self._shares)
+
     def _without_password(self, error: StoreError | BadInput) -> StoreError | BadInput:
         """The error, whatever the server may have said."""
         if self.password and self.password in str(error):
@@ -184,25 +197,62 @@ class Database:
         return error
 
     def _connected(self, read_only: bool, answer_s: float | None) -> psycopg.Connection[Any]:
-        connection = Bounded.connect(
-            **self._given,  # pyright: ignore[reportArgumentType] - libpq's own parameters
-            autocommit=True,
-            prepare_threshold=0,
-        )
-        connection.prepared_max = 500
+        connection = self._bare()
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(str, Text)
         for kind in ("text", "varchar", "name"):
             connection.adapters.register_loader(kind, Loaded)
         try:
-            connection.execute(SETTINGS, prepare=False)
-            if read_only:
-                connection.execute("SET default_transaction_read_only = on", prepare=False)
+            if not self._look(connection):
+                connection.prepare_threshold, connection.prepared_max = 0, 500
+                connection.execute(SETTINGS, prepare=False)
+                if read_only:
+                    connection.execute("SET default_transaction_read_only = on", prepare=False)
         except psycopg.Error:
             connection.close()
             raise
         connection.answer_s = answer_s
         return connection
+
+    def _bare(self) -> Bounded:
+        """A connection that prepares nothing, and is set to nothing."""
+        return Bounded.connect(
+            **self._given,  # pyright: ignore[reportArgumentType] - libpq's own parameters
+            client_encoding="UTF8",
+            autocommit=True,
+            prepare_threshold=None,
+        )
+
+    def _look(self, connection: Bounded) -> bool:
+        """Whether sessions are shared on this way; looked at on the first connection.
+
+        Postgres itself names at the start the process that serves the connection. A pooler answers in its place, and
+        then a second connection tells whether each has a session.
+        """
+        if self._shares is None:
+            if backend(connection) == connection.info.backend_pid:
+                self._shares = False
+            else:
+                with self._bare() as other:
+                    self._shares = not keep_sessions(connection, other)
+        return self._shares
+
+
+def backend(connection: psycopg.Connection[Any]) -> int:
+    """The process of the server that answers now."""
+    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def keep_sessions(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> bool:
+    """Whether two connections have a session each, over several transactions."""
+    first, second = backend(one), backend(other)
+    if first == second:
+        return False
+    # An odd number of looks: a pooler that gives its sessions in turn gives none of the two the same again and again.
+    looks = [each for _ in range(TRIES) for each in ((one, first), (other, second), (one, first))]
+    return all(backend(connection) == known for connection, known in looks)
 
 
 def parameters(url: str) -> dict[str, Any] | None:

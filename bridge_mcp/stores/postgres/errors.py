@@ -37,6 +37,7 @@ FIXES: dict[str, str] = {
     "53300": "Raise max_connections of Postgres, or run fewer processes of the bridge.",
     "25006": "Name the primary in [store] url (target_session_attrs=read-write): this server is a standby.",
     "08P01": "See sslmode, sslrootcert in [store] url, and whether that server takes TLS.",
+    "startup": "A pooler takes no such parameter: leave options= out of the URL (ALTER ROLE … SET does it).",
     "XX001": "Postgres finds its data damaged: restore a backup.",
     "XX002": "Postgres finds an index damaged: REINDEX DATABASE, or restore a backup.",
 }
@@ -47,6 +48,7 @@ REFUSED: dict[str, str] = {
     "pg_hba.conf": "28000",
     "role": "28000",
     'database "': "3D000",
+    "unsupported startup parameter": "startup",
     "SSL": "08P01",
     "certificate": "08P01",
 }

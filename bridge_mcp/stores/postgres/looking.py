@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import Any
 
@@ -10,12 +9,10 @@ import psycopg
 from msgspec import Struct
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.stores.postgres.connecting import Database
+from bridge_mcp.stores.postgres.connecting import Database, keep_sessions
 from bridge_mcp.stores.postgres.errors import store_error
 
 __all__ = ["Way", "alone", "way_to"]
-
-TRIES = 5
 
 GONE_S = 2.0
 """How long connections may take to be gone."""
@@ -49,23 +46,9 @@ def way_to(url: str) -> Way:
                 " current_database()) || ' ' || pg_postmaster_start_time()"
             ).fetchone()
             assert row is not None
-            return Way(str(row[0]).split()[0], str(row[1]), keeps(connection, other))
+            return Way(str(row[0]).split()[0], str(row[1]), keep_sessions(connection, other))
         except psycopg.Error as exc:
             raise store_error(database.place, exc) from exc
-
-
-def keeps(one: psycopg.Connection[tuple[object, ...]], other: psycopg.Connection[tuple[object, ...]]) -> bool:
-    """Whether two connections have a session each, over several transactions."""
-    marks: dict[int, str] = {}
-    for connection in (one, other):
-        marks[id(connection)] = secrets.token_hex(8)
-        connection.execute("SELECT set_config('bridge_mcp.mark', %s, false)", (marks[id(connection)],))
-    for _ in range(TRIES):
-        for connection in (one, other):
-            row = connection.execute("SELECT current_setting('bridge_mcp.mark', true)").fetchone()
-            if row is None or row[0] != marks[id(connection)]:
-                return False
-    return True
 
 
 def alone(connection: psycopg.Connection[Any], place: str) -> None:

@@ -30,6 +30,9 @@ LOCK = 0x6272_6964_6765
 WORK = "0002_work.sql"
 """Stands on the tables of the job queue."""
 
+SHARED = "leads to a pooler that shares sessions (PgBouncer in transaction mode): neither notices nor locks work there."
+SHARED_FIX = "Name Postgres itself, or a pooler in session mode, as [store] url, or beside it as direct_url."
+
 OURS = frozenset({"conversations", "log", "messages"})
 VERSION_TABLE = "bridge_mcp_schema"
 
@@ -57,11 +60,13 @@ def migrate(
 
     Raises:
         NewerSchema: a newer bridge_mcp has been here.
-        StoreError: the database cannot be reached, is too old, or holds something else.
+        StoreError: the database cannot be reached, is too old, holds something else, or is behind a pooler that shares
+            sessions.
     """
     with database.connect(wait_s=wait_s) as connection:
         try:
             check_server(connection, database.place)
+            need_sessions(database)
             if version(connection, database.place) == newest():
                 return
             connection.execute("SET lock_timeout = 0")
@@ -72,6 +77,16 @@ def migrate(
                     apply(connection, found, progress)
         except psycopg.Error as exc:
             raise store_error(database.place, exc) from exc
+
+
+def need_sessions(database: Database) -> None:
+    """Raise where a way to Postgres, on which there was a connection, is none for notices and advisory locks.
+
+    Raises:
+        StoreError: it leads to a pooler that shares sessions.
+    """
+    if database.shares_sessions:
+        raise StoreError(f"{database.place} {SHARED}", fix=SHARED_FIX)
 
 
 def check_server(connection: psycopg.Connection[Any], place: str) -> None:

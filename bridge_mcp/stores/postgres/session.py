@@ -251,6 +251,8 @@ class Session:
                 self._pipelining = None
                 raise self._failed(exc) from exc
         self._command("BEGIN")
+        if self._database.shares_sessions:
+            self._send("set_for_transaction", {})
         begun = self._send("begun", {})
         rows = self._send("conversation_rows_to_write", {"names": list(conversations)}) if conversations else None
         names, wanted = columns(keys)

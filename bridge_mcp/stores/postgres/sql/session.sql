@@ -2,6 +2,10 @@
 -- The transaction's own number, by which its fate can be asked, the schema's version, and since when the server runs.
 SELECT CAST(pg_current_xact_id() AS text), version, CAST(pg_postmaster_start_time() AS text) FROM bridge_mcp_schema;
 
+-- name: set_for_transaction()
+-- What `connecting.SETTINGS` sets a session to, where the next transaction may have another session.
+SELECT set_config('idle_in_transaction_session_timeout', '2s', true), set_config('lock_timeout', '20s', true);
+
 -- name: fate(transaction)
 SELECT pg_xact_status(CAST(:transaction AS xid8)), CAST(pg_postmaster_start_time() AS text);
 

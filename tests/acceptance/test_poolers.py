@@ -1,0 +1,104 @@
+"""The bridge behind a real PgBouncer: in session mode all of it works, in transaction mode what needs no session."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from bridge_mcp.assembly import open_bridge
+from bridge_mcp.cli.database_findings import database_findings
+from bridge_mcp.config import Config, load_config
+from bridge_mcp.service import OWNER, Bridge
+from tests.acceptance.parts import WAIT_S, Home
+from tests.acceptance.test_serving import running, until
+from tests.servers.pgbouncer import pooler_to
+from tests.servers.postgres import Database, Served
+
+SAYS = "leads to a pooler that shares sessions (PgBouncer in transaction mode)"
+
+
+class Ways:
+    """A bridge whose processes reach Postgres by these URLs."""
+
+    def __init__(self, home: Home, url: str, direct_url: str = "") -> None:
+        home.scripted()
+        direct = 'direct_url_env = "DIRECT_URL"\n' if direct_url else ""
+        home.write(f'[store]\nurl_env = "STORE_URL"\n{direct}' + home.config.read_text("utf-8"))
+        self.home = home
+        self.env = {"STORE_URL": url, "DIRECT_URL": direct_url}
+
+    @property
+    def config(self) -> Config:
+        return load_config(env=self.home.environment(**self.env), cwd=self.home.work)
+
+    @asynccontextmanager
+    async def face(self) -> AsyncGenerator[Bridge]:
+        async with open_bridge(self.config) as assembly:
+            yield assembly.bridge
+
+    async def wrong(self) -> list[str]:
+        """What `check` finds wrong with the store."""
+        return [each.told async for each in database_findings(self.config) if not each.fine]
+
+
+async def answered(bridge: Bridge, chats: int) -> None:
+    """Messages in many chats at once are answered, each by its echo."""
+
+    async def turn(number: int) -> None:
+        ticket = await bridge.run_turn(OWNER, f"desk/{number}", f"m{number}", wait_s=WAIT_S)
+        assert (ticket.state, ticket.text) == ("done", f"echo: m{number}")
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(chats):
+            tasks.start_soon(turn, number)
+
+
+@pytest.mark.shows("store.poolers")
+async def test_in_session_mode_workers_and_faces_work_and_a_killed_worker_is_replaced(
+    home: Home, postgres: Served, database: Database
+) -> None:
+    with pooler_to(postgres, "session") as pooler:
+        ways = Ways(home, pooler.url(database))
+        with running(home, "worker", **ways.env) as first:
+            await anyio.to_thread.run_sync(until, first.stderr, "holds channel:desk now")
+            with running(home, "worker", **ways.env) as second:
+                await anyio.to_thread.run_sync(until, second.stderr, "This worker is up")
+                async with ways.face() as bridge:
+                    await answered(bridge, 5)
+                    assert await ways.wrong() == []
+                    first.send_signal(signal.SIGKILL)
+                    await anyio.to_thread.run_sync(until, second.stderr, "holds channel:desk now")
+                    await answered(bridge, 5)
+
+
+@pytest.mark.shows("store.poolers", "store.pooler-found")
+async def test_in_transaction_mode_every_process_says_what_to_do_and_with_a_way_around_it_all_works(
+    home: Home, postgres: Served, database: Database
+) -> None:
+    with pooler_to(postgres, "transaction", pool=3) as pooler:
+        pooled = pooler.url(database)
+        ways = Ways(home, pooled)
+        for arguments in (("worker",), ("serve", "--http", "127.0.0.1:0"), ("status",), ("migrate",)):
+            told = await anyio.to_thread.run_sync(partial(home.run, *arguments, code=1, **ways.env))
+            assert SAYS in told
+            assert "or beside it as direct_url" in told
+            assert database.server.password not in told
+        (wrong,) = await ways.wrong()
+        assert "PgBouncer in transaction mode" in wrong
+        ways.env["DIRECT_URL"] = database.tcp_url
+        home.write(home.config.read_text("utf-8").replace("[store]\n", '[store]\ndirect_url_env = "DIRECT_URL"\n'))
+        assert await ways.wrong() == []
+        with running(home, "worker", **ways.env) as worker:
+            await anyio.to_thread.run_sync(until, worker.stderr, "This worker is up")
+            async with ways.face() as bridge:
+                await answered(bridge, 20)
+                assert await bridge.store.verify() == ()
+        ways.env["DIRECT_URL"] = pooled
+        (wrong,) = await ways.wrong()
+        assert "direct_url leads to a pooler" in wrong
