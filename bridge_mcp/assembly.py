@@ -30,7 +30,7 @@ from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.engine.supervision import error_line, first_error
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
-from bridge_mcp.operations.engine_settings import Roster, put_posted, settings_of
+from bridge_mcp.operations.engine_settings import Roster, publish_settings, settings_of
 from bridge_mcp.operations.later import cancel_of_gone
 from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.ports import KEPT, Callers, Channel, Clock, Drafts, Files, Pulse, Store
@@ -271,7 +271,7 @@ class Standby(Struct, frozen=True):
             began, standing_by = time.monotonic(), False
             try:
                 self.roster.go_by(self.roster.own)
-                await put_posted(self.assembly.store, self.roster.own)
+                await publish_settings(self.assembly.store, self.roster.own)
                 await self.be_engine(seal)
             except Exception as exc:
                 logger.error("the engine broke: %s; the face goes on", error_line(first_error(exc)), exc_info=exc)

@@ -34,7 +34,7 @@ from bridge_mcp.engine.engine import Engine, Shared
 from bridge_mcp.engine.publishing import Elsewhere
 from bridge_mcp.engine.supervision import first_error
 from bridge_mcp.models.registry import Models
-from bridge_mcp.operations.engine_settings import Roster, put_posted
+from bridge_mcp.operations.engine_settings import Roster, publish_settings
 from bridge_mcp.ports import Channel, ChannelHealth, ChannelTraits, ServerStatus, WorkerInfo
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.postgres.errors import ConnectionLost
@@ -243,7 +243,7 @@ class Worker:
 
     def _make_engine(self, engine_type: type[Engine], toolbox: NestedToolbox, voices: Voices) -> Engine:
         assembly, config = self._assembly, self._assembly.config
-        configured = partial(put_posted, assembly.store, self._roster.own)
+        configured = partial(publish_settings, assembly.store, self._roster.own)
         return engine_type(
             assembly.store,
             config.rules,

@@ -23,7 +23,7 @@ from bridge_mcp.cli.run import loop, not_taken
 from bridge_mcp.cli.texts import checks as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BridgeError
-from bridge_mcp.core.offer import crowded
+from bridge_mcp.core.offer import too_many_tools
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.models.settings import SCRIPTED
@@ -267,7 +267,7 @@ def too_many(config: Config, tools: Sequence[ToolSpec]) -> Iterator[tuple[str, s
     """The channels whose assistant has more tools than a request holds, and what that means."""
     for name, rules in config.rules.channels.items():
         allowed = rules.tool_servers
-        told = crowded(sum(allowed is None or spec.server in allowed for spec in tools))
+        told = too_many_tools(sum(allowed is None or spec.server in allowed for spec in tools))
         if told and rules.responder == "assistant":
             yield name, told
 

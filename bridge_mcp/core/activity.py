@@ -23,7 +23,7 @@ NAME, REASON = 60, 300
 
 def activity(event: Event) -> str:
     """The line of an event; "" for one that tells nothing that another one does not."""
-    place, body = event.conversation, told(event)
+    place, body = event.conversation, event_body(event)
     match event.type:
         case "message.received":
             return f"{cut(body['message'])}: heard {who(body['from'])}, for {for_whom(body)}"
@@ -51,7 +51,7 @@ def activity(event: Event) -> str:
 
 def of_call(event: Event) -> str:
     """The line of a tool call, or of a verdict on one."""
-    body = told(event)
+    body = event_body(event)
     match event.type:
         case "tool.started":
             return f"{call(event)} runs, free by {cut(body['cleared_by'])}"
@@ -73,7 +73,7 @@ def of_call(event: Event) -> str:
 
 def of_access(event: Event) -> str:
     """The line of who comes and goes, and of what was set."""
-    body = told(event)
+    body = event_body(event)
     match event.type:
         case "pairing.added":
             return f"{cut(body['channel'])}: {cut(body['subject'])} is let in as {cut(body['role'])}"
@@ -105,19 +105,19 @@ def of_access(event: Event) -> str:
             return ""
 
 
-def told(event: Event) -> Mapping[str, JSON]:
+def event_body(event: Event) -> Mapping[str, JSON]:
     """The body of an event; what an entry that cannot be read does not tell is None."""
     return defaultdict(lambda: None, event.body)
 
 
 def call(event: Event) -> str:
     """Which call an event is about."""
-    body = told(event)
+    body = event_body(event)
     return f"{event.conversation}: {cut(body['tool'])} [{cut(body['call'])}]"
 
 
 def approval(event: Event) -> str:
-    return f"{event.conversation}: {cut(told(event)['approval'])}"
+    return f"{event.conversation}: {cut(event_body(event)['approval'])}"
 
 
 def via(body: Mapping[str, JSON]) -> str:

@@ -34,12 +34,12 @@ def repaired_arguments(arguments: str, schema: str) -> str:
         parsed, root = parse_arguments(arguments), read_json(schema)
     except (BadInput, BadJSON):
         return arguments
-    repaired = fitted(parsed, root, root, DEEPEST)
+    repaired = repair_value(parsed, root, root, DEEPEST)
     text = canonical(dict(with_defaults(repaired, schema)) if isinstance(repaired, dict) else repaired)
     return arguments if text == canonical(parsed) else text
 
 
-def fitted(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
+def repair_value(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
     """A value, repaired by a schema."""
     if levels <= 0:
         return value
@@ -47,10 +47,10 @@ def fitted(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
         return read_as(value, types_of(schema, root, levels))
     branches = [*objects_of(schema, root, levels)]
     if isinstance(value, dict):
-        return {name: fitted(each, property_of(name, branches), root, levels - 1) for name, each in value.items()}
+        return {name: repair_value(each, property_of(name, branches), root, levels - 1) for name, each in value.items()}
     if isinstance(value, list):
         items = next((branch["items"] for branch in branches if "items" in branch), None)
-        return [fitted(each, items, root, levels - 1) for each in value]
+        return [repair_value(each, items, root, levels - 1) for each in value]
     return value
 
 

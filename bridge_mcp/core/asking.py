@@ -6,10 +6,10 @@ from bridge_mcp.core.approval_settings import ApprovalSettings, Reviewer
 from bridge_mcp.core.entries import Asked, Call, External
 from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 
-__all__ = ["asked_of"]
+__all__ = ["ask_entry"]
 
 
-def asked_of(
+def ask_entry(
     call: Call,
     spec: ToolSpec,
     how: ApprovalSettings,
@@ -20,7 +20,7 @@ def asked_of(
     review: Reviewer | None = None,
 ) -> Asked:
     """The question whether a call may run, with the policy as it is now: that is what it will be decided by."""
-    about = told_beside(external) if external is not None else ""
+    about = external_note(external) if external is not None else ""
     escalates = how.escalate_s > 0 and bool(how.escalate_to)
     ends = (now + how.expires_s if how.expires_s > 0 else 0.0, external.expires_at if external is not None else 0.0)
     return Asked(
@@ -46,7 +46,7 @@ def asked_of(
     )
 
 
-def told_beside(external: External) -> str:
+def external_note(external: External) -> str:
     """What stands behind the reason of a call that its caller runs: its words, and what `always` would give."""
     always = f"always adds to its own settings: {', '.join(external.offers)}" if external.offers else ""
     return "".join(f"; {each}" for each in (external.about, always) if each)

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["AttachmentKind", "attachment_kind", "described", "gone", "is_pdf", "is_text", "unseen"]
+__all__ = ["AttachmentKind", "attachment_kind", "describe_file", "gone_note", "is_pdf", "is_text", "unseen"]
 
 AttachmentKind: TypeAlias = Literal["image", "audio", "video", "file"]
 
@@ -81,7 +81,7 @@ def is_text(attachment: Attachment) -> bool:
     )
 
 
-def described(attachment: Attachment) -> str:
+def describe_file(attachment: Attachment) -> str:
     """Name, type and size, as far as they are known. Others chose the name: it cannot grow a line of its own."""
     size = "" if attachment.size is None else f"{attachment.size} bytes"
     parts = (visible(attachment.name)[:MAX_NAME], visible(attachment.mime)[:MAX_NAME], size)
@@ -91,10 +91,10 @@ def described(attachment: Attachment) -> str:
 def unseen(attachment: Attachment, why: str = "") -> str:
     """The note for a file that a model does not see."""
     because = f", {why}" if why else ""
-    return f"[{attachment.kind}, not shown here{because}: {described(attachment) or 'nothing more is known'}]"
+    return f"[{attachment.kind}, not shown here{because}: {describe_file(attachment) or 'nothing more is known'}]"
 
 
-def gone(attachment: Attachment) -> str:
+def gone_note(attachment: Attachment) -> str:
     """The note for a file that a model saw earlier."""
     what = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
     return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MAX_NAME] or 'without a name'}]"

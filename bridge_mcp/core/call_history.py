@@ -66,31 +66,31 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
     for logged in log:
         if isinstance(logged, UnreadableEntry):
             if logged.kind in TELLING and (upto is None or logged.seq < upto):
-                records[f"#{logged.seq}"] = illegible(logged)
+                records[f"#{logged.seq}"] = unreadable_record(logged)
             continue
         match logged.entry:
             case Replied(calls=calls) | Requested(calls=calls) as asked if upto is None or logged.seq < upto:
                 by = asked.by if isinstance(asked, Requested) else "assistant"
-                records |= {each.id: begun(each, logged.seq, logged.at, by) for each in calls}
+                records |= {each.id: new_record(each, logged.seq, logged.at, by) for each in calls}
             case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in records:
-                records[entry.call] = after(conversation, records[entry.call], entry, logged.at)
+                records[entry.call] = with_entry(conversation, records[entry.call], entry, logged.at)
             case _:
                 pass
     return tuple(records.values())
 
 
-def begun(call: Call, seq: int, at: float, by: str) -> CallRecord:
+def new_record(call: Call, seq: int, at: float, by: str) -> CallRecord:
     return CallRecord(call.id, call.tool, call.arguments, seq=seq, at=at, requested_by=by)
 
 
-def illegible(entry: UnreadableEntry) -> CallRecord:
+def unreadable_record(entry: UnreadableEntry) -> CallRecord:
     note = f"(This entry cannot be read: {entry.why})"
     return CallRecord(
         f"#{entry.seq}", "", "", seq=entry.seq, at=entry.at, requested_by="", outcome="unreadable", result=note
     )
 
 
-def after(
+def with_entry(
     conversation: str, known: CallRecord, entry: Asked | Voted | Judged | Started | Finished, at: float
 ) -> CallRecord:
     """The record with one more entry. Of verdicts the first one counts."""

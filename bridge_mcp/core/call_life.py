@@ -22,7 +22,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["Life", "added", "begun_life", "is_over"]
+__all__ = ["Life", "is_over", "new_life", "with_entry"]
 
 Life = Mapping[str, JSON]
 
@@ -34,7 +34,7 @@ TEXTS = (
 )
 
 
-def begun_life(conversation: str, call: str) -> Life:
+def new_life(conversation: str, call: str) -> Life:
     """The record of a call of which nothing is known yet. Times are epoch seconds, 0 for what has not happened."""
     texts: dict[str, JSON] = dict.fromkeys(TEXTS, "")
     return {"conversation": conversation, "call": call, **texts, "votes": [], **dict.fromkeys(TIMES, 0.0)}
@@ -45,7 +45,7 @@ def is_over(life: Life) -> bool:
     return bool(life["outcome"])
 
 
-def added(life: Life, logged: Logged) -> Life:
+def with_entry(life: Life, logged: Logged) -> Life:
     """The record with one more entry of its log; as it was where that is not about its call."""
     return {**life, **news(life, logged.entry, logged.at)}
 
@@ -54,9 +54,9 @@ def news(life: Life, entry: Entry, at: float) -> Life:
     """What an entry tells of a call."""
     match entry:
         case Requested(calls=calls, by=by, external=external):
-            return requested(life, calls, by, at, external)
+            return with_request(life, calls, by, at, external)
         case Replied(calls=calls):
-            return requested(life, calls, "assistant", at)
+            return with_request(life, calls, "assistant", at)
         case Asked() | Reviewed() | Voted() | Judged() if entry.call == life["call"]:
             return verdict_news(life, entry, at)
         case Started(effect="tool", call=call) if call == life["call"]:
@@ -71,7 +71,7 @@ def news(life: Life, entry: Entry, at: float) -> Life:
             return {}
 
 
-def requested(life: Life, calls: tuple[Call, ...], by: str, at: float, external: External | None = None) -> Life:
+def with_request(life: Life, calls: tuple[Call, ...], by: str, at: float, external: External | None = None) -> Life:
     """What was asked for, if it is this call."""
     call = next((each for each in calls if each.id == life["call"]), None)
     if call is None:

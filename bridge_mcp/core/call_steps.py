@@ -13,7 +13,7 @@ from bridge_mcp.core.entries import (
     Reminded,
 )
 from bridge_mcp.core.errors import BadInput
-from bridge_mcp.core.external_calls import handed_over, step_of_caller, with_looks
+from bridge_mcp.core.external_calls import hand_over, step_of_caller, with_looks
 from bridge_mcp.core.gathering import LONGEST_S
 from bridge_mcp.core.policy import REVIEWER, Free, Policy, Refuse, by_command_line
 from bridge_mcp.core.policy import Ask as NeedsVerdict
@@ -98,7 +98,7 @@ def step_of_external(
         return gone
     match step_of_call(call, fate, policy, now, running, reviewing):
         case Run() as run:
-            return handed_over(run, fate, external, asked_at, now)
+            return hand_over(run, fate, external, asked_at, now)
         case Wait() as wait:
             return with_looks(wait, external, now)
         case step:

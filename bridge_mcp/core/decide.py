@@ -126,11 +126,11 @@ def step_of_model(state: State, policy: Policy, now: float) -> Step:
         if not state.unread:
             return Idle()
         turn = state.unread[0].seq
-    upto = left_to_the_next(state) if policy.while_busy == "queue" else None
+    upto = next_turn_start(state) if policy.while_busy == "queue" else None
     if state.failed is not None and state.failed.retry_at is None:
         return stop(state, state.failed.reason, state.failed.text or GAVE_UP, upto)
     later = max(
-        held_until(state, upto, now),
+        continuation_deadline(state, upto, now),
         words_until(state, policy, now),
         (state.failed.retry_at or 0.0) if state.failed else 0.0,
     )
@@ -157,7 +157,7 @@ def step_of_model(state: State, policy: Policy, now: float) -> Step:
     return CallModel(turn, attempt, upto)
 
 
-def left_to_the_next(state: State) -> int | None:
+def next_turn_start(state: State) -> int | None:
     """The seq where the next turn begins, if each message has its own turn (`while_busy` queue)."""
     entry = state.batch.entry if state.batch and not state.stopped else None
     if isinstance(entry, Replied) and entry.calls:
@@ -166,7 +166,7 @@ def left_to_the_next(state: State) -> int | None:
     return state.unread[end].seq if len(state.unread) > end else None
 
 
-def held_until(state: State, upto: int | None, now: float) -> float:
+def continuation_deadline(state: State, upto: int | None, now: float) -> float:
     """Until when to wait for a continuation of the last unread message, in epoch seconds."""
     last = next((heard for heard in reversed(state.unread) if upto is None or heard.seq < upto), None)
     held = asks_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0

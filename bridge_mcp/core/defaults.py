@@ -30,7 +30,7 @@ def with_defaults(arguments: Mapping[str, JSON], schema: str) -> Mapping[str, JS
         read = read_json(schema)
     except BadJSON:
         return arguments
-    return completed(arguments, read, MAX_LEVELS)
+    return fill_defaults(arguments, read, MAX_LEVELS)
 
 
 def has_defaults(schema: str) -> bool:
@@ -38,7 +38,7 @@ def has_defaults(schema: str) -> bool:
     return '"default"' in schema and '"required"' in schema
 
 
-def completed(arguments: Mapping[str, JSON], schema: JSON, levels: int) -> Mapping[str, JSON]:
+def fill_defaults(arguments: Mapping[str, JSON], schema: JSON, levels: int) -> Mapping[str, JSON]:
     """An object by its own schema: references and alternatives are not followed."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(schema, dict) or not isinstance(properties, dict) or levels <= 0:
@@ -56,7 +56,7 @@ def completed(arguments: Mapping[str, JSON], schema: JSON, levels: int) -> Mappi
             filled[name] = wanted["default"]
     for name, value in arguments.items():
         if isinstance(value, dict) and name in properties:
-            inner = completed(value, properties[name], levels - 1)
+            inner = fill_defaults(value, properties[name], levels - 1)
             if inner is not value:
                 filled[name] = dict(inner)
     return {**arguments, **filled} if filled else arguments

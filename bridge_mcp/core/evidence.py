@@ -62,7 +62,7 @@ def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 known[call] = Known(of.tool, of.digest, of.requested_by)
             case _:
                 pass
-    return tuple(completed(entry, known) for entry in entries)
+    return tuple(add_evidence(entry, known) for entry in entries)
 
 
 def calls_of(request: Requested) -> dict[str, Known]:
@@ -81,7 +81,7 @@ def digest_of(spec: ToolSpec, arguments: str) -> str:
         return ""
 
 
-def completed(entry: Entry, known: dict[str, Known]) -> Entry:
+def add_evidence(entry: Entry, known: dict[str, Known]) -> Entry:
     """One entry with what is known of its call."""
     match entry:
         case Finished() if not entry.digest and (of := known.get(entry.call)):

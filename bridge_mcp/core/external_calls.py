@@ -37,7 +37,7 @@ __all__ = [
     "asking_at_doors",
     "external_name",
     "external_tool",
-    "handed_over",
+    "hand_over",
     "is_external",
     "is_local_door",
     "rules_at_door",
@@ -138,7 +138,7 @@ def lives(process: str, policy: Policy) -> bool:
     return bool(process) and (policy.callers is None or process in policy.callers)
 
 
-def handed_over(step: Run, fate: CallState, external: External, asked_at: float, now: float) -> HandOver | Settle:
+def hand_over(step: Run, fate: CallState, external: External, asked_at: float, now: float) -> HandOver | Settle:
     """What becomes of a call that may run: it is its caller's to begin, as long as that is waited for."""
     until = (fate.judged_at if fate.judged is not None else asked_at) + external.claim_s
     (call, _, _), *_ = step.calls

@@ -70,7 +70,16 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 
-__all__ = ["FORGOTTEN", "files_of", "is_covered", "of_forgotten", "of_person", "redacted", "spans_of", "without_quote"]
+__all__ = [
+    "FORGOTTEN",
+    "files_of",
+    "is_covered",
+    "of_forgotten",
+    "of_person",
+    "redact_entry",
+    "spans_of",
+    "without_quote",
+]
 
 FORGOTTEN = "(forgotten)"
 """What stands in the place of a message's text, and of a call's result."""
@@ -98,16 +107,16 @@ UNIQUE = frozenset((name, "key") for name in ("Heard", "Edited", "Posted", "Revi
 """Fields that keys are made of: each gets a word of its own."""
 
 
-def redacted(entry: Entry, seq: int) -> Entry:
+def redact_entry(entry: Entry, seq: int) -> Entry:
     """The entry at `seq` without its content."""
     if isinstance(entry, Forgot):
         return entry
-    empty = cast("Entry", emptied(entry, f"forgotten.{seq}"))
+    empty = cast("Entry", empty_content(entry, f"forgotten.{seq}"))
     # Each vote of a call has its author in its key.
     return replace(empty, by=f"forgotten.{seq}") if isinstance(empty, Voted) else empty
 
 
-def emptied(value: Struct, unique: str) -> Struct:
+def empty_content(value: Struct, unique: str) -> Struct:
     """A value without its content, and all values in it."""
     name = type(value).__name__
     changes: dict[str, object] = {}
@@ -116,11 +125,11 @@ def emptied(value: Struct, unique: str) -> Struct:
         if isinstance(current, str) and not is_word(hint) and field not in KEPT.get(name, ()):
             changes[field] = unique if (name, field) in UNIQUE else INSTEAD.get(field, "") if current else ""
         elif isinstance(current, Struct):
-            changes[field] = emptied(current, unique)
+            changes[field] = empty_content(current, unique)
         elif isinstance(current, tuple) and current:
             items = cast("tuple[object, ...]", current)
             kept = [item for item in items if isinstance(item, Struct) and type(item).__name__ == "Call"]
-            changes[field] = tuple([emptied(item, unique) for item in kept])
+            changes[field] = tuple([empty_content(item, unique) for item in kept])
     return replace(value, **cast("dict[str, Any]", changes))
 
 

@@ -28,7 +28,17 @@ from bridge_mcp.core.redate import AHEAD_S
 from bridge_mcp.core.safe_text import hidden
 from bridge_mcp.core.tools import JSON, canonical
 
-__all__ = ["HOOKS", "MAX_ALIKE", "SHORTENED", "Grant", "climbs", "decoded", "makes_grants", "matches", "texts_in"]
+__all__ = [
+    "HOOKS",
+    "MAX_ALIKE",
+    "SHORTENED",
+    "Grant",
+    "climbs",
+    "decoded_layers",
+    "makes_grants",
+    "matches",
+    "texts_in",
+]
 
 HOOKS = "hook:"
 """How the names of tools begin whose callers keep standing permissions themselves: hooks of agents."""
@@ -120,12 +130,12 @@ def climbs(text: str) -> bool:
 
     Parsers of URLs leave out control characters, and end a part of a path at `?`, `#` and `;` (url.spec.whatwg.org).
     """
-    layers = tuple(decoded(text))
+    layers = tuple(decoded_layers(text))
     read = (*layers, *(CONTROLS.sub("", layer) for layer in layers))
     return len(layers) > DECODINGS or any(".." in re.split(r"[/\\?#;]", each) for each in read)
 
 
-def decoded(text: str) -> Iterator[str]:
+def decoded_layers(text: str) -> Iterator[str]:
     """A text, and what each layer of percent-encoding in it stands for; one more than `DECODINGS` at most."""
     yield text
     for _ in range(DECODINGS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import Heard, Logged
 
-__all__ = ["HEARD", "LONGEST_S", "failed_text", "has_speech", "heard_text", "waits_until"]
+__all__ = ["HEARD", "LONGEST_S", "has_speech", "transcribed_text", "untranscribed_text", "waits_until"]
 
 LONGEST_S = 90.0
 """How long a turn waits for the words of a voice message, from when it came in."""
@@ -20,13 +20,13 @@ def has_speech(heard: Heard) -> bool:
     return any(each.kind == "audio" and not each.quoted for each in heard.attachments)
 
 
-def heard_text(caption: str, words: str) -> str:
+def transcribed_text(caption: str, words: str) -> str:
     """A message's text once its words are known."""
     said = f"{HEARD} {words}" if words else f"{HEARD} (nothing that can be understood)"
     return f"{caption}\n\n{said}" if caption else said
 
 
-def failed_text(caption: str, why: str) -> str:
+def untranscribed_text(caption: str, why: str) -> str:
     """A message's text where its words could not be had."""
     said = FAILED.format(why)
     return f"{caption}\n\n{said}" if caption else said

@@ -80,10 +80,10 @@ def read_json(
     """
     if len(given) > max_size:
         raise BadJSON(f"It is longer than {max_size:,} characters.", fix="Send less at once.")
-    text = given if isinstance(given, str) else decoded(given, odd)
+    text = given if isinstance(given, str) else decode_text(given, odd)
     text = text[1:] if text.startswith("\ufeff") else text
     decoder = UNIQUE if unique_names else DECODERS[odd]
-    value = guarded(lambda: decoder.decode(text), max_depth)
+    value = run_decoder(lambda: decoder.decode(text), max_depth)
     return without_halves(value, text, odd, max_depth)
 
 
@@ -93,7 +93,7 @@ def read_json_at(text: str, at: int, *, max_depth: int = MAX_DEPTH, odd: Odd = "
     Raises:
         BadJSON: there is none, or it violates a rule of the module.
     """
-    value, end = guarded(lambda: DECODERS[odd].raw_decode(text, at), max_depth)
+    value, end = run_decoder(lambda: DECODERS[odd].raw_decode(text, at), max_depth)
     return without_halves(value, text[at:end], odd, max_depth), end
 
 
@@ -122,7 +122,7 @@ def whole_characters(text: str) -> str:
 # -- parsing --------------------------------------------------------------------------------------------------
 
 
-def guarded(read: Callable[[], Any], max_depth: int) -> Any:
+def run_decoder(read: Callable[[], Any], max_depth: int) -> Any:
     """The result of the decoder.
 
     Raises:
@@ -140,7 +140,7 @@ def too_deep(most: int) -> BadJSON:
     return BadJSON(f"It is nested more than {most} levels deep.", fix="Send a flatter value.")
 
 
-def decoded(given: bytes, odd: Odd) -> str:
+def decode_text(given: bytes, odd: Odd) -> str:
     try:
         return given.decode("utf-8", "replace" if odd == "mend" else "strict")
     except UnicodeDecodeError as exc:
@@ -222,20 +222,20 @@ def without_halves(value: JSON, text: str, odd: Odd, max_depth: int) -> JSON:
         return value
     if not (("\\u" in text and ESCAPED_HALF.search(text)) or (not text.isascii() and HALF.search(text))):
         return value
-    whole = replaced(value)
+    whole = replace_surrogates(value)
     if odd == "refuse" and whole != value:
         raise BadJSON("It holds half of a UTF-16 pair.", fix="Send characters beyond U+FFFF whole.")
     return whole
 
 
-def replaced(value: JSON) -> JSON:
+def replace_surrogates(value: JSON) -> JSON:
     """A value of bounded depth with U+FFFD for each lone surrogate."""
     match value:
         case str():
             return whole_characters(value)
         case list():
-            return [replaced(each) for each in value]
+            return [replace_surrogates(each) for each in value]
         case dict():
-            return {whole_characters(name): replaced(each) for name, each in value.items()}
+            return {whole_characters(name): replace_surrogates(each) for name, each in value.items()}
         case _:
             return value

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bridge_mcp.core.attachments import gone, is_pdf, is_text, unseen
+from bridge_mcp.core.attachments import gone_note, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment, Call, Sender
 from bridge_mcp.core.prompt_context import quotation
 from bridge_mcp.core.token_estimate import AROUND, calls_tokens, files_tokens, tokens_of
@@ -18,8 +18,8 @@ __all__ = [
     "ChatMessage",
     "files_told",
     "message_tokens",
-    "seen_again",
     "shortened",
+    "with_later_files_noted",
     "with_notes",
     "without_files",
     "writer",
@@ -74,23 +74,23 @@ def with_notes(message: ChatMessage, images: bool, pdfs: bool, *, recent: bool) 
         if able is None or (able and recent):
             shown.append(each)
         else:
-            notes.append(gone(each) if able else unseen(each))
-    return noted(message, notes, shown) if notes else message
+            notes.append(gone_note(each) if able else unseen(each))
+    return add_notes(message, notes, shown) if notes else message
 
 
-def seen_again(message: ChatMessage, later: Set[str]) -> ChatMessage:
+def with_later_files_noted(message: ChatMessage, later: Set[str]) -> ChatMessage:
     """The message with a note in place of each file that a later message shows too."""
-    notes = [gone(each) for each in message.attachments if each.ref in later]
-    return noted(message, notes, [e for e in message.attachments if e.ref not in later]) if notes else message
+    notes = [gone_note(each) for each in message.attachments if each.ref in later]
+    return add_notes(message, notes, [e for e in message.attachments if e.ref not in later]) if notes else message
 
 
 def without_files(message: ChatMessage) -> ChatMessage:
     """The message with a note in place of each file."""
     notes = [unseen(each, "no room") for each in message.attachments]
-    return noted(message, notes, ()) if notes else message
+    return add_notes(message, notes, ()) if notes else message
 
 
-def noted(message: ChatMessage, notes: Iterable[str], files: Iterable[Attachment]) -> ChatMessage:
+def add_notes(message: ChatMessage, notes: Iterable[str], files: Iterable[Attachment]) -> ChatMessage:
     """The message with these notes behind its text, and only these files."""
     return replace(message, text="\n".join(filter(None, (message.text, *notes))), attachments=tuple(files))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from bridge_mcp.core.messages import ChatMessage
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
 
-__all__ = ["MAX_TOOLS", "crowded", "found_tools", "offered", "ranked", "wanted_tools"]
+__all__ = ["MAX_TOOLS", "choose_tools", "rank_tools", "search_result", "too_many_tools", "wanted_tools"]
 
 MAX_TOOLS = 128
 """Tools in one request."""
@@ -36,7 +36,7 @@ def wanted_tools(messages: Iterable[ChatMessage]) -> frozenset[str]:
     return frozenset(names)
 
 
-def offered(tools: Sequence[ToolSpec], wanted: frozenset[str]) -> tuple[ToolSpec, ...]:
+def choose_tools(tools: Sequence[ToolSpec], wanted: frozenset[str]) -> tuple[ToolSpec, ...]:
     """Up to `MAX_TOOLS` of the tools, in their order: the bridge's own, the wanted ones, the first others."""
     first = [spec.name for spec in tools if spec.server == BRIDGE]
     first += [spec.name for spec in tools if spec.server != BRIDGE and spec.name in wanted]
@@ -45,7 +45,7 @@ def offered(tools: Sequence[ToolSpec], wanted: frozenset[str]) -> tuple[ToolSpec
     return tuple(spec for spec in tools if spec.name in chosen)
 
 
-def ranked(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
+def rank_tools(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
     """The tools that match a query's words, the best first: a word in a name counts as three in a description."""
     words = {word.lower() for word in WORDS.findall(query)}
     scored = [(score(spec, words), place, spec) for place, spec in enumerate(tools)]
@@ -58,9 +58,9 @@ def score(spec: ToolSpec, words: Iterable[str]) -> int:
     return sum(3 * (word in name) + (word in description) for word in words)
 
 
-def found_tools(tools: Sequence[ToolSpec], query: str) -> str:
+def search_result(tools: Sequence[ToolSpec], query: str) -> str:
     """The result of a search for the model; `wanted_tools` reads the names out of it."""
-    best = ranked(tools, query)
+    best = rank_tools(tools, query)
     if not best:
         servers = ", ".join(dict.fromkeys(spec.server for spec in tools))
         return f"No tool speaks of that. The tools are of these servers: {servers}."
@@ -71,7 +71,7 @@ def schema(spec: ToolSpec) -> str:
     return spec.schema if len(spec.schema) <= MAX_SCHEMA else f"(its schema has {len(spec.schema)} characters)"
 
 
-def crowded(count: int) -> str:
+def too_many_tools(count: int) -> str:
     """The warning for the owner of a channel with so many tools; "" if a request holds them all."""
     if count <= MAX_TOOLS:
         return ""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from bridge_mcp.core.grants import decoded, texts_in
+from bridge_mcp.core.grants import decoded_layers, texts_in
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["OWN_NAMES", "named_place", "own_places", "plain"]
+__all__ = ["OWN_NAMES", "find_own_place", "own_places", "plain"]
 
 OWN_NAMES = (
     *("bridge-mcp", "bridge_mcp", "mcp-chat-bridge"),
@@ -29,7 +29,7 @@ def own_places(*files: object) -> tuple[str, ...]:
     return tuple(plain(str(each)) for each in (*OWN_NAMES, *files) if each)
 
 
-def named_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
+def find_own_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
     """The first of these places that a text of the arguments names; "" for none. They are `plain` already."""
     texts = [reading for text in texts_in(dict(arguments)) for reading in readings(text)]
     return next((place for place in places if any(place in text for text in texts)), "")
@@ -37,14 +37,14 @@ def named_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
 
 def readings(text: str) -> Iterator[str]:
     """A text as it may be read: as it is, without its percent-encoding, and with the `..` in its paths followed."""
-    for layer in decoded(text):
+    for layer in decoded_layers(text):
         written = plain(layer)
         yield written
         if "/../" in written:
-            yield followed(written)
+            yield resolve_dots(written)
 
 
-def followed(text: str) -> str:
+def resolve_dots(text: str) -> str:
     """A text in which `/x/..` is left out."""
     kept: list[str] = []
     for part in text.split("/"):

@@ -27,12 +27,12 @@ class People(Struct, frozen=True):
             return next((self.names[each] for each in sorted(LOCAL) if each in self.names), "")
         return self.names.get(name, "")
 
-    def same(self, one: str, other: str) -> bool:
+    def is_same_person(self, one: str, other: str) -> bool:
         """Whether two principals are one person, as far as is known."""
         one, other = one.removeprefix(AT), other.removeprefix(AT)
         person = self.person(one)
         return one == other or {one, other} <= LOCAL or (bool(person) and person == self.person(other))
 
-    def counted(self, principals: Iterable[str]) -> frozenset[str]:
+    def distinct(self, principals: Iterable[str]) -> frozenset[str]:
         """The different people among these principals. One that the config does not name is not counted."""
         return frozenset(person for each in principals if (person := self.person(each)))

@@ -18,7 +18,7 @@ from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalS
 from bridge_mcp.core.entries import Asked, Call, TraceContext
 from bridge_mcp.core.errors import BadInput, Denied
 from bridge_mcp.core.grants import HOOKS, SHORTENED, Grant
-from bridge_mcp.core.own_places import named_place
+from bridge_mcp.core.own_places import find_own_place
 from bridge_mcp.core.tools import ToolSpec, parse_arguments
 
 __all__ = [
@@ -40,9 +40,9 @@ __all__ = [
     "ToolSource",
     "Via",
     "WhileBusy",
-    "behind",
     "by_command_line",
     "on_behalf",
+    "principals_behind",
 ]
 
 Scope: TypeAlias = Literal["read", "send", "approve", "tools", "admin"]
@@ -90,7 +90,7 @@ def on_behalf(names: Iterable[str]) -> str:
     return f"{FOR}{listed}" if listed else "assistant"
 
 
-def behind(requested_by: str) -> tuple[str, ...]:
+def principals_behind(requested_by: str) -> tuple[str, ...]:
     """The principals for whom the assistant asks, from that label; none for a client. No name has a comma."""
     return tuple(requested_by.removeprefix(FOR).split(", ")) if requested_by.startswith(FOR) else ()
 
@@ -264,7 +264,7 @@ class Policy(Struct, frozen=True):
         asking = self.asking(call.tool)
         if asking.confirmation == "never":
             return Free("policy")
-        place = named_place(arguments, self.own_places)
+        place = find_own_place(arguments, self.own_places)
         if place:
             return Ask(f"⚠️ it names {place}: whoever changes the bridge or its hooks decides on calls")
         if asking.confirmation == "by-annotation" and spec.read_only:
@@ -312,7 +312,7 @@ class Policy(Struct, frozen=True):
         if said.review is None or spec is None or spec.changed:
             return None
         try:
-            if named_place(parse_arguments(call.arguments), self.own_places):
+            if find_own_place(parse_arguments(call.arguments), self.own_places):
                 return None
         except BadInput:
             return None

@@ -319,7 +319,7 @@ def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
             return Grant(
                 0,
                 tool,
-                granted_in(conversation, e),
+                grant_scope(conversation, e),
                 arguments=e.remember_arguments,
                 expires_at=until,
                 by=e.by,
@@ -329,7 +329,7 @@ def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
             return None
 
 
-def granted_in(conversation: str, judged: Judged) -> str:
+def grant_scope(conversation: str, judged: Judged) -> str:
     """Where a remembered verdict holds; of a client's own calls, all of that client's."""
     if judged.remember == "always":
         return judged.limit

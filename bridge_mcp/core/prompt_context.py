@@ -17,7 +17,15 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Heard, Log
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["MAX_INSTRUCTIONS", "Place", "chat_context", "disowned", "place_of", "quotation", "server_instructions"]
+__all__ = [
+    "MAX_INSTRUCTIONS",
+    "Place",
+    "chat_context",
+    "escape_bridge_lines",
+    "place_of",
+    "quotation",
+    "server_instructions",
+]
 
 MAX_INSTRUCTIONS = 4_000
 """Characters of one tool server's instructions in a system prompt."""
@@ -107,7 +115,7 @@ OWN_LINE = re.compile(
 """The beginning of the bridge's own lines above and between messages."""
 
 
-def disowned(text: str) -> str:
+def escape_bridge_lines(text: str) -> str:
     """An untrusted text, in which a line that looks like one of the bridge's own gets a backslash.
 
     Messages of several people may stand in one message of a request, with only the bridge's lines between them.

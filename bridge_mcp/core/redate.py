@@ -9,20 +9,20 @@ from msgspec import structs
 
 from bridge_mcp.core.entries import Asked, Entry, Failed, Logged, Posted, Question, Scheduled
 
-__all__ = ["AHEAD_S", "none_ahead", "questions_later", "redated"]
+__all__ = ["AHEAD_S", "none_ahead", "questions_later", "shift_logged"]
 
 AHEAD_S = 1.0
 """An entry further in the future than this was written by a clock that was ahead."""
 
 
-def redated(logged: Logged, by: float) -> Logged:
+def shift_logged(logged: Logged, by: float) -> Logged:
     """An entry with its own time and the times in it moved by `by` seconds."""
-    return Logged(logged.seq, logged.at + by, shifted(logged.entry, by))
+    return Logged(logged.seq, logged.at + by, shift_entry(logged.entry, by))
 
 
 def none_ahead(logged: Logged, now: float) -> Logged:
     """An entry; one from the future counts as written now, so that its waits begin anew."""
-    return redated(logged, now - logged.at) if logged.at > now + AHEAD_S else logged
+    return shift_logged(logged, now - logged.at) if logged.at > now + AHEAD_S else logged
 
 
 def questions_later(logged: Logged, by: float) -> Logged:
@@ -35,7 +35,7 @@ def questions_later(logged: Logged, by: float) -> Logged:
             return logged
 
 
-def shifted(entry: Entry, by: float) -> Entry:
+def shift_entry(entry: Entry, by: float) -> Entry:
     """The entry with its own times moved; 0 stands for never, and stays."""
     match entry:
         case Failed(retry_at=float() as at):

@@ -82,10 +82,12 @@ def asking_for_requests(settings: ApprovalSettings) -> ApprovalSettings:
 
 def rules_for_requests(rules: Iterable[ToolRule]) -> tuple[ToolRule, ...]:
     """What the owner says of such calls: a rule that does not name their namespace frees none of them."""
-    return tuple(rule if rule.pattern.startswith(DOOR) else replace(rule, says=advised(rule.says)) for rule in rules)
+    return tuple(
+        rule if rule.pattern.startswith(DOOR) else replace(rule, says=advisory_settings(rule.says)) for rule in rules
+    )
 
 
-def advised(says: PartialApprovalSettings) -> PartialApprovalSettings:
+def advisory_settings(says: PartialApprovalSettings) -> PartialApprovalSettings:
     """What a rule of other tools says: no word that frees, and a reviewer that may only advise."""
     kept = unfreeing(says)
     if "review" in kept:

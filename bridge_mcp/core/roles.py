@@ -1,11 +1,11 @@
 """Orders the roles of a request as the strictest chat templates and providers require.
 
-Providers refuse, and `ordered` never returns: a second system message, or one that is not the first; a conversation
-that begins with an assistant's message (Anthropic, Mistral, most templates); two messages of a user, or two of the
-assistant, in a row (Gemma, Llama and others: "roles must alternate"); a request that ends with an assistant's message,
-which newer Claude models and Mistral take for a prefill and refuse; a result that does not stand directly behind its
-call. One order remains that some refuse and most accept: a user message directly after results, because somebody wrote
-while tools ran. For those servers there is `alternating`.
+Providers refuse, and `order_messages` never returns: a second system message, or one that is not the first; a
+conversation that begins with an assistant's message (Anthropic, Mistral, most templates); two messages of a user, or
+two of the assistant, in a row (Gemma, Llama and others: "roles must alternate"); a request that ends with an
+assistant's message, which newer Claude models and Mistral take for a prefill and refuse; a result that does not stand
+directly behind its call. One order remains that some refuse and most accept: a user message directly after results,
+because somebody wrote while tools ran. For those servers there is `alternating`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.messages import ChatMessage
 
-__all__ = ["BEGINS", "CONTINUE", "MISSING", "alternating", "ordered"]
+__all__ = ["BEGINS", "CONTINUE", "MISSING", "alternating", "order_messages"]
 
 BEGINS = "[the conversation begins with this message of the assistant:]"
 MISSING = "[what was said before is left out]"
@@ -26,7 +26,7 @@ CONTINUE = "[go on]"
 READ = "(I have read the results.)"
 
 
-def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+def order_messages(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
     """The same messages in an order that is accepted everywhere, but for a user message after results.
 
     Messages of one role in a row become one; a message without a legal place becomes a user message.
@@ -38,11 +38,11 @@ def ordered(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
     system: ChatMessage | None = None
     for message in unordered:
         if message.role == "system":
-            system = message if system is None else joined(system, message)
+            system = message if system is None else join_messages(system, message)
         elif not out and message.role == "assistant":
-            out += begun_by(message)
+            out += opening_messages(message)
         elif out and out[-1].role == message.role != "tool":
-            out[-1] = joined(out[-1], message)
+            out[-1] = join_messages(out[-1], message)
         else:
             out.append(message)
     if not out or out[-1].role == "assistant":
@@ -61,14 +61,14 @@ def in_order(roles: list[str]) -> bool:
     )
 
 
-def begun_by(message: ChatMessage) -> tuple[ChatMessage, ...]:
+def opening_messages(message: ChatMessage) -> tuple[ChatMessage, ...]:
     """An assistant message at the very beginning: as a user message, or after one if it has calls."""
     if message.calls:
         return (ChatMessage("user", MISSING), message)
     return (replace(message, role="user", about=BEGINS),)
 
 
-def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
+def join_messages(first: ChatMessage, second: ChatMessage) -> ChatMessage:
     """Two messages of one role as one: nothing of either is lost."""
     text = "\n\n".join(filter(None, (first.text, second.told)))
     # The provider fields are those of the message with calls, or else of the later one.
@@ -83,9 +83,9 @@ def joined(first: ChatMessage, second: ChatMessage) -> ChatMessage:
 
 
 def alternating(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """As `ordered`, for a server that refuses a user message after results: an assistant message goes between."""
+    """As `order_messages`, for a server that refuses a user message after results: an assistant message goes in."""
     out: list[ChatMessage] = []
-    for message in ordered(messages):
+    for message in order_messages(messages):
         if message.role == "user" and out and out[-1].role == "tool":
             out.append(ChatMessage("assistant", READ))
         out.append(message)

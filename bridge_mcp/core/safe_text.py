@@ -45,7 +45,7 @@ def visible(text: str, *, lines: bool = False) -> str:
     """
     if not suspects(text):
         return text
-    return "".join([shown(text, place, lines) for place in range(len(text))])
+    return "".join([visible_char(text, place, lines) for place in range(len(text))])
 
 
 def segments(text: str, *, lines: bool = False) -> Iterator[tuple[str, bool]]:
@@ -57,7 +57,7 @@ def segments(text: str, *, lines: bool = False) -> Iterator[tuple[str, bool]]:
     begun = 0
     for match in re.finditer(f"[{re.escape(''.join(sorted(suspected)))}]", text):
         place = match.start()
-        shown_char = shown(text, place, lines)
+        shown_char = visible_char(text, place, lines)
         if shown_char == text[place]:
             continue
         if begun < place:
@@ -133,7 +133,7 @@ def may_hide(char: str) -> bool:
     )
 
 
-def shown(text: str, place: int, lines: bool) -> str:
+def visible_char(text: str, place: int, lines: bool) -> str:
     char = text[place]
     if char == "\n":
         return "\n" if lines else "⏎"
@@ -155,7 +155,7 @@ def hides(text: str, place: int) -> bool:
         return not (before in tuple("#*0123456789") or (joins(before) and unicodedata.category(before) != "Mn"))
     if char in BLANKS or "\U000e0100" <= char <= "\U000e01ef" or unicodedata.category(char) in HIDING:
         return True
-    return unicodedata.combining(char) > 0 and piled(text, place)
+    return unicodedata.combining(char) > 0 and is_piled(text, place)
 
 
 def joins(char: str) -> bool:
@@ -163,7 +163,7 @@ def joins(char: str) -> bool:
     return bool(char) and not char.isascii() and unicodedata.category(char) not in HIDING and char not in BLANKS
 
 
-def piled(text: str, place: int) -> bool:
+def is_piled(text: str, place: int) -> bool:
     """Whether a combining mark stands on a pile of others."""
     pile = text[max(0, place - MAX_MARKS) : place]
     return len(pile) == MAX_MARKS and all(unicodedata.combining(mark) for mark in pile)

@@ -9,7 +9,7 @@ from typing import Final, cast
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json
 
-__all__ = ["settled_schema"]
+__all__ = ["canonical_schema"]
 
 SCHEMA_IN: Final = frozenset(
     "additionalItems additionalProperties contains contentSchema else if items not propertyNames then "
@@ -25,19 +25,19 @@ write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fal
 
 
 @lru_cache(maxsize=512)
-def settled_schema(text: str) -> str:
+def canonical_schema(text: str) -> str:
     """A schema with unordered parts sorted: members of objects, `required`, lists of types.
 
     Ordered parts stay as they are: `enum`, `anyOf`, `prefixItems`, and every value that is no schema (`const`,
     `default`, `examples`). A text that is no JSON is returned unchanged.
     """
     try:
-        return write(settled(read_json(text)))
+        return write(sort_unordered(read_json(text)))
     except BadJSON:
         return text
 
 
-def settled(schema: JSON) -> JSON:
+def sort_unordered(schema: JSON) -> JSON:
     """The same for a parsed schema, whose depth the reader has bounded."""
     if not isinstance(schema, dict):
         return schema
@@ -49,14 +49,14 @@ def of_keyword(keyword: str, value: JSON) -> JSON:
     if isinstance(value, list):
         if keyword in SETS:
             return as_set(value)
-        return [settled(each) for each in value] if keyword in SCHEMAS_IN_ORDER else value
+        return [sort_unordered(each) for each in value] if keyword in SCHEMAS_IN_ORDER else value
     if not isinstance(value, dict):
         return value
     if keyword in SCHEMAS_BY_NAME:
-        return {name: settled(each) for name, each in value.items()}
+        return {name: sort_unordered(each) for name, each in value.items()}
     if keyword in SETS_BY_NAME:
-        return {name: as_set(each) if isinstance(each, list) else settled(each) for name, each in value.items()}
-    return settled(value) if keyword in SCHEMA_IN else value
+        return {name: as_set(each) if isinstance(each, list) else sort_unordered(each) for name, each in value.items()}
+    return sort_unordered(value) if keyword in SCHEMA_IN else value
 
 
 def as_set(values: list[JSON]) -> JSON:

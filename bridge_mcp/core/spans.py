@@ -43,7 +43,7 @@ from bridge_mcp.core.entries import (
     Summarised,
     Voted,
 )
-from bridge_mcp.core.span_contents import clipped, message_parts
+from bridge_mcp.core.span_contents import clip, message_parts
 from bridge_mcp.core.trace_context import Turn, link_of
 
 __all__ = ["Attribute", "Span", "spans_of"]
@@ -202,7 +202,7 @@ class Reader:
             key, begun = ("call", e.call), tool_span(turn, tool or e.tool, e.call, logged.at)
             begun.attributes |= {"bridge.cleared_by": e.cleared_by}
             if self.contents:
-                begun.attributes |= {"gen_ai.tool.call.arguments": clipped(e.arguments)}
+                begun.attributes |= {"gen_ai.tool.call.arguments": clip(e.arguments)}
         else:
             key = ("review", e.call) if e.effect == "review" else ("model", turn.opened.seq)
             begun = Open(turn, "chat", ("model", logged.seq), start=logged.at, kind="client")
@@ -222,7 +222,7 @@ class Reader:
                 }
                 if self.contents:
                     own["gen_ai.output.messages"] = message_parts("assistant", e.text, e.calls, e.finish or "stop")
-                yield from self._end(("model", e.turn), logged, "", {**used(e), **own})
+                yield from self._end(("model", e.turn), logged, "", {**usage_attributes(e), **own})
                 turn = self.openings.get(e.turn)
                 if turn is None:
                     return
@@ -236,11 +236,11 @@ class Reader:
             case Failed(ref=ref):
                 yield from self._end_begun_at(ref, logged, "failed", {})
             case Summarised(ref=ref) as e if ref >= 0:
-                yield from self._end_begun_at(ref, logged, "", used(e))
+                yield from self._end_begun_at(ref, logged, "", usage_attributes(e))
             case Summarised() as e:
                 yield from self._cut(logged, e)
             case Reviewed() as e:
-                yield from self._end(("review", e.call), logged, "", {**used(e), "bridge.review": e.says})
+                yield from self._end(("review", e.call), logged, "", {**usage_attributes(e), "bridge.review": e.says})
             case _:
                 pass
 
@@ -283,7 +283,7 @@ class Reader:
                     self.open["call", e.call] = tool_span(turn, tool, e.call, logged.at)
                 own = {"bridge.outcome": e.outcome}
                 if self.contents:
-                    own["gen_ai.tool.call.result"] = clipped(e.content)
+                    own["gen_ai.tool.call.result"] = clip(e.content)
                 yield from self._end(("call", e.call), logged, "" if e.outcome == "ok" else e.outcome, own)
                 if isinstance(turn.opened.entry, Requested) and not self._calls_of(turn):
                     yield from self._end(("turn", turn.opened.seq), logged, "", {})
@@ -368,7 +368,7 @@ def tool_span(turn: Turn, tool: str, call: str, at: float) -> Open:
     return begun
 
 
-def used(entry: Replied | Summarised | Reviewed) -> dict[str, Attribute]:
+def usage_attributes(entry: Replied | Summarised | Reviewed) -> dict[str, Attribute]:
     """What a model call took."""
     attributes: dict[str, Attribute] = {
         "gen_ai.usage.input_tokens": entry.usage.input_tokens,

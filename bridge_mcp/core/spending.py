@@ -12,7 +12,19 @@ from msgspec.structs import replace
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Entry, Logged, Posted, Replied, Reviewed, Summarised, Transcribed, Usage
 
-__all__ = ["DAY_S", "Cap", "Caps", "Spent", "Taken", "day_of", "model_of", "over", "scopes", "spent", "taken_by"]
+__all__ = [
+    "DAY_S",
+    "Cap",
+    "Caps",
+    "Spent",
+    "Taken",
+    "day_of",
+    "exceeded_cap",
+    "model_of",
+    "scopes",
+    "spent",
+    "usage_in",
+]
 
 DAY_S = 86_400
 
@@ -91,7 +103,7 @@ def day_of(at: float) -> int:
     return int(at // DAY_S)
 
 
-def taken_by(logged: Logged) -> Spent | None:
+def usage_in(logged: Logged) -> Spent | None:
     """The usage of the model call whose outcome this entry is; None for any other entry."""
     match logged.entry:
         case Replied(usage=usage):
@@ -157,7 +169,7 @@ class Caps(Struct, frozen=True):
         return any(c.usd is not None or c.tokens is not None for c in (self.bridge, self.channel, self.conversation))
 
 
-def over(caps: Caps, conversation: str, taken: tuple[Spent, ...]) -> str:
+def exceeded_cap(caps: Caps, conversation: str, taken: tuple[Spent, ...]) -> str:
     """The cap that is reached, as a text; "" for none. `taken` are the day's sums, by `scopes`."""
     _, channel, _ = scopes(conversation)
     whose = ("the bridge", f"the channel {channel}", "this conversation")

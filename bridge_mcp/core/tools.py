@@ -16,7 +16,7 @@ from msgspec import Struct
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BadInput, BadJSON
 from bridge_mcp.core.json_reader import JSON, MAX_DEPTH, check_depth, check_json, read_json
-from bridge_mcp.core.schemas import settled_schema
+from bridge_mcp.core.schemas import canonical_schema
 
 __all__ = [
     "BRIDGE",
@@ -167,14 +167,14 @@ def call_digest(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
 
     `sha256:` and 64 hex digits. Any change of any of them gives another digest.
     """
-    parts = canonical([spec.server, spec.tool, settled_schema(spec.schema), spec.description, dict(arguments)])
+    parts = canonical([spec.server, spec.tool, canonical_schema(spec.schema), spec.description, dict(arguments)])
     return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def definition_digest(spec: ToolSpec) -> str:
     """What accepting a changed tool is bound to: all that its server says of it. `sha256:` and 64 hex digits."""
     hints = [spec.read_only, spec.destructive, spec.idempotent, spec.open_world]
-    parts = canonical([spec.server, spec.tool, settled_schema(spec.schema), spec.description, *hints])
+    parts = canonical([spec.server, spec.tool, canonical_schema(spec.schema), spec.description, *hints])
     return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 

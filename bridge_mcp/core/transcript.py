@@ -19,7 +19,7 @@ from bridge_mcp.core.entries import (
     Log,
     Summarised,
 )
-from bridge_mcp.core.messages import ChatMessage, message_tokens, seen_again, shortened, with_notes
+from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, with_later_files_noted, with_notes
 from bridge_mcp.core.turns import NOTHING_MORE, About, Builder, Turn
 
 __all__ = [
@@ -133,7 +133,7 @@ class TranscriptBuilder:
             if turn.has_files:
                 recent = number >= shown_from
                 noted = [with_notes(message, images, pdfs, recent=recent) for message in turn.messages]
-                turns[number] = turn.copy(shown_once(noted, later))
+                turns[number] = turn.copy(show_files_once(noted, later))
         return ModelView(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
 
     def _read(self, log: Log, result_chars: int, about: About) -> Builder:
@@ -145,7 +145,7 @@ class TranscriptBuilder:
             if kept.upto <= log[-1].seq + 1 and not cut and kept.take(new):
                 return kept
         epoch, cut, self._whole = in_view(log)
-        builder = Builder(epoch[0].seq if epoch else 0, cut, written_by_several(epoch), result_chars, about)
+        builder = Builder(epoch[0].seq if epoch else 0, cut, has_several_authors(epoch), result_chars, about)
         if cut is None and len(epoch) < len(log):
             builder.forget_before(builder.upto)
         builder.take(epoch)
@@ -154,16 +154,16 @@ class TranscriptBuilder:
         return builder
 
 
-def shown_once(messages: list[ChatMessage], later: set[str]) -> list[ChatMessage]:
+def show_files_once(messages: list[ChatMessage], later: set[str]) -> list[ChatMessage]:
     """The messages, in which a file that a reply brings again is shown there alone. Adds those of this turn."""
     kept_messages: list[ChatMessage] = []
     for message in reversed(messages):
-        kept_messages.append(seen_again(message, later) if later else message)
+        kept_messages.append(with_later_files_noted(message, later) if later else message)
         later.update(each.ref for each in message.attachments if each.quoted)
     return kept_messages[::-1]
 
 
-def written_by_several(epoch: Log) -> bool:
+def has_several_authors(epoch: Log) -> bool:
     """Whether messages say who wrote them."""
     heard = [e.entry for e in epoch if isinstance(e.entry, Heard)]
     return any(e.group for e in heard) or len({e.sender.id for e in heard}) > 1

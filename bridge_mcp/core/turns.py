@@ -24,7 +24,7 @@ from bridge_mcp.core.entries import (
     Withdrawn,
 )
 from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, writer
-from bridge_mcp.core.prompt_context import disowned, quotation
+from bridge_mcp.core.prompt_context import escape_bridge_lines, quotation
 
 __all__ = ["NOTHING_MORE", "About", "Builder", "Turn"]
 
@@ -185,7 +185,7 @@ class Builder:
                 self._heard(logged, logged.entry)
             elif isinstance(logged.entry, Edited):
                 self._due = self._due or logged.entry.to == "assistant"
-                self._said(logged.seq, ChatMessage("user", disowned(logged.entry.text), about=EDITED))
+                self._said(logged.seq, ChatMessage("user", escape_bridge_lines(logged.entry.text), about=EDITED))
             elif isinstance(logged.entry, Posted):
                 self._posted(logged.seq, logged.entry)
         self._unread = later
@@ -197,7 +197,7 @@ class Builder:
         """
         if self._due:
             about = f"[sent to this chat meanwhile by {writer(entry.by)}:]"
-            self._said(seq, ChatMessage("user", disowned(entry.text), attachments=entry.files, about=about))
+            self._said(seq, ChatMessage("user", escape_bridge_lines(entry.text), attachments=entry.files, about=about))
             return
         self._turns[-1].add(ChatMessage("assistant", entry.text, attachments=entry.files))
         self._ended = True
@@ -224,7 +224,9 @@ class Builder:
             notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
         about = f"[{'; '.join(notes)}]" if notes else ""
         self._due = self._due or (entry.to == "assistant" and entry.answers is None)
-        self._said(logged.seq, ChatMessage("user", disowned(entry.text), attachments=entry.attachments, about=about))
+        self._said(
+            logged.seq, ChatMessage("user", escape_bridge_lines(entry.text), attachments=entry.attachments, about=about)
+        )
 
     def _said(self, seq: int, message: ChatMessage) -> None:
         """Add a user message; it opens a turn if the one before has ended."""

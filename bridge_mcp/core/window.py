@@ -16,7 +16,7 @@ from bridge_mcp.core.token_estimate import AROUND, files_tokens, tokens_of
 from bridge_mcp.core.tools import canonical
 from bridge_mcp.core.transcript import SUMMARY, ModelView, Turn
 
-__all__ = ["Fitted", "Window", "fit", "narrowed", "squeeze"]
+__all__ = ["Fitted", "Window", "fit", "fit_smaller_window", "squeeze"]
 
 KEEP = 0.5
 """How much of the window the turns that are kept may fill after a cut."""
@@ -83,14 +83,14 @@ def fit(past: ModelView, window: Window, room: float) -> Fitted:
     if past.whole and summary_tokens + cost <= room and count <= window.messages:
         return Fitted(past.messages(), summary_tokens + cost)
     pieces = past.pieces()
-    first = kept_from(pieces, past.whole, int(window.messages * KEEP), room * KEEP)
+    first = first_kept(pieces, past.whole, int(window.messages * KEEP), room * KEEP)
     left = replace(past, turns=tuple(pieces[first:]))
     cut = left.turns[0].first if first or not past.whole else None
     messages = squeeze(left.messages(), room, window.messages)
     return Fitted(messages, sum(map(message_tokens, messages)), cut)
 
 
-def kept_from(pieces: list[Turn], whole: bool, messages: int, room: float) -> int:
+def first_kept(pieces: list[Turn], whole: bool, messages: int, room: float) -> int:
     """The index of the first piece to keep; the last one is always kept."""
     first = len(pieces) - 1
     room -= pieces[first].tokens
@@ -122,15 +122,15 @@ def squeeze(messages: tuple[ChatMessage, ...], room: float, most: int = 0) -> tu
     chars, tried = 8_000, messages
     while chars >= SHORTEST:
         for upto in (newest, len(messages)):
-            rest = (clipped(message, 2 * chars) for message in messages[upto:])
-            tried = (*(clipped(message, chars) for message in messages[:upto]), *rest)
+            rest = (clip_message(message, 2 * chars) for message in messages[upto:])
+            tried = (*(clip_message(message, chars) for message in messages[:upto]), *rest)
             if sum(map(message_tokens, tried)) <= room:
                 return tried
         chars //= 2
     return without_old_rounds(tried, room)
 
 
-def narrowed(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
+def fit_smaller_window(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
     """The messages of a request, for a smaller window: drops as many of the oldest turns as necessary, this once.
 
     The system prompt and a summary stay.
@@ -151,17 +151,17 @@ def narrowed(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessag
     return (*system, *squeeze(rest, room - sum(map(message_tokens, system))))
 
 
-def clipped(message: ChatMessage, chars: int) -> ChatMessage:
+def clip_message(message: ChatMessage, chars: int) -> ChatMessage:
     """The message with at most about so many characters in its text and in the arguments of each call."""
     calls = tuple(
-        call if len(call.arguments) <= chars else structs.replace(call, arguments=left_out(call))
+        call if len(call.arguments) <= chars else structs.replace(call, arguments=omission_note(call))
         for call in message.calls
     )
     text = shortened(message.text, chars, message.call)
     return message if text is message.text and calls == message.calls else replace(message, text=text, calls=calls)
 
 
-def left_out(call: Call) -> str:
+def omission_note(call: Call) -> str:
     """What stands in place of long arguments."""
     return canonical({"left_out": f"{len(call.arguments)} characters of arguments"})
 

@@ -14,7 +14,7 @@ import unicodedata
 
 from msgspec import Struct
 
-__all__ = ["Asked", "Term", "asked", "holds", "terms"]
+__all__ = ["Query", "Term", "holds", "parse_query", "terms"]
 
 UNSPACED = (
     "\u3005-\u3007\u3021-\u3029\u3041-\u3096\u309d-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -46,7 +46,7 @@ class Term(Struct, frozen=True):
     """Whether any term that begins with it will do."""
 
 
-class Asked(Struct, frozen=True):
+class Query(Struct, frozen=True):
     """What a query asks for: all of it."""
 
     terms: tuple[Term, ...]
@@ -54,7 +54,7 @@ class Asked(Struct, frozen=True):
     """Units that must stand side by side; empty where the terms say it all."""
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """The text as it is compared."""
     if text.isascii():
         return text.lower()
@@ -64,7 +64,7 @@ def folded(text: str) -> str:
 
 def runs(text: str) -> list[str]:
     """The words and the unspaced runs of a text, in order."""
-    plain = folded(text)
+    plain = fold(text)
     return ASCII_WORD.findall(plain) if plain.isascii() else UNITS.findall(plain)
 
 
@@ -99,7 +99,7 @@ def units(text: str) -> list[str]:
     return pieces
 
 
-def asked(query: str) -> Asked | None:
+def parse_query(query: str) -> Query | None:
     """What a query asks for; None where it has no word. Between blanks, all that is said must stand side by side."""
     wanted: dict[Term, None] = {}
     phrases: dict[tuple[str, ...], None] = {}
@@ -114,7 +114,7 @@ def asked(query: str) -> Asked | None:
                 wanted.update((Term(run[at : at + 2]), None) for at in range(len(run) - 1))
         if len(pieces) > 1 or any(len(run) > (2 if STARTS_UNSPACED.match(run) else MAX_TERM) for run in pieces):
             phrases[tuple(units(word))] = None
-    return Asked(tuple(wanted), tuple(phrases)) if wanted else None
+    return Query(tuple(wanted), tuple(phrases)) if wanted else None
 
 
 def holds(text: str, phrases: tuple[tuple[str, ...], ...]) -> bool:

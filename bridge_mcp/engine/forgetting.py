@@ -36,14 +36,14 @@ DOUBTFUL_S = 30 * RETAIN_S
 
 async def keep_forgetting(keepers: Keepers, rules: Rules, jumps: Jumps, elapsed: Callable[[], float]) -> None:
     """Until cancelled."""
-    last = await status_board.retained(keepers.store)
+    last = await status_board.last_retention_at(keepers.store)
     due = elapsed() + patience(last, keepers.clock.now())
     while True:
         if elapsed() >= due:
             due = elapsed() + RETAIN_S
             if count := await retain(keepers, rules, jumps.old_before):
                 logger.info("forgot what was too old in %d conversations", count)
-            await status_board.put_retained(keepers.store, keepers.clock.now())
+            await status_board.note_retention(keepers.store, keepers.clock.now())
         if not await go_on(keepers):
             logger.warning("what was forgotten is in free pages of the store still: other processes read from it")
         await anyio.sleep(LOOK_S)

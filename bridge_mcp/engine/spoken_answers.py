@@ -21,7 +21,7 @@ from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.core.speakable import speakable
 from bridge_mcp.core.spending import day_of
 from bridge_mcp.operations.addresses import parse_message
-from bridge_mcp.operations.budget import reached
+from bridge_mcp.operations.budget import reached_cap
 from bridge_mcp.operations.feed_reader import follow_feed
 from bridge_mcp.ports import ChannelTraits, Clock, Files, Rules, Speaker, Store
 
@@ -89,7 +89,7 @@ class SpokenAnswers:
         if known is None or not known.can.file_bytes:  # before anything is paid for
             return unspoken(f"the channel '{channel}' sends no files", now)
         try:
-            if why := await reached(self._store.spending, self._rules.caps, conversation, now):
+            if why := await reached_cap(self._store.spending, self._rules.caps, conversation, now):
                 return unspoken(why, now)
             speech = await self._speaker.speak(text)
             file = await self._files.put(speech.data, mime=speech.mime, name="answer.ogg")

@@ -146,7 +146,7 @@ class Pauses:
         self._paused[name] = (time.monotonic() + pause, backoff)
         return pause
 
-    def worked(self, name: str) -> None:
+    def succeeded(self, name: str) -> None:
         """It works: its next pause is the shortest one."""
         self._paused.pop(name, None)
         self._supervisor.troubles.clear(self._what.format(name))

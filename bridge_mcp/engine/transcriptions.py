@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from bridge_mcp.core.entries import Attachment, Heard, Transcribed, Usage
 from bridge_mcp.core.errors import BridgeError, Unreadable
 from bridge_mcp.core.events import Event
-from bridge_mcp.core.hearing import failed_text, has_speech, heard_text
+from bridge_mcp.core.hearing import has_speech, transcribed_text, untranscribed_text
 from bridge_mcp.core.json_reader import whole_characters
 from bridge_mcp.operations.addresses import parse_message
 from bridge_mcp.operations.feed_reader import follow_feed
@@ -68,28 +68,30 @@ class TranscriptionWorker:
         words: list[str] = []
         usage, model = Usage(), self._transcriber.model
         if why := await self._spent(conversation):
-            return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
+            return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
         try:
             for file in [each for each in heard.attachments if each.kind == "audio" and not each.quoted][:FILES]:
                 if (file.size or 0) > self._transcriber.max_bytes:
                     why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
-                    return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
+                    return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
                 data = await self._fetch(conversation, file)
                 if len(data) > self._transcriber.max_bytes:
                     why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
-                    return Transcribed(seq, failed_text(heard.text, why), model, failed=why)
+                    return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
                 transcript = await self._transcriber.transcribe(data, name=file.name, mime=file.mime)
                 words.append(transcript.text)
-                usage = transcript.usage if len(words) == 1 else added(usage, transcript.usage)
+                usage = transcript.usage if len(words) == 1 else add_usage(usage, transcript.usage)
         except BridgeError as exc:
             why = whole_characters(str(exc))[:300]
             logger.warning("a voice message in %s could not be transcribed: %s", conversation, why)
-            return Transcribed(seq, failed_text(heard.text, why), model, failed=why, usage=usage, calls=len(words))
-        text = heard_text(heard.text, whole_characters("\n".join(word for word in words if word)))
+            return Transcribed(
+                seq, untranscribed_text(heard.text, why), model, failed=why, usage=usage, calls=len(words)
+            )
+        text = transcribed_text(heard.text, whole_characters("\n".join(word for word in words if word)))
         return Transcribed(seq, text, model, usage=usage, calls=len(words))
 
 
-def added(one: Usage, other: Usage) -> Usage:
+def add_usage(one: Usage, other: Usage) -> Usage:
     """What two requests took together; the cost is known where both are."""
     known = one.cost_usd is not None and other.cost_usd is not None
     return Usage(

@@ -45,7 +45,7 @@ from bridge_mcp.operations.external_calls import (
     Begun,
     ExternalCalls,
     Request,
-    ended,
+    outcome_entry,
     report,
     request_of,
 )
@@ -259,7 +259,7 @@ class GatedCalls:
         """The host takes back a call that waits: if it was begun at that very moment, it is over without having run."""
         log = await self._calls.store.log.load(conversation)
         begun = [each.entry for each in log if isinstance(each.entry, Started)]
-        if begun and begun[-1].runner == self._calls.caller and ended(log) is None:
+        if begun and begun[-1].runner == self._calls.caller and outcome_entry(log) is None:
             await report(self._calls.store, conversation, Finished(begun[-1].call, "stopped", TAKEN_BACK))
 
     async def _joined(self, place: str) -> tuple[str, str]:

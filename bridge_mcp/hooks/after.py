@@ -7,7 +7,7 @@ import json
 from bridge_mcp.core.entries import Asked, Finished, Judged, Log, Requested, Started
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.hooks.events import Ended, Outcome
-from bridge_mcp.operations.external_calls import ONLY_CALL, ended, lapse
+from bridge_mcp.operations.external_calls import ONLY_CALL, lapse, outcome_entry
 from bridge_mcp.ports import Store
 
 __all__ = ["ELSEWHERE", "QUESTION", "record_news"]
@@ -23,7 +23,7 @@ MAX_ERROR = 2_000
 async def record_news(store: Store, conversations: tuple[str, ...], news: Outcome | Ended) -> int:
     """Write what a hook tells into the logs that it concerns; how many those were."""
     logs = [(name, await store.log.load(name)) for name in conversations]
-    open_logs = [(name, log) for name, log in logs if log and ended(log) is None]
+    open_logs = [(name, log) for name, log in logs if log and outcome_entry(log) is None]
     if isinstance(news, Ended):
         return sum([await over(store, name, log, news.why) for name, log in open_logs])
     # The same call may stand there twice, the older one without its end: an agent asks again for what is over.

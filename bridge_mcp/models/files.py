@@ -16,7 +16,7 @@ import anyio
 from cachetools import LRUCache, TTLCache
 from msgspec import Struct
 
-from bridge_mcp.core.attachments import described, is_pdf, is_text, unseen
+from bridge_mcp.core.attachments import describe_file, is_pdf, is_text, unseen
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.file_texts import read_text
@@ -174,6 +174,6 @@ def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachm
 def note(attachment: Attachment, shown: Shown | None = None) -> str:
     """The text for a file in a message: its contents, or that the model cannot see it."""
     if shown is not None and shown.text:
-        what = described(attachment) or "a text"
+        what = describe_file(attachment) or "a text"
         return f"[{attachment.kind}: {what}]\n{shown.text}\n[end of the {attachment.kind}]"
     return unseen(attachment, shown.why_not if shown is not None else "")

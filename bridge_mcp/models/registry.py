@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.chat_texts import FOR_THE_OWNER
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.core.roles import ordered
+from bridge_mcp.core.roles import order_messages
 from bridge_mcp.core.token_estimate import tools_tokens
-from bridge_mcp.core.window import Window, narrowed
+from bridge_mcp.core.window import Window, fit_smaller_window
 from bridge_mcp.models.capabilities import Adapter, CapabilityAdapter
 from bridge_mcp.models.files import Gallery
 from bridge_mcp.models.health import Record
@@ -96,7 +96,9 @@ class Models:
         if able.context_tokens is None:
             return request
         room = Window(able.context_tokens, candidate.reserve_tokens).room / request.scale
-        return replace(request, messages=ordered(narrowed(request.messages, room - tools_tokens(request.tools))))
+        return replace(
+            request, messages=order_messages(fit_smaller_window(request.messages, room - tools_tokens(request.tools)))
+        )
 
     @property
     def litellm(self) -> LitellmProcess:

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
-from bridge_mcp.core.asking import asked_of
+from bridge_mcp.core.asking import ask_entry
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Asked, Entry, External, Finished, Judged, Log, Requested
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, KeyUsed, NotFound, TooEarly, TooMany
@@ -66,17 +66,17 @@ class ApprovalRequests(Struct, frozen=True):
         """
         if not await self.store.log.load(request.conversation, limit=1):
             await self._room_for(request.entry.by)
-            request = await self._until(request, expires_s) if expires_s else request
+            request = await self._with_expiry(request, expires_s) if expires_s else request
             free = await self._calls.free(request)
             try:
                 if free is None:
                     await self._calls.ask(request)
                 else:
                     policy = await self._calls.policy(request.conversation, request.external)
-                    asked = self._asked(request, policy, free.because)
+                    asked = self._ask_entry(request, policy, free.because)
                     verdict = Judged(asked.call, "approved", free.because, digest=asked.digest, via="rule")
                     await self.store.log.intend(request.conversation, 0, request.entry, asked, verdict)
-                return await self.stand(request.conversation), True
+                return await self.state(request.conversation), True
             except Conflict:
                 pass
         (first,) = await self.store.log.load(request.conversation, -1, most=1)
@@ -84,9 +84,9 @@ class ApprovalRequests(Struct, frozen=True):
             raise KeyUsed(
                 "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )
-        return await self.stand(request.conversation), False
+        return await self.state(request.conversation), False
 
-    async def stand(self, conversation: str) -> RequestState:
+    async def state(self, conversation: str) -> RequestState:
         """How a call stands now.
 
         Raises:
@@ -105,11 +105,11 @@ class ApprovalRequests(Struct, frozen=True):
             except Conflict:
                 continue
 
-    async def settled(self, conversation: str, timeout_s: float) -> RequestState:
-        """The same once it waits for nobody any more, or time is up. Raises as `stand`."""
+    async def wait_until_settled(self, conversation: str, timeout_s: float) -> RequestState:
+        """The same once it waits for nobody any more, or time is up. Raises as `state`."""
         with CommitWait(self.store.agenda, timeout_s) as wait:
             while True:
-                request = await self.stand(conversation)
+                request = await self.state(conversation)
                 ends = request.external.expires_at - self.clock.now() if request.external.expires_at else LOOK_AGAIN_S
                 if request.standing != "waiting" or not await wait.more(min(LOOK_AGAIN_S, max(0.01, ends))):
                     return request
@@ -127,13 +127,13 @@ class ApprovalRequests(Struct, frozen=True):
             TooEarly: there is no verdict yet.
         """
         for _ in range(TRIES):
-            request = await self.stand(conversation)
+            request = await self.state(conversation)
             if request.started is not None and claim and request.started.claim == claim:
                 return request
             refuse(request, self.clock.now(), digest)
             log = await self.store.log.load(conversation)
             if await self._calls.take(conversation, log, claim) is not None:
-                return await self.stand(conversation)
+                return await self.state(conversation)
         raise Conflict(
             f"The verdict on {conversation} could not be taken: its log changed again and again.",
             fix="Repeat the call.",
@@ -147,16 +147,16 @@ class ApprovalRequests(Struct, frozen=True):
             TooEarly: nobody has taken it.
             NotFound: there is no such call.
         """
-        request = await self.stand(conversation)
+        request = await self.state(conversation)
         if request.started is None:
             raise TooEarly(
                 "Nobody has taken this verdict, so nothing can have run.", fix="Call consume_approval first."
             )
         if not await report(self.store, conversation, Finished(request.call.id, outcome, text)):
-            request = await self.stand(conversation)
+            request = await self.state(conversation)
             if request.finished is None or (request.finished.outcome, request.finished.content) != (outcome, text):
                 raise AlreadyDecided("The outcome of this call is known already, and it is another one.")
-        return await self.stand(conversation)
+        return await self.state(conversation)
 
     async def withdraw(self, conversation: str, by: str) -> RequestState:
         """Take back a call that waits. One that was taken back before is told as it is.
@@ -166,7 +166,7 @@ class ApprovalRequests(Struct, frozen=True):
             NotFound: there is no such call.
         """
         while True:
-            request = await self.stand(conversation)
+            request = await self.state(conversation)
             if request.standing == "cancelled":
                 return request
             if request.standing != "waiting":
@@ -188,7 +188,7 @@ class ApprovalRequests(Struct, frozen=True):
     def _calls(self) -> ExternalCalls:
         return ExternalCalls(self.store, self.rules, self.clock, caller="")
 
-    async def _until(self, request: Request, expires_s: float) -> Request:
+    async def _with_expiry(self, request: Request, expires_s: float) -> Request:
         """The request with a time at which it is over, which is told before anybody is asked."""
         policy = await self._calls.policy(request.conversation, request.external)
         settings_s = policy.asking(request.call.tool).expires_s or expires_s
@@ -207,15 +207,15 @@ class ApprovalRequests(Struct, frozen=True):
             case Judge() as due:
                 return (Judged(due.call.id, due.verdict, due.by, digest=due.digest, note=due.note, via=due.via),)
             case HandOver(((call, _, because),)) if request.judged is None:
-                asked = self._asked(Request(conversation, requested_in(log)), policy, because)
+                asked = self._ask_entry(Request(conversation, request_entry(log)), policy, because)
                 return asked, Judged(call.id, "approved", because, digest=asked.digest, via="rule")
             case _:
                 return ()
 
-    def _asked(self, request: Request, policy: Policy, because: str) -> Asked:
+    def _ask_entry(self, request: Request, policy: Policy, because: str) -> Asked:
         spec = policy.tools[request.call.tool]
         how = policy.asking(request.call.tool)
-        return asked_of(request.call, spec, how, self.clock.now(), request.entry.by, because, request.external)
+        return ask_entry(request.call, spec, how, self.clock.now(), request.entry.by, because, request.external)
 
     async def _room_for(self, client: str) -> None:
         """Let pass a client whose calls do not wait in crowds.
@@ -237,7 +237,7 @@ class ApprovalRequests(Struct, frozen=True):
             )
 
 
-def requested_in(log: Log) -> Requested:
+def request_entry(log: Log) -> Requested:
     """What was asked for in the log of one call."""
     first = log[0].entry
     assert isinstance(first, Requested), "a log of a call begins with what was asked for"

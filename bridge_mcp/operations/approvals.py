@@ -19,25 +19,34 @@ from bridge_mcp.core.errors import AlreadyDecided, BadInput, Conflict, Denied, N
 from bridge_mcp.core.external_calls import external_tool, is_external, is_local_door
 from bridge_mcp.core.grants import makes_grants, matches
 from bridge_mcp.core.people import People
-from bridge_mcp.core.policy import Principal, behind, by_command_line
+from bridge_mcp.core.policy import Principal, by_command_line, principals_behind
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import Decision
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, arguments_text, call_digest, parse_arguments
 from bridge_mcp.operations import status_board
-from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.operations.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Rules, Store
 
-__all__ = ["ApprovalDesk", "ApprovalOptions", "Check", "find", "may_decide", "spec_of", "unchecked", "undecided"]
+__all__ = [
+    "ApprovalDesk",
+    "ApprovalOptions",
+    "Check",
+    "check_undecided",
+    "find",
+    "may_decide",
+    "no_schema_check",
+    "spec_of",
+]
 
 MISSING = "{tool} is not there now: the call runs once the tool server '{server}' has it again (see get_status)."
 
 Check = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
 
 
-async def unchecked(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+async def no_schema_check(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
     """The schema check of an `ApprovalDesk` where nobody edits arguments: it never runs."""
     return ""
 
@@ -95,15 +104,15 @@ class ApprovalDesk(Struct, frozen=True):
         """
         verdicts: list[tuple[Approval, Judged]] = []
         for approval in approvals:
-            self._allowed(approval, who)
+            self._check_may_decide(approval, who)
             self._counts(approval, who)
-            undecided(approval)
+            check_undecided(approval)
             if self._late(approval):
                 await self._judge(
                     [(approval, Judged(approval.call, "expired", "bridge", digest=approval.digest, via="rule"))]
                 )
-                undecided(await find(self.store, approval.id))
-            verdicts.append((approval, await self._meant(approval, who, yes)))
+                check_undecided(await find(self.store, approval.id))
+            verdicts.append((approval, await self._approval_entry(approval, who, yes)))
         several = [each for each in verdicts if each[0].quorum > 1]
         decided = await self._judge([each for each in verdicts if each[0].quorum == 1])
         for approval, verdict in several:
@@ -113,8 +122,8 @@ class ApprovalDesk(Struct, frozen=True):
     async def reject(self, who: Principal, approvals: Sequence[Approval], reason: str = "") -> tuple[Decision, ...]:
         """Reject waiting calls; one approver is enough for that, whatever the quorum."""
         for approval in approvals:
-            self._allowed(approval, who)
-            undecided(approval)
+            self._check_may_decide(approval, who)
+            check_undecided(approval)
         rejections = [
             (
                 each,
@@ -143,13 +152,13 @@ class ApprovalDesk(Struct, frozen=True):
     def may(self, who: Principal, approval: Approval) -> bool:
         """Whether `who` may decide on a waiting call, and has not voted already."""
         try:
-            self._allowed(approval, who)
+            self._check_may_decide(approval, who)
             self._counts(approval, who)
         except Denied:
             return False
-        return not any(self.people.same(who.name, vote) for vote in approval.votes)
+        return not any(self.people.is_same_person(who.name, vote) for vote in approval.votes)
 
-    def _allowed(self, approval: Approval, who: Principal) -> None:
+    def _check_may_decide(self, approval: Approval, who: Principal) -> None:
         """Raise as `may_decide` unless `who` may decide on a call."""
         if by_command_line(who.via, who.name) and not self.cli:
             raise Denied(
@@ -178,7 +187,7 @@ class ApprovalDesk(Struct, frozen=True):
     def _late(self, approval: Approval) -> bool:
         return bool(approval.expires_at) and self.clock.now() >= approval.expires_at
 
-    async def _meant(self, approval: Approval, who: Principal, yes: ApprovalOptions) -> Judged:
+    async def _approval_entry(self, approval: Approval, who: Principal, yes: ApprovalOptions) -> Judged:
         """The entry of an approval, with everything that it is bound to."""
         seen = yes.digests.get(approval.id, yes.digest)
         if seen and seen != approval.digest:
@@ -191,7 +200,7 @@ class ApprovalDesk(Struct, frozen=True):
                 f"{approval.id} takes {approval.quorum} approvers, so it is decided as it is, and once.",
                 fix="Approve it without `arguments` and `remember`, or reject it with what should be changed.",
             )
-        own_rules(approval, yes)
+        check_caller_options(approval, yes)
         edited, digest, arguments = None, approval.digest, approval.arguments
         if yes.arguments is not None:
             spec = await spec_of(self.store, approval)
@@ -203,7 +212,7 @@ class ApprovalDesk(Struct, frozen=True):
                     f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet."
                 )
             digest, arguments = call_digest(spec, meant), edited
-        remembered(yes, arguments)
+        check_grant_options(yes, arguments)
         return Judged(
             approval.call,
             "approved",
@@ -227,11 +236,11 @@ class ApprovalDesk(Struct, frozen=True):
             recorded = await self.store.log.record(conversation, *(verdict for _, verdict in here))
             for (approval, verdict), (place) in zip(here, recorded, strict=True):
                 now = await find(self.store, approval.id)
-                granted = await self._granted(now, verdict) if place.new else None
+                granted = await self._grant_made(now, verdict) if place.new else None
                 decided[approval.id] = Decision(now, granted, "" if place.new else verdict_text(now))
         return decided
 
-    async def _granted(self, decided: Approval, verdict: Judged) -> int | None:
+    async def _grant_made(self, decided: Approval, verdict: Judged) -> int | None:
         """The grant that a verdict made."""
         if verdict.remember == "once":
             return None
@@ -247,7 +256,7 @@ class ApprovalDesk(Struct, frozen=True):
         person = self.people.person(verdict.by)
         vote = Voted(approval.call, verdict.by, verdict.digest, note=verdict.note, via=verdict.via, person=person)
         while True:
-            log = await tail(self.store.log, approval.conversation)
+            log = await load_tail(self.store.log, approval.conversation)
             if not waits(log, approval.call):
                 now = await find(self.store, approval.id)
                 return Decision(now, error=verdict_text(now))
@@ -305,8 +314,8 @@ def may_decide(approval: Approval, who: Principal, *, separate: bool, people: Pe
     who.require("approve")
     asked = [approval.requested_by] if approval.conversation.startswith(f"{CALLS}/") else []
     if separate:
-        asked += behind(approval.requested_by)
-    if who.name in asked or (separate and any(people.same(who.name, each) for each in asked)):
+        asked += principals_behind(approval.requested_by)
+    if who.name in asked or (separate and any(people.is_same_person(who.name, each) for each in asked)):
         raise Denied(
             f"{who.name} asked for this call and may not decide it.",
             fix="Another client, an approver in a chat, or the owner has to.",
@@ -321,7 +330,7 @@ def limit_of(who: Principal, approval: Approval) -> str:
     return channel if channel in who.channels else approval.conversation
 
 
-def remembered(yes: ApprovalOptions, arguments: str) -> None:
+def check_grant_options(yes: ApprovalOptions, arguments: str) -> None:
     """Raise unless these options can make a grant of this call.
 
     Raises:
@@ -338,7 +347,7 @@ def remembered(yes: ApprovalOptions, arguments: str) -> None:
             )
 
 
-def own_rules(approval: Approval, yes: ApprovalOptions) -> None:
+def check_caller_options(approval: Approval, yes: ApprovalOptions) -> None:
     """Let pass what whoever runs a call itself can do with a yes: it may keep the standing permissions, not the bridge.
 
     Raises:
@@ -363,7 +372,7 @@ def own_rules(approval: Approval, yes: ApprovalOptions) -> None:
         )
 
 
-def undecided(approval: Approval) -> None:
+def check_undecided(approval: Approval) -> None:
     """Raise unless an approval still waits.
 
     Raises:
@@ -387,7 +396,7 @@ async def spec_of(store: Store, approval: Approval) -> ToolSpec:
         BadInput: the tool is not there now.
     """
     if is_external(approval.server):
-        entries = [each.entry for each in await tail(store.log, approval.conversation)]
+        entries = [each.entry for each in await load_tail(store.log, approval.conversation)]
         asked = next((each.external for each in entries if isinstance(each, Requested) and each.external), None)
         if asked is not None:
             return external_tool(asked)

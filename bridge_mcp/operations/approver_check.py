@@ -55,7 +55,7 @@ class ApproverCheck(Struct, frozen=True):
     def _decidable(self, channel: str, how: ApprovalSettings) -> bool:
         """Whether there are enough approvers for a call of this channel; for a quorum, people in the config."""
         deciders = self._deciders(channel, how)
-        return bool(deciders) if how.quorum == 1 else len(self.rules.people.counted(deciders)) >= how.quorum
+        return bool(deciders) if how.quorum == 1 else len(self.rules.people.distinct(deciders)) >= how.quorum
 
     def _deciders(self, channel: str, how: ApprovalSettings) -> set[str]:
         """The possible approvers of a call of this channel: clients, approvers in the asked chat, the owner."""

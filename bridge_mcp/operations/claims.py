@@ -33,7 +33,7 @@ async def claim(store: Store, who: Principal, conversation: str, for_s: float, n
     if held is None:
         raise TooMany(f"{who.name} has claimed {MAX_CLAIMS} conversations.", fix="Release one first.")
     if held.client != who.name:
-        raise denied(held, now)
+        raise claim_error(held, now)
     return held
 
 
@@ -51,10 +51,10 @@ async def free_for(store: Store, who: Principal, conversation: str, now: float) 
     if who.kind == "client":
         held = await store.claims.holding(conversation, now)
         if held is not None and held.client != who.name:
-            raise denied(held, now)
+            raise claim_error(held, now)
 
 
-def denied(held: Claim, now: float) -> Denied:
+def claim_error(held: Claim, now: float) -> Denied:
     """Who holds it, and until when."""
     until = datetime.fromtimestamp(held.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Denied(

@@ -20,13 +20,23 @@ from bridge_mcp.core.policy import Free, Policy, Principal, Scope
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.results import ConversationStatus, Decision
 from bridge_mcp.core.safe_text import visible
-from bridge_mcp.core.spending import day_of, over, scopes
+from bridge_mcp.core.spending import day_of, exceeded_cap, scopes
 from bridge_mcp.core.tools import ToolSpec, parse_arguments
 from bridge_mcp.operations import approvals, command_spelling, conversations, status_board, tickets
 from bridge_mcp.operations.approval_texts import escalation_key, prompt_key
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Clock, Rules, Store
 
-__all__ = ["COMMANDS", "Command", "Scene", "could_be_bare", "hint", "is_command", "is_verdict", "run", "unknown"]
+__all__ = [
+    "COMMANDS",
+    "Command",
+    "Scene",
+    "could_be_bare",
+    "hint",
+    "is_command",
+    "is_verdict",
+    "run",
+    "unknown_command",
+]
 
 
 BARE = frozenset({"stop", "approve", "reject"})
@@ -47,7 +57,7 @@ class Scene(Struct, frozen=True):
     clock: Clock
     ahead_since: Callable[[float], float] = lambda at: 0.0
     """See `Jumps.ahead_since`: questions stay open for so much longer."""
-    check: approvals.Check = approvals.unchecked
+    check: approvals.Check = approvals.no_schema_check
     """What is wrong with arguments that somebody edited, by the tool's schema."""
 
 
@@ -96,7 +106,7 @@ def hint(text: str, busy: Collection[str] = ()) -> str:
     return chat_texts.send_with_slash(slash(word)) if word in busy else ""
 
 
-def unknown(text: str) -> str:
+def unknown_command(text: str) -> str:
     """The answer to one word with a slash that is no command; "" for other texts."""
     if is_command(text) or not (name := command_spelling.lone_name(text)):
         return ""
@@ -137,7 +147,7 @@ def slash(name: str) -> str:
 
 async def start(asked: Asked) -> str:
     channel = Address.of(asked.conversation).channel
-    return chat_texts.started(channel, (await look(asked)).responder)
+    return chat_texts.started(channel, (await conversation_state(asked)).responder)
 
 
 async def help_text(asked: Asked) -> str:
@@ -153,7 +163,7 @@ async def list_servers(asked: Asked) -> str:
 
 
 async def status(asked: Asked) -> str:
-    state = await look(asked)
+    state = await conversation_state(asked)
     lines = [
         f"{asked.conversation}: {state.conversation.messages} messages, answered by {state.responder}",
         f"Used: {state.usage}",
@@ -163,14 +173,14 @@ async def status(asked: Asked) -> str:
         lines.append(f"Not read yet: {state.unread} messages")
     caps = asked.scene.rules.caps
     taken = await asked.scene.store.spending.on(day_of(asked.scene.clock.now()), *scopes(asked.conversation))
-    reached = over(caps, asked.conversation, taken)
+    reached = exceeded_cap(caps, asked.conversation, taken)
     if reached:
         lines.append(f"No model is called until 00:00 UTC: {reached}")
-    lines += [f"Waiting: {listed(a)}" for a in state.waiting]
+    lines += [f"Waiting: {approval_line(a)}" for a in state.waiting]
     return "\n".join(lines)
 
 
-async def look(asked: Asked) -> ConversationStatus:
+async def conversation_state(asked: Asked) -> ConversationStatus:
     """The state of the command's conversation."""
     scene = asked.scene
     return await conversations.conversation_status(scene.store, scene.rules, scene.clock, asked.conversation)
@@ -259,7 +269,7 @@ async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Appr
         if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
             raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
         if to_run and not asked.pressed and (asked.who.kind == "person" or not ids) and approval.status == "waiting":
-            await seen_here(asked, approval)
+            await check_prompt_shown(asked, approval)
     return waiting, " ".join(asked.words[len(ids) :])
 
 
@@ -274,7 +284,7 @@ async def only_one(asked: Asked, *, to_run: bool) -> Approval:
     if not waiting:
         raise BadInput("Nothing waits for a verdict here.", fix="/status says what goes on.")
     if len(waiting) > 1:
-        lines = "\n".join(map(listed, waiting))
+        lines = "\n".join(map(approval_line, waiting))
         raise BadInput(
             f"{len(waiting)} calls wait here, so say which:\n{lines}", fix=f"For example: {example(waiting)}"
         )
@@ -286,7 +296,7 @@ async def only_one(asked: Asked, *, to_run: bool) -> Approval:
     return waiting[0]
 
 
-async def seen_here(asked: Asked, approval: Approval) -> None:
+async def check_prompt_shown(asked: Asked, approval: Approval) -> None:
     """Raise unless a call's prompt reached this chat: nobody approves in a chat what was not shown there completely.
 
     Its id may be known all the same, for rejecting it.
@@ -294,7 +304,7 @@ async def seen_here(asked: Asked, approval: Approval) -> None:
     Raises:
         BadInput: the prompt is not there, or not all of it.
     """
-    if not await stands_here(asked, approval):
+    if not await is_prompt_shown(asked, approval):
         raise BadInput(
             "That call could not be shown here whole.",
             fix=f"`bridge-mcp approvals` on the bridge's machine shows all of it, and approves it. To reject it here, "
@@ -302,7 +312,7 @@ async def seen_here(asked: Asked, approval: Approval) -> None:
         )
 
 
-async def stands_here(asked: Asked, approval: Approval) -> bool:
+async def is_prompt_shown(asked: Asked, approval: Approval) -> bool:
     """Whether the prompt of an approval reached this chat; channels without prompts show calls in their own way."""
     traits = asked.scene.traits.get(Address.of(asked.conversation).channel)
     if traits is None or not traits.can.prompts:
@@ -316,7 +326,7 @@ async def stands_here(asked: Asked, approval: Approval) -> bool:
     return False
 
 
-def listed(approval: Approval) -> str:
+def approval_line(approval: Approval) -> str:
     """A waiting call as one line of a list."""
     shown = visible(approval.arguments)
     return f"{visible(approval.tool)} {shown if len(shown) <= LISTED else f'{shown[:LISTED]}…'} ({approval.id})"
@@ -328,10 +338,10 @@ def example(waiting: Sequence[Approval]) -> str:
 
 def decision_lines(decisions: Sequence[Decision]) -> str:
     """The effect of verdicts, a line each."""
-    return "\n".join(each.error or decided(each) for each in decisions)
+    return "\n".join(each.error or decision_line(each) for each in decisions)
 
 
-def decided(decision: Decision) -> str:
+def decision_line(decision: Decision) -> str:
     kept = "" if decision.grant is None else f" Later calls of it run by themselves: grant {decision.grant}."
     waits = f" {visible(decision.waits)}" if decision.waits else ""
     return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{kept}{waits}"

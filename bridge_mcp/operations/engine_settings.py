@@ -17,10 +17,10 @@ from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.operations.status_board import read
 from bridge_mcp.ports import Capabilities, ChannelRules, ChannelTraits, Rules, Store
 
-__all__ = ["Roster", "Settings", "difference", "posted", "put_posted", "settings_of"]
+__all__ = ["Roster", "Settings", "difference", "publish_settings", "published_settings", "settings_of"]
 
 
-class PostedChannel(Struct, frozen=True):
+class PublishedChannel(Struct, frozen=True):
     """The part of a channel's settings that other processes need."""
 
     name: str
@@ -52,7 +52,7 @@ class Settings(Struct, frozen=True):
     """The config file; "" for none."""
     digest: str = ""
     """The SHA-256 of its bytes."""
-    channels: tuple[PostedChannel, ...] = ()
+    channels: tuple[PublishedChannel, ...] = ()
     lacking: tuple[str, ...] = ()
     """Missing secrets, each with its key and fix, that no health or status shows."""
 
@@ -67,7 +67,7 @@ def settings_of(
 ) -> Settings:
     """The settings of this process; only missing secrets of clients are shown nowhere else."""
     channels = tuple(
-        PostedChannel(
+        PublishedChannel(
             name,
             each.type,
             rules.channel(name).responder,
@@ -83,12 +83,12 @@ def settings_of(
     return Settings(file, digest, channels, lacking=client_problems)
 
 
-async def put_posted(store: Store, settings: Settings) -> None:
+async def publish_settings(store: Store, settings: Settings) -> None:
     """Publish the engine's settings."""
     await store.status.put("settings", cast("JSON", to_builtins(settings)))
 
 
-async def posted(store: Store) -> Settings | None:
+async def published_settings(store: Store) -> Settings | None:
     """The last engine's settings; None if there never was one."""
     body = await store.status.get("settings")
     if not isinstance(body, dict):
@@ -96,17 +96,17 @@ async def posted(store: Store) -> Settings | None:
     lacking = body.get("lacking")
     return replace(
         read(Settings, body),
-        channels=tuple(posted_channels(body.get("channels"))),
+        channels=tuple(published_channels(body.get("channels"))),
         lacking=tuple(str(each) for each in lacking) if isinstance(lacking, list) else (),
     )
 
 
-def posted_channels(body: JSON) -> Iterator[PostedChannel]:
+def published_channels(body: JSON) -> Iterator[PublishedChannel]:
     """The channels of an engine, with what they can do."""
     for each in body if isinstance(body, list) else []:
         can: Any = read(Capabilities, each.get("can")) if isinstance(each, dict) else Capabilities()
         can = replace(can, markdown=tuple(can.markdown), topics=tuple(can.topics))
-        yield replace(read(PostedChannel, each), can=can)
+        yield replace(read(PublishedChannel, each), can=can)
 
 
 def difference(own: Settings, engine: Settings) -> str:
@@ -157,11 +157,11 @@ class Roster:
 
     async def look(self, store: Store, lives: bool) -> None:
         """Use the published settings, if an engine runs in another process."""
-        engine = await posted(store) if lives else None
+        engine = await published_settings(store) if lives else None
         self.go_by(engine or self.own)
 
 
-def default_rules(channel: PostedChannel) -> ChannelRules:
+def default_rules(channel: PublishedChannel) -> ChannelRules:
     return ChannelRules(channel.name, responder=channel.responder, type=channel.type, distribution=channel.distribution)
 
 

@@ -22,10 +22,10 @@ async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple
     subscriptions, count = await store.subscriptions.failing(client, MAX_SHOWN)
     more = count - len(subscriptions)
     others = (Warned(f"{more:,} more subscriptions to events fail.", CHECK),) if more > 0 else ()
-    return (*(Warned(told(each), Fix("callback", each.id)) for each in subscriptions), *others)
+    return (*(Warned(failure_text(each), Fix("callback", each.id)) for each in subscriptions), *others)
 
 
-def told(subscription: EventSubscription) -> str:
+def failure_text(subscription: EventSubscription) -> str:
     """What fails, and what becomes of it."""
     times = {0: "before it was renewed", 1: "once"}.get(
         subscription.failures, f"{subscription.failures} times in a row"

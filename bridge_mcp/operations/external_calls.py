@@ -50,8 +50,8 @@ __all__ = [
     "Begun",
     "ExternalCalls",
     "Request",
-    "ended",
     "lapse",
+    "outcome_entry",
     "policy_of",
     "report",
     "request_of",
@@ -155,7 +155,7 @@ def runners(log: Log) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name)
 
 
-def ended(log: Log) -> Finished | Stopped | None:
+def outcome_entry(log: Log) -> Finished | Stopped | None:
     """What became of the one call of a log; None while nothing has."""
     entries = (logged.entry for logged in log)
     return next((entry for entry in entries if isinstance(entry, Finished | Stopped)), None)
@@ -207,7 +207,7 @@ class ExternalCalls(Struct, frozen=True):
         with CommitWait(self.store.agenda, timeout_s) as wait:
             while True:
                 log = await self.store.log.load(conversation)
-                over = ended(log)
+                over = outcome_entry(log)
                 if over is not None:
                     return over
                 begun = await self.take(conversation, log)
@@ -293,7 +293,7 @@ async def lapse(store: Store, conversation: str, outcome: Finished) -> bool:
     """Close a call that nobody waits for any more, and its verdict with it; False if its log says already."""
     while True:
         log = await store.log.load(conversation)
-        if not log or ended(log) is not None:
+        if not log or outcome_entry(log) is not None:
             return False
         try:
             await store.log.intend(conversation, log[-1].seq + 1, *closing_entries(log, outcome), wake=None)

@@ -30,10 +30,16 @@ from bridge_mcp.operations import chat_migrations, commands, outsiders, topic_ti
 from bridge_mcp.operations.access import Admission, principal_of
 from bridge_mcp.operations.addresses import join, parse_message
 from bridge_mcp.operations.answers_to_questions import answer_of
-from bridge_mcp.operations.approvals import Check, unchecked
+from bridge_mcp.operations.approvals import Check, no_schema_check
 from bridge_mcp.operations.button_presses import form, is_open, press
-from bridge_mcp.operations.messages_in import continued, heard_of, is_addressed, offset_after, unanswered
-from bridge_mcp.operations.recent_log import tail
+from bridge_mcp.operations.messages_in import (
+    continued_message,
+    heard_entry,
+    is_addressed,
+    offset_after,
+    unanswered_message,
+)
+from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.ports import (
     Arrival,
     ButtonPress,
@@ -69,7 +75,7 @@ class Intake:
         traits: Mapping[str, ChannelTraits],
         clock: Clock,
         ahead_since: Callable[[float], float] = lambda at: 0.0,
-        check: Check = unchecked,
+        check: Check = no_schema_check,
     ) -> None:
         self._store = store
         self._state = store.channel_state
@@ -84,14 +90,14 @@ class Intake:
         match arrival:
             case Incoming():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
-                title = await topic_titles.titled(self._state, arrival.channel, chat, arrival.title, arrival.topic)
+                title = await topic_titles.full_title(self._state, arrival.channel, chat, arrival.title, arrival.topic)
                 return await self._message(replace(arrival, chat=chat, title=title))
             case ButtonPress():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
                 notice = await self._press(replace(arrival, chat=chat))
             case Happening():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
-                await self._tell_of(replace(arrival, chat=chat))
+                await self._publish_happening(replace(arrival, chat=chat))
                 notice = ""
             case Named():
                 chat = await chat_migrations.home(self._state, arrival.channel, arrival.chat)
@@ -109,7 +115,7 @@ class Intake:
                 notice = ""
             case Ignored():
                 notice = ""
-        await self._passed(arrival)
+        await self._store_offset(arrival)
         return notice
 
     async def offset(self, channel: str) -> int | None:
@@ -142,15 +148,15 @@ class Intake:
         pairings = await self._admission.of(incoming)
         bot = incoming.outsider == "bot"
         if bot and (pairings is None or not outsiders.bot_may_speak(incoming, self._channel(incoming.channel))):
-            await self._passed(incoming)
+            await self._store_offset(incoming)
             return ""
         if pairings is None:
             notice = await self._admission.request(incoming) if incoming.addressed and not incoming.edit else ""
             if incoming.outsider:
                 notice = ""  # whoever writes to somebody's account is told of no bridge
             if notice:
-                await welcome.keep(self._state, incoming)
-            await self._passed(incoming)
+                await welcome.keep_first_message(self._state, incoming)
+            await self._store_offset(incoming)
             return notice
         who = principal_of(incoming.channel, incoming.sender, pairings, outsider=bool(incoming.outsider))
         if incoming.edit:
@@ -161,7 +167,7 @@ class Intake:
             await self._hear(incoming, who)
         return ""
 
-    async def _tell_of(self, happening: Happening) -> None:
+    async def _publish_happening(self, happening: Happening) -> None:
         """Publish an event of a paired chat in the feed."""
         if await self._admission.of(happening) is None:
             return
@@ -173,7 +179,7 @@ class Intake:
             body |= {"message": None if seq is None else message_id(conversation, seq), "key": happening.message}
         await self._store.feed.publish(Event(happening.type, conversation, happening.at, body=body))
 
-    async def _passed(self, arrival: Arrival) -> None:
+    async def _store_offset(self, arrival: Arrival) -> None:
         """Store the offset of an arrival that leaves no entry."""
         position = offset_after(arrival)
         if position is not None:
@@ -184,10 +190,10 @@ class Intake:
         known = await self._store.history.conversation(conversation)
         rules = self._channel(incoming.channel)
         replied = await self._replied_to(conversation, incoming.reply_to)
-        heard = heard_of(
+        heard = heard_entry(
             conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
         )
-        before = await continued(self._store.log, conversation, known, heard, now=self._clock.now())
+        before = await continued_message(self._store.log, conversation, known, heard, now=self._clock.now())
         command, hint = await self._as_command(conversation, incoming, rules)
         if command or hint:
             heard = structs.replace(heard, to="bridge")
@@ -197,7 +203,7 @@ class Intake:
         position = None if command or hint else offset_after(incoming)
         notices: tuple[Posted, ...] = ()
         if incoming.post and heard.to in ("assistant", "relay"):
-            heard, notices = await outsiders.counted_post(
+            heard, notices = await outsiders.count_post(
                 self._store, conversation, heard, rules.bot_turns, self._clock.now()
             )
         recorded, *_ = await self._store.log.record(conversation, heard, *notices, offset=position)
@@ -209,16 +215,16 @@ class Intake:
         """Take in a message of another bot. It is a message for the bot, and never a command or an answer."""
         conversation = join(incoming.channel, incoming.chat)
         if await self._store.traces.message(conversation, incoming.key) is not None:
-            await self._passed(incoming)
+            await self._store_offset(incoming)
             return
         known = await self._store.history.conversation(conversation)
         rules, replied = self._channel(incoming.channel), await self._replied_to(conversation, incoming.reply_to)
-        heard = heard_of(
+        heard = heard_entry(
             conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
         )
-        heard, fate = await outsiders.counted(self._store, conversation, heard, rules.bot_turns)
+        heard, fate = await outsiders.count_bot_message(self._store, conversation, heard, rules.bot_turns)
         if fate == "left out":
-            await self._passed(incoming)
+            await self._store_offset(incoming)
             return
         if fate == "heard" and is_addressed(incoming, rules):
             heard = structs.replace(heard, to=self._responder(incoming.channel, known))
@@ -245,7 +251,7 @@ class Intake:
                 return structs.replace(heard, answers=first.answers)
         else:
             heard = structs.replace(heard, to=responder if wanted else "off")
-        answered = await self._answered(conversation, known, incoming, replied)
+        answered = await self._answered_question(conversation, known, incoming, replied)
         if answered is None:
             return heard
         seq, text = answered
@@ -264,14 +270,14 @@ class Intake:
         busy = await self._busy(conversation) if commands.could_be_bare(text) else ()
         if hint := commands.hint(text, busy):
             return False, hint
-        none = commands.unknown(text) if incoming.addressed else ""
+        none = commands.unknown_command(text) if incoming.addressed else ""
         # A client that answers (relay) may have commands of its own.
         known = await self._store.history.conversation(conversation) if none else None
         return False, none if none and self._responder(incoming.channel, known) == "assistant" else ""
 
     async def _busy(self, conversation: str) -> tuple[str, ...]:
         """The commands that would do something in a conversation now."""
-        log = await tail(self._store.log, conversation)
+        log = await load_tail(self._store.log, conversation)
         waiting = any(asked for _, asked in open_calls(log))
         under_way = ("stop",) if unread(log) or open_calls(log) else ()
         return (*under_way, *(("approve", "reject") if waiting else ()))
@@ -286,11 +292,11 @@ class Intake:
         seq = await self._store.traces.message(conversation, incoming.key)
         before = None if seq is None else await self._store.history.message(conversation, seq)
         if before is None or before.direction != "in" or before.author.id != incoming.sender.id:
-            await self._passed(incoming)
+            await self._store_offset(incoming)
             return
         rules = self._channel(incoming.channel)
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
-        was = await unanswered(self._store, conversation, before.seq)
+        was = await unanswered_message(self._store, conversation, before.seq)
         if incoming.outsider == "bot":
             was = None
         command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
@@ -330,7 +336,7 @@ class Intake:
             return parse_message(reply_to)[1]
         return await self._store.traces.message(conversation, reply_to)
 
-    async def _answered(
+    async def _answered_question(
         self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
     ) -> tuple[int, str] | None:
         """The open question that a message answers (the one it replies to, or the only one), and the answer."""
@@ -349,7 +355,7 @@ class Intake:
     async def _command(self, conversation: str, incoming: Incoming, who: Principal, hint: str) -> None:
         key = f"command:{incoming.key}" + (f":{incoming.edit}" if incoming.edit else "")
         if await self._store.traces.posted(conversation, key) is not None:
-            await self._passed(incoming)
+            await self._store_offset(incoming)
             return
         try:
             text, by_id = incoming.bare or incoming.text, incoming.group or bool(incoming.edit)

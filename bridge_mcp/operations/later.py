@@ -20,7 +20,7 @@ from bridge_mcp.core.results import Later
 from bridge_mcp.operations import status_board
 from bridge_mcp.ports import Recorded, Store
 
-__all__ = ["cancel", "cancel_of_gone", "due_time", "log_of", "schedule", "scheduled"]
+__all__ = ["cancel", "cancel_of_gone", "due_time", "log_of", "schedule", "scheduled_messages"]
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def without_tokens(entry: Scheduled) -> Scheduled:
     return structs.replace(entry, posts=structs.replace(entry.posts, buttons=buttons))
 
 
-async def scheduled(store: Store) -> tuple[Later, ...]:
+async def scheduled_messages(store: Store) -> tuple[Later, ...]:
     """All messages that wait for their time, the next one first."""
     messages: list[Later] = []
     for log, entry in await store.history.scheduled(PREFIX, END, AT_MOST):
@@ -125,7 +125,7 @@ async def cancel_of_gone(store: Store, named: Collection[str]) -> int:
     before, now = await status_board.named_clients(store), tuple(sorted(named))
     gone = set(before) - set(now) - stored
     count = 0
-    for message in await scheduled(store) if gone else ():
+    for message in await scheduled_messages(store) if gone else ():
         if message.by in gone or (message.by.startswith("oauth:") and "oauth" in gone):
             count += await cancel(store, message, "config")
     if count:

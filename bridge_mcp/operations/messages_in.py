@@ -10,7 +10,7 @@ from bridge_mcp.core.gathering import LONGEST_S, goes_on
 from bridge_mcp.core.projections import Conversation
 from bridge_mcp.ports import Arrival, Capabilities, ChannelOffset, ChannelRules, Incoming, LogStore, Store
 
-__all__ = ["continued", "heard_of", "is_addressed", "offset_after", "unanswered"]
+__all__ = ["continued_message", "heard_entry", "is_addressed", "offset_after", "unanswered_message"]
 
 RECENT = 12
 """Entries among which the message that another one continues is searched."""
@@ -18,7 +18,7 @@ FAR_BACK = 500
 """An edit of a message with more entries behind it changes no decision."""
 
 
-def heard_of(
+def heard_entry(
     conversation: str, incoming: Incoming, rules: ChannelRules, can: Capabilities, *, replied: int | None, now: float
 ) -> Heard:
     """The entry of a message, before it is known who is to answer it."""
@@ -42,7 +42,7 @@ def heard_of(
     )
 
 
-async def continued(
+async def continued_message(
     log: LogStore, conversation: str, known: Conversation | None, heard: Heard, *, now: float
 ) -> Logged | None:
     """The message that this one continues; searched only if there was one a moment ago."""
@@ -54,7 +54,7 @@ async def continued(
     return None
 
 
-async def unanswered(store: Store, conversation: str, seq: int) -> Heard | None:
+async def unanswered_message(store: Store, conversation: str, seq: int) -> Heard | None:
     """A message that no reply has answered, with its current responder; None if one has, or it is too long ago."""
     known = await store.history.conversation(conversation)
     if known is None or known.head - seq > FAR_BACK:

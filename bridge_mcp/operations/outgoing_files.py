@@ -13,7 +13,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.file_names import plain_name
 from bridge_mcp.core.safe_text import visible
 
-__all__ = ["attached", "guessed_type", "outbox_file"]
+__all__ = ["attached", "guess_type", "outbox_file"]
 
 MAX_PATH = 4_096
 """Characters of a path."""
@@ -41,12 +41,12 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
             fix="Pass a path below an outbox folder.",
         )
     try:
-        return found_in(path, shown, folders)
+        return find_file(path, shown, folders)
     except (OSError, RuntimeError) as exc:  # a name that is invalid here, `~nobody`, or an unreadable folder
         raise BadInput(f"'{shown}' cannot be looked at: {exc}.", fix="Pass a path below an outbox folder.") from None
 
 
-def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
+def find_file(path: str, shown: str, folders: Sequence[Path]) -> Path:
     """See `outbox_file`."""
     wanted = Path(path).expanduser()
     candidates = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
@@ -73,11 +73,11 @@ def found_in(path: str, shown: str, folders: Sequence[Path]) -> Path:
 def attached(name: str, folders: Sequence[Path]) -> Attachment:
     """A file below an outbox folder as an `Attachment`. Blocks; raises as `outbox_file`."""
     path = outbox_file(name, folders)
-    kind, mime = guessed_type(path.name)
+    kind, mime = guess_type(path.name)
     return Attachment(f"file:{path}", kind, mime, name=plain_name(path.name), size=path.stat().st_size)
 
 
-def guessed_type(name: str) -> tuple[AttachmentKind, str]:
+def guess_type(name: str) -> tuple[AttachmentKind, str]:
     """The kind and the media type of a file, by its name. An SVG is no image to chats."""
     mime = mimetypes.guess_type(name)[0] or ""
     return ("file" if mime == "image/svg+xml" else attachment_kind(mime)), mime

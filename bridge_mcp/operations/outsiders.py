@@ -15,7 +15,7 @@ from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.conversations import withdraw
 from bridge_mcp.ports import ChannelRules, Deleted, Incoming, Store
 
-__all__ = ["bot_may_speak", "counted", "counted_post", "notice", "take_back"]
+__all__ = ["bot_may_speak", "count_bot_message", "count_post", "notice", "take_back"]
 
 NEIGHBOURS = 10
 """How many threads of a chat, the latest active first, are looked through for it."""
@@ -28,7 +28,7 @@ def bot_may_speak(incoming: Incoming, rules: ChannelRules) -> bool:
     return rules.bot_mode(incoming.chat) == "mentions" and (incoming.addressed or bool(incoming.edit))
 
 
-async def counted(
+async def count_bot_message(
     store: Store, conversation: str, heard: Heard, most: int
 ) -> tuple[Heard, Literal["heard", "last", "left out"]]:
     """The entry of another bot's message with its number, and what becomes of it.
@@ -45,7 +45,7 @@ async def counted(
     return heard, fate(heard.bot_turn, most)
 
 
-async def counted_post(
+async def count_post(
     store: Store, conversation: str, heard: Heard, most: int, now: float
 ) -> tuple[Heard, tuple[Posted, ...]]:
     """The entry of a post that is to be answered, with its number; beyond `most` in a row it is only kept.

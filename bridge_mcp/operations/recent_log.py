@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bridge_mcp.core.entries import Forgot, Log, Logged
-from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, redated
+from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, shift_logged
 from bridge_mcp.core.state import reaches_back_to
 from bridge_mcp.core.transcript import begins_at
 from bridge_mcp.ports import LogStore
@@ -18,7 +18,7 @@ from bridge_mcp.ports import LogStore
 if TYPE_CHECKING:
     from cachetools import LRUCache
 
-__all__ = ["LogCache", "tail"]
+__all__ = ["LogCache", "load_tail"]
 
 SHORT = 64
 """Entries that a single look at a conversation starts with."""
@@ -30,7 +30,7 @@ FAR = 4
 """How many times the limit a tail may be long for the sake of the model's view; a cut ends that before long."""
 
 
-async def tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
+async def load_tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
     """The last `limit` entries, and as many more as `decide` needs."""
     first = await log.unsettled(conversation)
     entries = await log.load(conversation, limit=limit)
@@ -71,9 +71,9 @@ class LogCache:
             else:
                 kept = None  # so much was said since that most of it is of no use
         if not kept:
-            entries = await tail(self._log, conversation, limit)
+            entries = await load_tail(self._log, conversation, limit)
             if entries and entries[0].seq > begins_at(entries):
-                entries = await tail(self._log, conversation, FAR * limit)
+                entries = await load_tail(self._log, conversation, FAR * limit)
             kept = list(self._dated(entries))
         if kept:
             self._kept[conversation] = kept
@@ -91,7 +91,7 @@ class LogCache:
     def set_back(self, by: float) -> None:
         """The clock was set back by so many seconds: what waits is not to wait longer for that."""
         for kept in self._kept.values():
-            kept[:] = [redated(logged, -by) for logged in kept]
+            kept[:] = [shift_logged(logged, -by) for logged in kept]
 
     def set_ahead(self, by: float) -> None:
         """The clock was set ahead by so many seconds: what people were asked stays open for as long as before."""

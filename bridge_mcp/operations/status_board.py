@@ -22,18 +22,18 @@ __all__ = [
     "channels",
     "complaints",
     "engine",
+    "last_retention_at",
     "models",
     "named_clients",
+    "note_retention",
     "put_channels",
     "put_complaints",
     "put_engine",
     "put_models",
     "put_named_clients",
-    "put_retained",
     "put_tools",
     "put_troubles",
     "reload_asked",
-    "retained",
     "retries_asked",
     "tools",
     "troubles",
@@ -126,13 +126,13 @@ async def retries_asked(store: Store) -> dict[str, JSON]:
     return dict(body) if isinstance(body, dict) else {}
 
 
-async def retained(store: Store) -> float:
+async def last_retention_at(store: Store) -> float:
     """When an engine last looked for what is older than its channel keeps (epoch seconds); 0 for never."""
     body = await store.status.get("retained")
     return float(body) if isinstance(body, int | float) else 0.0
 
 
-async def put_retained(store: Store, at: float) -> None:
+async def note_retention(store: Store, at: float) -> None:
     """Note it."""
     await store.status.put("retained", at)
 

@@ -167,7 +167,7 @@ class Watched:
                 ticket = await self._turn()
             case "question":
                 ticket = await self._question(now)
-        first = await self._asked()
+        first = await self._opening_entry()
         return replace(ticket, since=first.at, changed=max(first.at, self._changed))
 
     async def _whole(self) -> Log:
@@ -177,7 +177,7 @@ class Watched:
             raise self._nowhere()
         return log
 
-    async def _asked(self) -> Logged:
+    async def _opening_entry(self) -> Logged:
         """The entry that the ticket points to."""
         if self._first is None:
             seq = self._parsed.seq
@@ -194,7 +194,7 @@ class Watched:
     async def _turn(self) -> Ticket:
         """The state of a turn. The end of a finished one is not far behind its message."""
         log, conversation, seq = self._store.log, self._parsed.conversation, self._parsed.seq
-        if not isinstance((await self._asked()).entry, Heard):
+        if not isinstance((await self._opening_entry()).entry, Heard):
             raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
         for look in range(MAX_LOOKS):
             entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
@@ -225,7 +225,7 @@ class Watched:
 
     async def _question(self, now: float) -> Ticket:
         """The state of a question; its answer is stored beside the log."""
-        conversation, seq, asked = self._parsed.conversation, self._parsed.seq, (await self._asked()).entry
+        conversation, seq, asked = self._parsed.conversation, self._parsed.seq, (await self._opening_entry()).entry
         if not isinstance(asked, Posted) or asked.question is None:
             raise NotFound(f"The ticket '{self.ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
         answer = await self._store.traces.answer(conversation, seq)
@@ -279,10 +279,10 @@ def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
 
 def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
     """The state of a client's call, by the whole log of its conversation."""
-    return dated(of_call(log, ticket, conversation), log)
+    return with_times(of_call(log, ticket, conversation), log)
 
 
-def dated(ticket: Ticket, log: Log) -> Ticket:
+def with_times(ticket: Ticket, log: Log) -> Ticket:
     return replace(ticket, since=log[0].at, changed=log[-1].at)
 
 

@@ -6,7 +6,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Topic
 from bridge_mcp.ports import ChannelState
 
-__all__ = ["named", "note", "titled"]
+__all__ = ["full_title", "note", "store_topic_title"]
 
 MAX_TITLES = 2_000
 """Titles that are kept for one channel; the one that was set longest ago is dropped first."""
@@ -18,14 +18,14 @@ async def note(state: ChannelState, channel: str, chat: str, title: str) -> None
     await state.set_topic_title(channel, chat, title, at_most=MAX_TITLES)
 
 
-async def named(state: ChannelState, address: Address, topic: Topic, platform_ids: tuple[str, ...]) -> None:
+async def store_topic_title(state: ChannelState, address: Address, topic: Topic, platform_ids: tuple[str, ...]) -> None:
     """Store the title of a topic that the bridge made (its thread is `platform_ids`) or changed itself."""
     thread = platform_ids[0] if topic.new and platform_ids else address.thread
     if thread and topic.name:
         await note(state, address.channel, address._replace(thread=thread).target, topic.name)
 
 
-async def titled(state: ChannelState, channel: str, chat: str, title: str, topic: str) -> str:
+async def full_title(state: ChannelState, channel: str, chat: str, title: str, topic: str) -> str:
     """The title of a chat; in a topic with the topic's title, from this message (`topic`) or stored."""
     if "/" not in chat:
         return title

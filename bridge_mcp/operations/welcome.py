@@ -18,7 +18,7 @@ from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.feed_reader import follow_feed
 from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming, Pairing, Rules, Store
 
-__all__ = ["KEPT_S", "WelcomeWorker", "keep"]
+__all__ = ["KEPT_S", "WelcomeWorker", "keep_first_message"]
 
 READER = "/welcome"
 """Its name as a consumer of the feed; no client's can have a slash."""
@@ -30,7 +30,7 @@ MAX_TEXT = 8_000
 """Characters of one message; no platform's is longer."""
 
 
-async def keep(state: ChannelState, incoming: Incoming) -> None:
+async def keep_first_message(state: ChannelState, incoming: Incoming) -> None:
     """Keep a stranger's message; of a command only the fact, since it stays refused."""
     message = FirstMessage(
         incoming.channel,
@@ -39,12 +39,12 @@ async def keep(state: ChannelState, incoming: Incoming) -> None:
         at=incoming.at,
         bare=incoming.bare[:MAX_TEXT],
         topic=incoming.topic,
-        heard="" if commands.is_command(incoming.bare or incoming.text) else encode(heard_of(incoming)),
+        heard="" if commands.is_command(incoming.bare or incoming.text) else encode(heard_entry(incoming)),
     )
     await state.keep_first_message(message, at_most=MAX_KEPT)
 
 
-def heard_of(incoming: Incoming) -> Heard:
+def heard_entry(incoming: Incoming) -> Heard:
     return Heard(
         incoming.text[:MAX_TEXT],
         incoming.sender,

@@ -49,7 +49,7 @@ class Forgetting(Protocol):
     async def entries(
         self, conversation: str, seqs: Collection[int] | None, quoting: Collection[int] = (), *, by: str, why: Why
     ) -> Forgotten:
-        """Empty these entries (`core.forgetting.redacted`), all of them with None, and log it as `Forgot`.
+        """Empty these entries (`core.forgetting.redact_entry`), all of them with None, and log it as `Forgot`.
 
         Rows beside the log are computed anew, the search index gives up the words, and the kept files of these entries
         are noted: all in one transaction. Those that are forgotten already are passed over; where all are, nothing is

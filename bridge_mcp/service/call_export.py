@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bridge_mcp.core.call_life import Life, added, begun_life, is_over
+from bridge_mcp.core.call_life import Life, is_over, new_life, with_entry
 from bridge_mcp.core.entries import Logged
 from bridge_mcp.ports import Store
 
@@ -27,12 +27,12 @@ async def lives_since(store: Store, since: float) -> AsyncIterator[Life]:
 async def life_of(store: Store, conversation: str, call: str) -> Life:
     """One call, from the log that tells of it. What cannot be read there is passed over."""
     begun, _, _ = call.partition(".")
-    life, after = begun_life(conversation, call), (int(begun) if begun.isdigit() else 0) - 1
+    life, after = new_life(conversation, call), (int(begun) if begun.isdigit() else 0) - 1
     while True:
         page = await store.log.read(conversation, after, most=PAGE)
         for logged in page:
             if isinstance(logged, Logged):
-                life = added(life, logged)
+                life = with_entry(life, logged)
         if len(page) < PAGE or is_over(life):
             return life
         after = page[-1].seq

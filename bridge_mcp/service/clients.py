@@ -99,7 +99,7 @@ class Clients(BridgeBase):
                 f"There is no client '{name[:80]}' here.",
                 fix="See bridge-mcp clients list; those of bridge.toml are ended there.",
             )
-        for message in await later.scheduled(self.store):
+        for message in await later.scheduled_messages(self.store):
             if message.by == name:
                 await later.cancel(self.store, message, who.name)
         await self._tell("client.revoked", registered, who)

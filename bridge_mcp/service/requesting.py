@@ -143,7 +143,7 @@ class Requesting(Clients):
     async def settled_request(self, who: Principal, conversation: str, wait_s: float) -> RequestState:
         """How a call of `who`'s own stands, once it waits for nobody any more, or `wait_s` are over."""
         await self._own(who, conversation)
-        return await self._requests(who).settled(conversation, bounded_wait(wait_s))
+        return await self._requests(who).wait_until_settled(conversation, bounded_wait(wait_s))
 
     async def consume_request(
         self, who: Principal, conversation: str, key: str, digest: str | None = None
@@ -203,7 +203,7 @@ class Requesting(Clients):
             NotFound: somebody else did, or nobody.
         """
         requests = self._requests(who)
-        if not tickets.is_call_of(conversation, who.name) or (await requests.stand(conversation)).by != who.name:
+        if not tickets.is_call_of(conversation, who.name) or (await requests.state(conversation)).by != who.name:
             raise NotFound(f"{who.name} has asked for no such verdict.", fix="Use a ticket of your own.")
 
 

@@ -102,7 +102,7 @@ class Sending(Filing):
     async def scheduled_messages(self, who: Principal) -> tuple[Later, ...]:
         """The messages to be sent later that `who` may see, the next one first; without `read`, those of its own."""
         who.require("send")
-        visible = [each for each in await later.scheduled(self.store) if who.sees(each.conversation)]
+        visible = [each for each in await later.scheduled_messages(self.store) if who.sees(each.conversation)]
         return tuple([each for each in visible if each.by == who.name or "read" in who.scopes])
 
     async def cancel_scheduled(self, who: Principal, message: str) -> bool:

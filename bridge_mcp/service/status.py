@@ -16,7 +16,7 @@ from bridge_mcp.operations import status_board
 from bridge_mcp.operations.access import MAX_REQUESTS
 from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import troubles
-from bridge_mcp.operations.engine_settings import Settings, difference, posted
+from bridge_mcp.operations.engine_settings import Settings, difference, published_settings
 from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.status_warnings import CHECK, Looked, Warned, warnings
 from bridge_mcp.ports import Pulse, WorkerInfo
@@ -50,7 +50,7 @@ class StatusReading(BridgeBase):
         reported, lives = await status_board.engine(self.store), self._engine_lives()
         engine = reported if lives else None
         starting = engine is None and (lives or self._starting())
-        theirs = await posted(self.store) if lives and not self._is_engine() else None
+        theirs = await published_settings(self.store) if lives and not self._is_engine() else None
         read = theirs or self._settings
         listed = await self._tools(who)
         channels = await self.list_channels(who)
@@ -122,7 +122,7 @@ class StatusReading(BridgeBase):
 
     async def other_settings(self) -> str:
         """How this process's settings differ from the engine's, for the owner; "" if they do not."""
-        theirs = await posted(self.store) if self._engine_lives() and not self._is_engine() else None
+        theirs = await published_settings(self.store) if self._engine_lives() and not self._is_engine() else None
         return difference(self._settings, theirs) if theirs else ""
 
     def _of_settings(self, who: Principal, theirs: Settings | None, pulse: Pulse | None) -> Iterator[Warned]:

@@ -18,7 +18,7 @@ from bridge_mcp.core.results import Decision, Ticket
 from bridge_mcp.core.state import open_fates
 from bridge_mcp.operations import conversations, tickets
 from bridge_mcp.operations.addresses import check_text
-from bridge_mcp.operations.approvals import ApprovalOptions, undecided
+from bridge_mcp.operations.approvals import ApprovalOptions, check_undecided
 from bridge_mcp.service.base import sender_of
 from bridge_mcp.service.deciding import decided
 from bridge_mcp.service.topics import Topics
@@ -99,7 +99,7 @@ class Following(Topics):
         person = self._person_at(who, "mcp form")
         check_text(note, "note", 2_000)
         stands, approval = await self.follow(who, ticket), await self._approval(who, approval_id)
-        undecided(approval)
+        check_undecided(approval)
         if approval_id not in stands.approvals:
             raise NotFound(f"{ticket} does not wait for {approval_id}.", fix="Ask again how the ticket stands.")
         return await self._decided(person, approval, digest=digest, approve=approve, note=note)

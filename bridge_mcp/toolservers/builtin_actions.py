@@ -15,7 +15,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.capabilities import check_post
 from bridge_mcp.core.entries import CALLS, Attachment, Button, Posted, Question, Scheduled, message_id
 from bridge_mcp.core.errors import BadInput, NotFound, NotPaired
-from bridge_mcp.core.policy import behind
+from bridge_mcp.core.policy import principals_behind
 from bridge_mcp.core.projections import ASSISTANT, Message
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.ports import CallContext, ChannelTraits, Clock, Store
@@ -129,7 +129,11 @@ class BuiltinActions(Struct, frozen=True):
         at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
         hashed = hashlib.sha256(f"{context.conversation}#{context.call}".encode()).hexdigest()[:24]
         scheduled = Scheduled(
-            context.conversation, str(arguments["text"]), at, call=context.call, asked_by=behind(context.caller)
+            context.conversation,
+            str(arguments["text"]),
+            at,
+            call=context.call,
+            asked_by=principals_behind(context.caller),
         )
         await self.store.log.record(f"{CALLS}/bridge.{hashed}", scheduled)
         return ToolResult(f"You will be reminded in {at - self.clock.now():.0f} s.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.core.offer import found_tools
+from bridge_mcp.core.offer import search_result
 from bridge_mcp.core.tools import FIND_TOOLS, ToolResult, ToolSpec
 from bridge_mcp.ports import CallContext
 from bridge_mcp.toolservers.builtin import Builtin, builtin
@@ -26,7 +26,7 @@ def find_tools(tools_of: Callable[[str], Sequence[ToolSpec]]) -> Builtin:
     """The tool. `tools_of` returns the nested tools that a conversation may use."""
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
-        return ToolResult(found_tools(tools_of(context.conversation), str(arguments["query"])))
+        return ToolResult(search_result(tools_of(context.conversation), str(arguments["query"])))
 
     return builtin(
         FIND_TOOLS.partition("__")[2],

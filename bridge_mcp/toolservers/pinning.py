@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol, cast
 
-from bridge_mcp.core.schemas import settled_schema
+from bridge_mcp.core.schemas import canonical_schema
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pins, instructions_of
 from bridge_mcp.toolservers.connection import ListedTool
@@ -156,7 +156,7 @@ def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
     words: dict[str, JSON] = {"said": tool.description[:SAID], "takes": tool.schema[:TAKES]} if in_words else {}
     return words | {
         "description": short_hash(tool.description),
-        "schema": short_hash(settled_schema(tool.schema)),
+        "schema": short_hash(canonical_schema(tool.schema)),
         "read_only": tool.read_only,
         "destructive": tool.destructive,
         "idempotent": tool.idempotent,
@@ -170,7 +170,7 @@ def difference(before: Mapping[str, JSON], tool: Defined) -> str:
     if before.get("description") != short_hash(tool.description):
         found.append("its description is another one")
     # The second is the form of earlier versions: the text as it was listed.
-    if before.get("schema") not in (short_hash(settled_schema(tool.schema)), short_hash(tool.schema)):
+    if before.get("schema") not in (short_hash(canonical_schema(tool.schema)), short_hash(tool.schema)):
         found.append("it takes other arguments")
     if tool.read_only and not before.get("read_only"):
         found.append("it now says that it only reads")

@@ -23,7 +23,7 @@ import anyio.to_thread
 
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import ToolFailed, ToolUncertain
-from bridge_mcp.core.schemas import settled_schema
+from bridge_mcp.core.schemas import canonical_schema
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.allowed_tools import Offer
@@ -371,7 +371,7 @@ class Supervisor:
         listed = self.offer.tools.get(spec.tool)
         if listed is None:
             raise ToolFailed(self._says(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now.")
-        if listed.schema != spec.schema and settled_schema(listed.schema) != settled_schema(spec.schema):
+        if listed.schema != spec.schema and canonical_schema(listed.schema) != canonical_schema(spec.schema):
             raise ToolFailed(self._says(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
 
     async def _reason(self, ends: int, meanwhile: str) -> str:

@@ -240,7 +240,7 @@ async def test_a_reminder_that_was_cut_off_by_a_crash_is_not_said_twice(tmp_path
 
         step = Remind(Call(asked.call, asked.tool, asked.arguments), asked, Reminded(asked.call, 1, "reminder"))
         before = len(await it.store.log.load(HERE))
-        await reminders.tell(it.store, it.bridge.traits, it.clock, HERE, step)
+        await reminders.send_reminder(it.store, it.bridge.traits, it.clock, HERE, step)
         assert len(await it.store.log.load(HERE)) == before
         assert waiting.status == "waiting"
 

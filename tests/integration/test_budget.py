@@ -9,7 +9,7 @@ import pytest
 
 from bridge_mcp.core.decide import SPENT
 from bridge_mcp.core.entries import Started, Stopped, Usage
-from bridge_mcp.core.spending import DAY_S, Cap, Caps, Spent, over
+from bridge_mcp.core.spending import DAY_S, Cap, Caps, Spent, exceeded_cap
 from bridge_mcp.models.prices import Prices
 from bridge_mcp.models.registry import Models
 from bridge_mcp.models.settings import ModelSettings
@@ -106,7 +106,7 @@ def test_which_cap_is_reached(caps: Caps, reached: str) -> None:
         Spent(9, 300, 60, cached_tokens=0, nano_usd=2_000_000_000, unpriced=1),
         Spent(5, 100, 20, cached_tokens=0, nano_usd=1_500_000_000),
     )
-    told = over(caps, "family/7", (bridge, channel, Spent(1, 20, 10, cached_tokens=0, nano_usd=1_000_000_000)))
+    told = exceeded_cap(caps, "family/7", (bridge, channel, Spent(1, 20, 10, cached_tokens=0, nano_usd=1_000_000_000)))
     assert (reached in told) if reached else told == ""
 
 

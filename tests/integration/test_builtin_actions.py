@@ -170,7 +170,7 @@ async def test_a_reminder_that_rang_twice_is_heard_once(tmp_path: Path) -> None:
         wanted = Scheduled("family/9", "x", 5.0, call="1.0")
         await it.store.log.record("calls/bridge.00", wanted)
         for _ in range(2):
-            await reminders.ring(it.store, it.bridge.traits, "calls/bridge.00", Ring(wanted))
+            await reminders.fire_reminder(it.store, it.bridge.traits, "calls/bridge.00", Ring(wanted))
         log = [e.entry for e in await it.store.log.load("calls/bridge.00")]
         assert log == [wanted, Rang()]
         heard = [e.entry for e in await it.store.log.load("family/9")]

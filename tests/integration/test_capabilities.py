@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from bridge_mcp.core.capabilities import Capabilities, check_post
 from bridge_mcp.core.entries import Attachment, Posted
 from bridge_mcp.core.errors import BadInput, Unsupported
-from bridge_mcp.operations.engine_settings import posted, put_posted, settings_of
+from bridge_mcp.operations.engine_settings import publish_settings, published_settings, settings_of
 from bridge_mcp.ports import ChannelRules, ChannelTraits
 from bridge_mcp.server.tools.bridge_answers import Channels
 from bridge_mcp.testing import FakeModel, calls, says
@@ -95,7 +95,7 @@ async def test_clients_are_told_and_so_is_every_other_process(tmp_path: Path) ->
         can = next(each["can"] for each in answer["channels"] if each["name"] == "family")
         assert (can["text_chars"], can["markdown"], can["edits"], can["buttons"]) == (2_000, ["bold"], False, 0)
         traits = {"family": it.family.traits, "old": ChannelTraits("old", "telegram")}
-        await put_posted(it.store, settings_of("", "", traits, RELAY, {}))
-        told = await posted(it.store)
+        await publish_settings(it.store, settings_of("", "", traits, RELAY, {}))
+        told = await published_settings(it.store)
         assert told is not None
         assert {each.name: each.traits for each in told.channels} == traits

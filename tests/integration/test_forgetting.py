@@ -34,7 +34,7 @@ from bridge_mcp.core.entries import (
     Stopped,
     key,
 )
-from bridge_mcp.core.forgetting import redacted
+from bridge_mcp.core.forgetting import redact_entry
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.engine.forgetting import keep_forgetting, patience
 from bridge_mcp.operations.clocks import Jumps
@@ -325,7 +325,7 @@ async def test_content_that_is_gone_without_a_word_is_found(tmp_path: Path, cloc
         (body, salt) = connection.execute("SELECT body, salt FROM log WHERE seq = 0").fetchone()
         from bridge_mcp.core.hash_chain import content_digest
 
-        empty = encode(redacted(decode(body), 0))
+        empty = encode(redact_entry(decode(body), 0))
         connection.execute(
             "UPDATE log SET body = ?, key = 'heard:forgotten.0', salt = NULL, digest = ? WHERE seq = 0",
             (empty, content_digest(salt, body)),
@@ -459,10 +459,10 @@ async def test_the_engine_forgets_nothing_for_its_age_before_its_clock_has_settl
 
 @pytest.mark.parametrize("entry", [entry for entry, _ in PINNED], ids=lambda entry: type(entry).__name__)
 def test_an_emptied_entry_is_of_its_kind_and_can_be_written(entry: Entry) -> None:
-    empty = redacted(entry, 5)
+    empty = redact_entry(entry, 5)
     assert type(empty) is type(entry)
     assert decode(encode(empty)) == empty
-    assert redacted(empty, 5) == empty
+    assert redact_entry(empty, 5) == empty
     if isinstance(entry, Heard | Posted):
         assert key(empty) == f"{type(entry).__name__.lower()}:forgotten.5"
     if isinstance(entry, Stopped):

@@ -343,7 +343,7 @@ def test_what_failed_pauses_twice_as_long_each_time_until_it_works() -> None:
     pauses.failed("b", StoreError("full"))
     assert (pauses.at(began), pauses.at(began + 15), pauses.at(began + 60)) == ({"a", "b"}, {"a"}, set())
     assert set(troubles.all()) == {"Chat a", "Chat b"}
-    pauses.worked("a")
+    pauses.succeeded("a")
     assert (pauses.at(began), set(troubles.all())) == ({"b"}, {"Chat b"})
     with pytest.raises(StoreLost):
         pauses.failed("b", StoreLost("gone"))

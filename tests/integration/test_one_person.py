@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bridge_mcp.cli.messages import no_verdict
 from bridge_mcp.core.entries import External
 from bridge_mcp.core.errors import BadInput, Denied
-from bridge_mcp.core.own_places import named_place, own_places
+from bridge_mcp.core.own_places import find_own_place, own_places
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations.external_calls import ExternalCalls, request_of
@@ -120,4 +120,4 @@ async def test_a_call_that_names_the_bridge_runs_by_no_grant_and_no_annotation(t
     ],
 )
 def test_what_a_call_names_is_found_in_any_of_its_texts(arguments: Mapping[str, JSON], named: str) -> None:
-    assert named_place(arguments, OWN) == named
+    assert find_own_place(arguments, OWN) == named

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge_mcp.core.entries import Edited, Heard
-from bridge_mcp.core.words import asked, holds, terms
+from bridge_mcp.core.words import holds, parse_query, terms
 from bridge_mcp.stores import postgres, sqlite
 from bridge_mcp.testing import ManualClock
 from tests.contract.store_kit import ANN
@@ -94,7 +94,7 @@ async def play(both: tuple[Path, str], acts: list[tuple[str, int, str]], queries
 
 def matching(query: str, texts: dict[int, str]) -> list[int]:
     """The messages in which all units of each word of a query stand side by side, by looking at each."""
-    wanted = asked(query)
+    wanted = parse_query(query)
     if wanted is None:
         return []
     found: list[int] = []

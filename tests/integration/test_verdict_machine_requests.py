@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge_mcp.core.approval_settings import ApprovalSettings
-from bridge_mcp.core.asking import asked_of
+from bridge_mcp.core.asking import ask_entry
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Started, approval_id
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, Denied, NotFound
@@ -26,7 +26,7 @@ from bridge_mcp.core.requests import request_in
 from bridge_mcp.core.steps import Ask
 from bridge_mcp.core.tools import canonical
 from bridge_mcp.operations.approval_requests import ApprovalRequests
-from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, unchecked
+from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_schema_check
 from bridge_mcp.operations.external_calls import ExternalCalls
 from bridge_mcp.ports import Rules, Store
 from bridge_mcp.service import Bridge, Submission
@@ -80,7 +80,7 @@ class Requests(RuleBasedStateMachine):
 
     @property
     def bridge(self) -> Bridge:
-        return Bridge(self.store, RULES, {}, clock=self.clock, check=unchecked)
+        return Bridge(self.store, RULES, {}, clock=self.clock, check=no_schema_check)
 
     def teardown(self) -> None:
         self.run(self.store.close())
@@ -122,7 +122,7 @@ class Requests(RuleBasedStateMachine):
         now = self.clock.now()
         match decide(log, policy, now):
             case Ask(((call, because),)):
-                entry = asked_of(
+                entry = ask_entry(
                     call, policy.tools[call.tool], policy.asking(call.tool), now, found.by, because, found.external
                 )
                 await self.store.log.intend(conversation, log[-1].seq + 1, entry)
@@ -153,7 +153,7 @@ class Requests(RuleBasedStateMachine):
         approval = await self.store.approvals.get(approval_id(ticket.removeprefix("call:"), "0.0"))
         if approval is None:
             raise NotFound("nobody was asked")
-        desk = ApprovalDesk(self.store, self.clock, unchecked, separate=False)
+        desk = ApprovalDesk(self.store, self.clock, no_schema_check, separate=False)
         if how == "no":
             await desk.reject(PEOPLE[who], (approval,))
             return
@@ -173,7 +173,7 @@ class Requests(RuleBasedStateMachine):
     def take(self, newest: int, key: str, who: Principal, digest: str) -> None:
         """Somebody comes for a verdict."""
         ticket = self.among(newest)
-        found = self.run(ApprovalRequests(self.store, RULES, self.clock).stand(ticket.removeprefix("call:")))
+        found = self.run(ApprovalRequests(self.store, RULES, self.clock).state(ticket.removeprefix("call:")))
         self.see(ticket)
         right = found.judged.digest if found.judged is not None else "none"
         shown = {"right": right, "asked": self.asked_digest}.get(digest, digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.messages import ChatMessage
-from bridge_mcp.core.offer import MAX_TOOLS, crowded, found_tools, offered, wanted_tools
+from bridge_mcp.core.offer import MAX_TOOLS, choose_tools, search_result, too_many_tools, wanted_tools
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
 
 
@@ -18,16 +18,16 @@ OWN = [spec(FIND_TOOLS, server=BRIDGE)]
 
 def test_a_request_holds_no_more_than_providers_take_and_always_what_is_wanted() -> None:
     tools = [*MANY, *OWN]
-    chosen = offered(tools, frozenset({"many__t199", "gone"}))
+    chosen = choose_tools(tools, frozenset({"many__t199", "gone"}))
     names = [each.name for each in chosen]
     assert len(names) == MAX_TOOLS
     assert names[-2:] == ["many__t199", FIND_TOOLS]
     assert names[0] == "many__t0"
-    assert offered(tools, frozenset({"many__t199"})) == chosen
+    assert choose_tools(tools, frozenset({"many__t199"})) == chosen
 
 
 def test_what_was_called_or_found_is_wanted() -> None:
-    found = found_tools([spec("mail__send", "Send a mail"), spec("mail__list", "List mails")], "send")
+    found = search_result([spec("mail__send", "Send a mail"), spec("mail__list", "List mails")], "send")
     call = Call("1.0", FIND_TOOLS, "{}")
     messages = [
         ChatMessage("user", "- not__this: a user's words"),
@@ -40,15 +40,15 @@ def test_what_was_called_or_found_is_wanted() -> None:
 
 def test_a_search_gives_the_best_first_with_what_they_take() -> None:
     tools = [spec("a__list", "Creates an event too"), spec("calendar__create_event", "New"), spec("b__x", "Nothing")]
-    told = found_tools(tools, "create event").splitlines()
+    told = search_result(tools, "create event").splitlines()
     assert [line for line in told if line.startswith("- ")] == [
         "- calendar__create_event: New",
         "- a__list: Creates an event too",
     ]
     assert '{"type":"object"}' in told[1]
-    assert "of these servers: many" in found_tools(tools, "zebra")
+    assert "of these servers: many" in search_result(tools, "zebra")
 
 
 def test_an_owner_is_told_of_a_crowd() -> None:
-    assert crowded(MAX_TOOLS) == ""
-    assert "129 tools" in crowded(MAX_TOOLS + 1)
+    assert too_many_tools(MAX_TOOLS) == ""
+    assert "129 tools" in too_many_tools(MAX_TOOLS + 1)

@@ -36,20 +36,20 @@ def config_of(folder: Path, text: str) -> Config:
 
 def test_this_machines_user_is_one_person_by_whatever_name() -> None:
     nobody = People()
-    assert nobody.same("owner", "stdio")
-    assert nobody.same("loopback", "cli")
-    assert nobody.same("person at stdio", "owner")
-    assert not nobody.same("owner", "phone")
+    assert nobody.is_same_person("owner", "stdio")
+    assert nobody.is_same_person("loopback", "cli")
+    assert nobody.is_same_person("person at stdio", "owner")
+    assert not nobody.is_same_person("owner", "phone")
     assert nobody.person("owner") == "", "nobody says who that is"
     assert ANN.person("owner") == ANN.person("loopback") == ANN.person("person at stdio") == "ann"
-    assert ANN.same("owner", "phone")
+    assert ANN.is_same_person("owner", "phone")
 
 
 def test_who_is_not_named_is_not_counted() -> None:
-    assert ANN.counted(["phone", "family:7", "owner", "carol", "bob-laptop"]) == {"ann", "bob"}
-    assert not ANN.same("carol", "dave")
-    assert ANN.same("carol", "carol")
-    assert not ANN.same("phone", "bob-laptop")
+    assert ANN.distinct(["phone", "family:7", "owner", "carol", "bob-laptop"]) == {"ann", "bob"}
+    assert not ANN.is_same_person("carol", "dave")
+    assert ANN.is_same_person("carol", "carol")
+    assert not ANN.is_same_person("phone", "bob-laptop")
 
 
 def test_people_are_read_from_the_config(tmp_path: Path) -> None:

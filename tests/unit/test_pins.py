@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge_mcp.core.schemas import settled_schema
+from bridge_mcp.core.schemas import canonical_schema
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical, definition_digest
 from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.pinning import MAX_KEPT, Pinning, difference, pinned, short_hash
@@ -71,7 +71,7 @@ def test_what_has_an_order_counts_and_what_has_none_does_not(case: dict[str, Any
     ],
 )
 def test_two_schemas_that_say_the_same(first: JSON, then: JSON, same: bool) -> None:
-    assert (settled_schema(canonical(first)) == settled_schema(canonical(then))) == same
+    assert (canonical_schema(canonical(first)) == canonical_schema(canonical(then))) == same
     specs = [ToolSpec("n__t", "n", "t", description="", schema=canonical(each)) for each in (first, then)]
     assert (call_digest(specs[0], {}) == call_digest(specs[1], {})) == same
     assert (definition_digest(specs[0]) == definition_digest(specs[1])) == same
@@ -83,8 +83,8 @@ def test_two_schemas_that_say_the_same(first: JSON, then: JSON, same: bool) -> N
                         st.sampled_from(["type", "required", "items", "anyOf", "properties", "enum", "a"]), inner,
                         max_size=3), max_leaves=12))  # fmt: skip
 def test_settling_any_value_is_total_and_settles(value: JSON) -> None:
-    once = settled_schema(canonical(value))
-    assert settled_schema(once) == once
+    once = canonical_schema(canonical(value))
+    assert canonical_schema(once) == once
 
 
 async def test_lists_of_junk_never_evict_a_pin() -> None:

@@ -14,7 +14,7 @@ from bridge_mcp.core.entries import Asked, Entry, Reviewed, Started, Verdict
 from bridge_mcp.core.own_places import own_places
 from bridge_mcp.core.policy import REVIEWER, Ask, Free, Policy, ToolRule
 from bridge_mcp.core.review import MAX_ANSWER, opinion_of, review_request
-from bridge_mcp.core.spending import taken_by
+from bridge_mcp.core.spending import usage_in
 from bridge_mcp.core.steps import Escalate, Judge, Remind, Review, Run, Step, Wait
 from bridge_mcp.core.turn_budget import work_seconds
 from tests.unit.logs import TOOLS, asked, finished, heard, judged, log, model_started, replied, spec_of, tool_started
@@ -166,8 +166,8 @@ def test_a_review_is_no_work_of_the_turn_and_counts_in_the_sums() -> None:
     reviewed = Reviewed("1.0", "escalate", model="small", ref=4)
     told = log(*entries, reviewed, judged("1.0"), tool_started("1.0", DELETE), finished("1.0"))
     assert work_seconds(told, 0) == 2.0, "one second of the model, one of the tool"
-    assert [taken_by(each) is not None for each in told].count(True) == 2
-    assert taken_by(log(structs.replace(reviewed, ref=-1))[0]) is None
+    assert [usage_in(each) is not None for each in told].count(True) == 2
+    assert usage_in(log(structs.replace(reviewed, ref=-1))[0]) is None
 
 
 # -- what it is asked, and how its answer is read ----------------------------------------------------------------

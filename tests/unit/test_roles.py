@@ -28,10 +28,10 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.messages import ChatMessage
 from bridge_mcp.core.policy import Policy
-from bridge_mcp.core.roles import BEGINS, CONTINUE, MISSING, alternating, ordered
+from bridge_mcp.core.roles import BEGINS, CONTINUE, MISSING, alternating, order_messages
 from bridge_mcp.core.steps import CallModel
 from bridge_mcp.core.transcript import past, transcript
-from bridge_mcp.core.window import Window, fit, narrowed
+from bridge_mcp.core.window import Window, fit, fit_smaller_window
 from tests.unit.logs import ANN, TOOLS, finished, heard, log, model_started, replied
 from tests.unit.test_core_properties import logs
 from tests.unit.test_window import talk
@@ -83,7 +83,7 @@ def problems(messages: Iterable[ChatMessage], *, user_behind_results: bool = Tru
 )
 def test_what_is_wrong_is_put_right(messages: list[ChatMessage], wrong: str) -> None:
     assert wrong in "; ".join(problems(messages))
-    assert problems(ordered(messages)) == []
+    assert problems(order_messages(messages)) == []
 
 
 @st.composite
@@ -141,11 +141,11 @@ def test_the_order_of_every_request_is_one_that_strict_servers_take(
     entries: list[Logged], upto: int | None, room: int, messages: int
 ) -> None:
     fitted = fit(past(entries, upto=upto), Window(messages=messages), room).messages
-    request = ordered((SYSTEM, *fitted))
+    request = order_messages((SYSTEM, *fitted))
     assert problems(request) == []
-    assert problems(ordered(narrowed(request, room / 2))) == []
+    assert problems(order_messages(fit_smaller_window(request, room / 2))) == []
     assert problems(alternating(request), user_behind_results=False) == []
-    assert ordered(request) == request
+    assert order_messages(request) == request
     own = words([SYSTEM, ChatMessage("user", f"{BEGINS} {CONTINUE} {MISSING}")])
     assert not words(request) - words(fitted) - own, "nothing is made up"
     assert not words(fitted) - words(request), "nothing that was said is lost"
@@ -178,7 +178,7 @@ NEWS = '[sent to this chat meanwhile by "host" (a client):]\non my way'
 
 def test_what_an_agent_sends_while_somebody_waits_for_an_answer_is_told_as_news() -> None:
     assert roles(heard("where are you?"), posted()) == [("user", "where are you?"), ("user", NEWS)]
-    assert ordered(transcript(log(heard("where are you?"), posted()))) == (
+    assert order_messages(transcript(log(heard("where are you?"), posted()))) == (
         ChatMessage("user", f"where are you?\n\n{NEWS}"),
     )
 
@@ -205,7 +205,7 @@ def test_what_an_agent_sends_while_nobody_waits_is_the_assistants_own_message() 
 
 def test_a_conversation_that_an_agent_began_is_told_as_a_users_message() -> None:
     entries = log(posted("Good morning"), heard("hello", "m1"))
-    assert [(m.role, m.told) for m in ordered(transcript(entries))] == [
+    assert [(m.role, m.told) for m in order_messages(transcript(entries))] == [
         ("user", f"{BEGINS}\nGood morning\n\nhello"),
     ]
 
@@ -242,7 +242,7 @@ def test_of_many_rounds_of_calls_in_one_turn_the_oldest_are_left_out_some_at_a_t
         entries = talk(1, tools=rounds)[:-2]
         fitted = fit(past(entries), Window(messages=20), 100_000)
         assert len(fitted.messages) <= 20
-        assert problems(ordered(fitted.messages)) == []
+        assert problems(order_messages(fitted.messages)) == []
         kept = list(fitted.messages)
         assert kept[0].text.startswith("0:")
         assert kept[-1] == past(entries).messages()[-1]
@@ -269,7 +269,7 @@ def test_of_many_rounds_of_calls_in_one_turn_the_oldest_are_left_out_some_at_a_t
 def test_nobody_writes_a_line_that_passes_for_the_bridges_own(forged: str) -> None:
     """Messages of several people may become one message, with only the bridge's lines between them."""
     entries = log(Heard("hi", Sender("8", "Bob"), "1", group=True), Heard(forged, Sender("9", "Eve"), "2", group=True))
-    (told,) = ordered(transcript(entries))
+    (told,) = order_messages(transcript(entries))
     lines = told.told.splitlines()
     assert [line for line in lines if line.lstrip().startswith("[")] == ['[from "Bob" (id 8)]', '[from "Eve" (id 9)]']
     assert told.told.replace("\\[", "[").endswith(forged)

@@ -47,12 +47,12 @@ def test_what_is_nearly_a_command_gets_a_hint(text: str, meant: str) -> None:
 
 @pytest.mark.parametrize("text", ["/foo", " /Foo.", "／frobnicate", "/a_b_c"])
 def test_a_lone_word_with_a_slash_that_is_no_command_gets_a_hint(text: str) -> None:
-    assert commands.unknown(text).startswith("There is no command /")
+    assert commands.unknown_command(text).startswith("There is no command /")
 
 
 @pytest.mark.parametrize("text", ["/stop", "/etc/passwd", "/frobnicate now", "/foo@other_bot", "foo", "/", "/ж", "/s"])
 def test_other_texts_get_none(text: str) -> None:
-    assert commands.unknown(text) == ""
+    assert commands.unknown_command(text) == ""
 
 
 def test_a_bare_word_is_nearly_a_command_only_while_that_would_do_something() -> None:

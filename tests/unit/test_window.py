@@ -30,7 +30,7 @@ from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.summary import summary_request, summary_text
 from bridge_mcp.core.token_estimate import calibration, ceiling, tokens_of
 from bridge_mcp.core.transcript import SUMMARY, begins_at, past, transcript
-from bridge_mcp.core.window import Window, fit, narrowed, squeeze
+from bridge_mcp.core.window import Window, fit, fit_smaller_window, squeeze
 from tests.unit.logs import ANN, finished, heard, log, model_started, replied
 from tests.unit.test_core_properties import check_chat_format
 
@@ -353,18 +353,18 @@ def test_for_a_smaller_window_the_oldest_turns_go_and_the_summary_stays() -> Non
     before = [*entries, Logged(len(entries), 2000.0, Summarised("they met", 0))]
     messages = (ChatMessage("system", "Be kind."), *past(before).messages())
     for room in (600, 1_500, 4_000):
-        left = narrowed(messages, room)
+        left = fit_smaller_window(messages, room)
         assert total(left) <= room
         assert [m.text for m in left[:2]] == ["Be kind.", f"{SUMMARY}they met"]
         assert left[2].role == "user"
         check_chat_format(left)
         assert left[-1] == messages[-1]
-    assert narrowed(messages, total(messages)) == messages
+    assert fit_smaller_window(messages, total(messages)) == messages
 
 
 def test_what_does_not_fit_even_alone_is_made_shorter() -> None:
     messages = (ChatMessage("system", "Be kind."), ChatMessage("user", "word " * 2_000))
-    left = narrowed(messages, 500)
+    left = fit_smaller_window(messages, 500)
     assert total(left) <= 500
     assert left[0] == messages[0]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.words import MAX_BYTES, MAX_TERM, Term, asked, holds, terms
+from bridge_mcp.core.words import MAX_BYTES, MAX_TERM, Term, holds, parse_query, terms
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_text_has_these_terms(text: str, found: list[str]) -> None:
     ],
 )
 def test_a_query_asks_for_these(query: str, wanted: tuple[Term, ...], phrases: tuple[tuple[str, ...], ...]) -> None:
-    found = asked(query)
+    found = parse_query(query)
     assert found is not None
     assert (found.terms, found.phrases) == (wanted, phrases)
 
@@ -56,18 +56,18 @@ def test_a_query_asks_for_these(query: str, wanted: tuple[Term, ...], phrases: t
     ],
 )
 def test_units_of_a_word_stand_side_by_side(query: str, text: str, found: bool) -> None:
-    wanted = asked(query)
+    wanted = parse_query(query)
     assert wanted is not None
     assert holds(text, wanted.phrases) is found
 
 
 def test_nothing_is_asked_where_there_is_no_word() -> None:
-    assert asked("") is asked(" \0 — ? ") is None
+    assert parse_query("") is parse_query(" \0 — ? ") is None
 
 
 @given(st.text(max_size=60))
 def test_whatever_the_text_its_own_words_find_it(text: str) -> None:
-    wanted, known = asked(text), terms(text)
+    wanted, known = parse_query(text), terms(text)
     assert (wanted is None) == (not known)
     if wanted is not None:
         for term in wanted.terms:

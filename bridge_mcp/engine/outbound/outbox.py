@@ -176,7 +176,7 @@ class OutboxWorker:
         place = message.conversation
         try:
             await self._attempt(message)
-            self._pauses.worked(place)
+            self._pauses.succeeded(place)
         except Exception as exc:
             self._pauses.failed(place, exc)
         finally:
@@ -229,17 +229,17 @@ class OutboxWorker:
             action = await self._action(message)
             parts = (await self._parts(channel, action))[message.parts :]
         except SendFailed as exc:
-            return self._failed(message, exc, growing)
+            return self._failure_entry(message, exc, growing)
         except (StoreError, OSError) as exc:  # a file or a row could not be read: nothing went out
             again = growing if message.attempts < UNREAD_ATTEMPTS else None
-            return self._failed(message, SendFailed(str(exc), retry_after_s=again), growing)
+            return self._failure_entry(message, SendFailed(str(exc), retry_after_s=again), growing)
         except Exception as exc:
             logger.exception("%s: the message could not be made ready", message.id)
-            return self._failed(message, SendFailed(f"It could not be made ready: {error_line(exc)}"), growing)
+            return self._failure_entry(message, SendFailed(f"It could not be made ready: {error_line(exc)}"), growing)
         try:
             sent = await self._send_parts(channel, parts, message)
         except SendFailed as exc:
-            return self._failed(message, exc, growing)
+            return self._failure_entry(message, exc, growing)
         return partial(self._record_delivered, message, sent)
 
     async def _parts(self, channel: Channel, action: OutgoingAction) -> Sequence[Part]:
@@ -248,7 +248,7 @@ class OutboxWorker:
             return channel.parts(action)
         return await anyio.to_thread.run_sync(channel.parts, action)
 
-    def _failed(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
+    def _failure_entry(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
         if exc.retry_after_s is None:
             return partial(self._record_failed, message, whole_characters(str(exc)))
         until = self._clock.now() + (exc.retry_after_s or growing)
@@ -262,12 +262,12 @@ class OutboxWorker:
     async def _record_delivered(self, message: Message, sent: tuple[str, ...]) -> None:
         status = "uncertain" if LOST in sent else "sent"
         try:
-            await self._store.log.record(message.conversation, delivered(message, status, sent))
+            await self._store.log.record(message.conversation, delivered_entry(message, status, sent))
         except BadInput as exc:  # the platform gave an id that no store can hold
             logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
             await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
         if message.topic is not None and status == "sent":
-            await topic_titles.named(self._state, Address.of(message.conversation), message.topic, sent)
+            await topic_titles.store_topic_title(self._state, Address.of(message.conversation), message.topic, sent)
         if status == "sent":
             await self._state.clear_undelivered(message.conversation)
 
@@ -351,7 +351,7 @@ class OutboxWorker:
         return () if not key or key.startswith(PRESSED) else (key,)
 
 
-def delivered(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
+def delivered_entry(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
     """That a message went out; of an edit also that its parts are those of the edited message from now on.
 
     A reaction has no id of its own on the platform: what its channel answers is the id of the message it is below.

@@ -19,10 +19,10 @@ from bridge_mcp.operations.access import is_let_in
 from bridge_mcp.operations.approval_texts import escalation_key, prompt, prompt_key, question_text
 from bridge_mcp.ports import Capabilities, ChannelTraits, Clock, Store
 
-__all__ = ["ring", "tell"]
+__all__ = ["fire_reminder", "send_reminder"]
 
 
-async def ring(store: Store, traits: Mapping[str, ChannelTraits], conversation: str, step: Ring) -> None:
+async def fire_reminder(store: Store, traits: Mapping[str, ChannelTraits], conversation: str, step: Ring) -> None:
     """Put a reminder into the assistant's conversation, as a message that it has to read; or post a message. Once."""
     wanted = step.scheduled
     if wanted.posts is not None:
@@ -39,7 +39,7 @@ async def ring(store: Store, traits: Mapping[str, ChannelTraits], conversation: 
     await store.log.record(conversation, Rang())
 
 
-async def tell(
+async def send_reminder(
     store: Store, traits: Mapping[str, ChannelTraits], clock: Clock, conversation: str, step: Remind
 ) -> None:
     """Repeat a prompt, or put it to the next ones, and write down that this was done.

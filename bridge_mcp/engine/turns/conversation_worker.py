@@ -14,7 +14,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bridge_mcp.core.asking import asked_of
+from bridge_mcp.core.asking import ask_entry
 from bridge_mcp.core.decide import decide, decide_from
 from bridge_mcp.core.entries import Call, Entry, Finished, Judged, Log, Logged, Requested, Started, Stopped, Summarised
 from bridge_mcp.core.errors import Conflict
@@ -197,17 +197,17 @@ class ConversationWorker:
                 verdict = Judged(step.call.id, step.verdict, step.by, digest=step.digest, note=step.note, via=step.via)
                 await self._log.record(*with_evidence(look.log, (verdict,)))
             case Escalate():
-                await self._log.record(reviews.escalated(step.call.id, step.digest, step.reason))
+                await self._log.record(reviews.escalate(step.call.id, step.digest, step.reason))
             case Ask():
                 await self._ask(step, look)
             case Run():
                 await self._run(step, look, effects)
             case Ring():
-                await reminders.ring(self._deps.store, self._deps.traits, self.conversation, step)
+                await reminders.fire_reminder(self._deps.store, self._deps.traits, self.conversation, step)
                 self._log.note_head(None)
             case Remind():
                 deps = self._deps
-                await reminders.tell(deps.store, deps.traits, deps.clock, self.conversation, step)
+                await reminders.send_reminder(deps.store, deps.traits, deps.clock, self.conversation, step)
                 self._log.note_head(None)
             case Cut():
                 await self._intend(look, cut_without_summary(look.log, step.upto))
@@ -253,13 +253,13 @@ class ConversationWorker:
         entries: list[Entry] = []
         for call, because in step.calls:
             spec = look.policy.tools[call.tool]
-            reason = because + tool_calls.repeated(call, asked)
+            reason = because + tool_calls.repetition_note(call, asked)
             wrong = await self._wrong(spec, call.arguments)
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
             how = look.policy.asking(call.tool)
-            entries.append(asked_of(call, spec, how, now, by, reason, external, look.policy.reviewer(call)))
+            entries.append(ask_entry(call, spec, how, now, by, reason, external, look.policy.reviewer(call)))
         await self._intend(look, *entries)
 
     async def _run(self, step: Run, look: Look, effects: Effects) -> None:
@@ -272,20 +272,20 @@ class ConversationWorker:
             if spec is None or wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
-            started = tool_calls.started(call, spec, arguments, because, caller)
+            started = tool_calls.started_entry(call, spec, arguments, because, caller)
             begun.append((call, spec, started))
             entries.append(started)
         await self._intend(look, *entries)
         verbatim = any(isinstance(each.entry, Requested) and each.entry.verbatim for each in look.log)
         for call, spec, started in begun:
-            if spec.changed and tool_calls.told_of(spec.changed, call, look.state.log):
+            if spec.changed and tool_calls.was_told_of_change(spec.changed, call, look.state.log):
                 await self._deps.toolbox.accept(spec)
             trace = call_trace(self.conversation, look.log, call.id, traced=self._deps.traced)
             effects.call(call, spec, started, verbatim=verbatim, trace=trace)
 
     async def _wrong(self, spec: ToolSpec, arguments: str) -> str:
         """The error of a call, for the model; "" for none."""
-        return await tool_calls.wrong(self._deps.toolbox, spec, arguments)
+        return await tool_calls.argument_error(self._deps.toolbox, spec, arguments)
 
     # -- the model --------------------------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ class ConversationWorker:
         deps, rates = self._deps, self._deps.review_rates
         barred = await deps.policies.spent(self.conversation)
         # The last look before the decision: nothing else runs from here until the review is counted.
-        barred = barred or await rates.spent(step.reviewer, deps.store, deps.clock)
+        barred = barred or await rates.limit_reached(step.reviewer, deps.store, deps.clock)
         policy = replace(look.policy, unreviewable=barred)
         match decide_from(look.state, policy, deps.clock.now(), look.running, look.asking, look.reviews):
             case Review(call=call, asked=asked, reviewer=reviewer):

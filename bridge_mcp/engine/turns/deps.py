@@ -55,7 +55,7 @@ class Deps(Struct, frozen=True):
     review_rates: ReviewRates = field(default_factory=ReviewRates)
     """How often reviewers were asked lately."""
 
-    async def written(self, conversation: str, act: Callable[[], Awaitable[T]]) -> T:
+    async def write_outcome(self, conversation: str, act: Callable[[], Awaitable[T]]) -> T:
         """Write down what came of something that was paid for or has had its effect, however often the store fails.
 
         Raises:

@@ -134,7 +134,7 @@ class ConversationDrives:
 
     def _works(self, conversation: str) -> None:
         """It was driven to where there is nothing to do."""
-        self._pauses.worked(conversation)
+        self._pauses.succeeded(conversation)
         self._failures.pop(conversation, None)
 
     async def _failed(self, conversation: str, exc: Exception) -> float:

@@ -121,7 +121,7 @@ class Effects:
                 finished = outcome_of(started, finished)
                 # For decisions the call still runs until its outcome is recorded: a known outcome never becomes
                 # unknown.
-                await self._deps.written(self._conversation, partial(self._log.record, finished))
+                await self._deps.write_outcome(self._conversation, partial(self._log.record, finished))
         finally:
             del self._calls[context.call]
             self._signal.set()
@@ -131,7 +131,7 @@ class Effects:
         progress = deps.progress.listener(self._conversation, started) if deps.progress else None
         finished = await tool_calls.outcome(deps.toolbox, spec, started.arguments, context, progress)
         if deps.progress is not None:
-            deps.progress.over(self._conversation, context.call)
+            deps.progress.finish(self._conversation, context.call)
         return finished
 
     def review(self, call: str, look: Callable[[], Awaitable[Reviewed]]) -> None:
@@ -144,7 +144,7 @@ class Effects:
         try:
             with scope:
                 reviewed = await look()
-                await self._deps.written(self._conversation, partial(self._log.record, reviewed))
+                await self._deps.write_outcome(self._conversation, partial(self._log.record, reviewed))
         finally:
             del self._reviews[call]
             self._signal.set()
@@ -165,7 +165,7 @@ class Effects:
                 if isinstance(entry, Replied):
                     await self._until(gathered)
                 answer = partial(self._log.answer, started, entry, wakes_at(entry))
-                await self._deps.written(self._conversation, answer)
+                await self._deps.write_outcome(self._conversation, answer)
         finally:
             self._model = None
             self._signal.set()

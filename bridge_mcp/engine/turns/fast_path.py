@@ -148,7 +148,7 @@ class FastPath:
             action.end()
             return True
         _, arguments, because = step.calls[0]
-        intent = tool_calls.started(call, spec, arguments, because, action.entry.by)
+        intent = tool_calls.started_entry(call, spec, arguments, because, action.entry.by)
         if spec.read_only:
             return await self._look(action, spec, intent)
         written = await deps.store.log.intend(action.conversation, 0, action.entry, intent)
@@ -201,7 +201,7 @@ class FastPath:
                 await log.record(action.conversation, finished)
                 return await log.load(action.conversation), True
 
-        entries, more = await self._deps.written(action.conversation, write)
+        entries, more = await self._deps.write_outcome(action.conversation, write)
         action.end(entries)
         return more
 
@@ -224,7 +224,7 @@ class FastPath:
                 action.ran.set()
                 action.worker.signal.set()  # lets the watch go
         if deps.progress is not None:
-            deps.progress.over(action.conversation, intent.call)
+            deps.progress.finish(action.conversation, intent.call)
         return outcome_of(intent, finished or Finished(intent.call, "error", NO_CHAT))
 
     async def _watch(self, action: PendingCall, scope: anyio.CancelScope) -> None:

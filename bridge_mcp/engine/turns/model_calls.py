@@ -50,11 +50,11 @@ async def reply(deps: Deps, step: CallModel, prepared: Prepared, started: int) -
         return Failed("model", started, str(exc), retry_at=again, text=notice, too_long=too_long)
     except Exception as exc:
         logger.exception("%s: the model call failed unexpectedly", request.conversation)
-        return Failed("model", started, unexpected(exc), retry_at=retry_at(deps, step.attempt, ModelFailed("")))
+        return Failed("model", started, unexpected_text(exc), retry_at=retry_at(deps, step.attempt, ModelFailed("")))
     finally:
         if on_text is not None:
             on_text("")
-    return replied(answer, started, step, request.tools)
+    return reply_entry(answer, started, step, request.tools)
 
 
 async def for_reader(deps: Deps, conversation: str, exc: ModelFailed) -> str:
@@ -84,7 +84,7 @@ async def summary(deps: Deps, step: Summarise, prepared: Prepared, started: int)
         return Failed("summary", started, str(exc), too_long=exc.kind == TOO_LONG)
     except Exception as exc:
         logger.exception("%s: the summary failed unexpectedly", prepared.request.conversation)
-        return Failed("summary", started, unexpected(exc))
+        return Failed("summary", started, unexpected_text(exc))
     text = summary_text(answer.text, prepared.budget)
     if not text:
         return Failed("summary", started, "The model answered no summary.")
@@ -115,12 +115,12 @@ def can_be_shorter(request: ModelRequest) -> bool:
     return len(messages) > 1 or any(message.attachments or len(message.text) > SHORT for message in messages)
 
 
-def unexpected(exc: Exception) -> str:
+def unexpected_text(exc: Exception) -> str:
     """What the log says of an exception that no adapter should raise."""
     return f"Unexpected: {type(exc).__name__}; see the log."
 
 
-def replied(answer: ModelReply, started: int, step: CallModel, tools: Sequence[ToolSpec]) -> Replied:
+def reply_entry(answer: ModelReply, started: int, step: CallModel, tools: Sequence[ToolSpec]) -> Replied:
     """A model's reply as an entry: its calls get ids that are unique in the conversation.
 
     Numbers that it wrote as texts are mended here, before anybody is asked: what is shown is what runs.

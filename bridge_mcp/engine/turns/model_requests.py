@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from bridge_mcp.core.entries import Log
 from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.prompt_context import chat_context, place_of, server_instructions
-from bridge_mcp.core.roles import ordered
+from bridge_mcp.core.roles import order_messages
 from bridge_mcp.core.summary import summary_request
 from bridge_mcp.core.token_estimate import AROUND, calibration, ceiling, tokens_of
 from bridge_mcp.core.transcript import About, ModelView
@@ -70,7 +70,7 @@ class Requests:
         fitted = fit(seen, window, max(budget - fixed, MIN_ROOM))
         head = (ChatMessage("system", system),) if system else ()
         request = ModelRequest(
-            rules.model, ordered((*head, *fitted.messages)), tools, conversation=conversation, scale=scale
+            rules.model, order_messages((*head, *fitted.messages)), tools, conversation=conversation, scale=scale
         )
         return Prepared(request, fixed + fitted.estimate, fitted.cut, past=seen, budget=budget)
 

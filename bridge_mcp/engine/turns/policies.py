@@ -11,14 +11,14 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import External, Log
 from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.offer import MAX_TOOLS, crowded, offered, wanted_tools
+from bridge_mcp.core.offer import MAX_TOOLS, choose_tools, too_many_tools, wanted_tools
 from bridge_mcp.core.policy import Policy, ToolRule, ToolSource
 from bridge_mcp.core.token_estimate import tools_tokens
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.core.transcript import ModelView
 from bridge_mcp.engine.turns.system_prompts import SystemPrompts
 from bridge_mcp.operations.addresses import CALLS
-from bridge_mcp.operations.budget import reached
+from bridge_mcp.operations.budget import reached_cap
 from bridge_mcp.operations.client_limits import may_call, may_use, rules_within
 from bridge_mcp.operations.external_calls import policy_of, runners
 from bridge_mcp.ports import Callers, ChannelRules, Clock, Grants, Rules, Spending, Toolbox
@@ -84,15 +84,15 @@ class Policies:
         Reading on in results goes with whatever gives results, and a search with more tools than a request holds.
         A client's own calls have no use for any of these.
         """
-        return self._of(conversation).tools
+        return self._offered_to(conversation).tools
 
     def by_name(self, conversation: str, within: tuple[str, ...] = ()) -> Mapping[str, ToolSpec]:
         """The same by their names; `within` as for `snapshot`."""
-        return self._of(conversation, within).by_name
+        return self._offered_to(conversation, within).by_name
 
     def offer(self, conversation: str, past: ModelView) -> tuple[tuple[ToolSpec, ...], int]:
         """Those that a request with this past offers, and what they take of it, by estimate."""
-        every = self._of(conversation)
+        every = self._offered_to(conversation)
         if len(every.tools) <= MAX_TOOLS:
             return every.tools, every.tokens
         wanted = wanted_tools(message for turn in past.turns for message in turn.messages)
@@ -101,16 +101,16 @@ class Policies:
         if chosen is None:
             if len(every.chosen) >= OFFERS:
                 every.chosen.clear()
-            tools = offered(every.tools, wanted)
+            tools = choose_tools(every.tools, wanted)
             chosen = every.chosen[wanted] = (tools, tools_tokens(tools))
         return chosen
 
     def crowded(self) -> dict[str, str]:
         """By channel: what its owner should know where it has more tools than a request holds."""
-        warnings = {name: crowded(len(self.tools(name))) for name in self._rules.channels}
+        warnings = {name: too_many_tools(len(self.tools(name))) for name in self._rules.channels}
         return {name: each for name, each in warnings.items() if each}
 
-    def _of(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
+    def _offered_to(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""
         now, channel = self._toolbox.tools(), Address.of(conversation).channel
         offered = self._offered.get((channel, within))
@@ -163,7 +163,7 @@ class Policies:
 
     async def spent(self, conversation: str) -> str:
         """Which of the day's caps on models is reached here, in words; "" if none is."""
-        return await reached(self._spending, self._rules.caps, conversation, self._clock.now())
+        return await reached_cap(self._spending, self._rules.caps, conversation, self._clock.now())
 
     async def snapshot(self, conversation: str, *, tools: Collection[str], within: tuple[str, ...] = ()) -> Policy:
         """The policy now. `tools` are those of the calls that are open: only their grants are looked up.
@@ -192,7 +192,7 @@ class Policies:
         within: tuple[str, ...] = (),
     ) -> Policy:
         """The policy now with these grants. Grants only free: what is free with none of them is so with all."""
-        offered = self._of(conversation, within)
+        offered = self._offered_to(conversation, within)
         return Policy(
             conversation=conversation,
             tools=offered.by_name if calls_open else {},

@@ -55,7 +55,7 @@ class ProgressPublisher:
 
         return hear
 
-    def over(self, conversation: str, call: str) -> None:
+    def finish(self, conversation: str, call: str) -> None:
         """The call has its outcome: there is nothing left to tell."""
         self._latest.pop((conversation, call), None)
 

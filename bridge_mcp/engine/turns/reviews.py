@@ -20,7 +20,7 @@ from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.feed_positions import position_at
 from bridge_mcp.ports import Clock, Model, ModelRequest, Store
 
-__all__ = ["REVIEW_S", "ReviewRates", "escalated", "review"]
+__all__ = ["REVIEW_S", "ReviewRates", "escalate", "review"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,28 +41,28 @@ class ReviewRates:
     _before: dict[str, list[float]] | None = None
     """By model: when it was asked by engines before this process, by its clock; None until that was read."""
 
-    async def spent(self, reviewer: Reviewer, store: Store, clock: Clock) -> str:
+    async def limit_reached(self, reviewer: Reviewer, store: Store, clock: Clock) -> str:
         """Why this reviewer cannot be asked now; "" if it can."""
         if self._before is None:
             now = clock.now()
             times = await reviews_since(store, now - MINUTE_S)
             self._before = {model: [self.now() - max(0.0, now - at) for at in ats] for model, ats in times.items()}
-        begun = self._of(reviewer)
+        begun = self._recent_reviews(reviewer)
         if len(begun) < reviewer.per_minute:
             return ""
         return f"it was asked {reviewer.per_minute} times within a minute"
 
     def count(self, reviewer: Reviewer) -> None:
         """It is about to be asked."""
-        self._of(reviewer).append(self.now())
+        self._recent_reviews(reviewer).append(self.now())
 
     def take_back(self, reviewer: Reviewer) -> None:
         """It was not asked after all."""
-        begun = self._of(reviewer)
+        begun = self._recent_reviews(reviewer)
         if begun:
             begun.pop()
 
-    def _of(self, reviewer: Reviewer) -> deque[float]:
+    def _recent_reviews(self, reviewer: Reviewer) -> deque[float]:
         key = replace(reviewer, may="advise")  # the same one, where a call lets it say less
         if key not in self._begun:
             self._begun[key] = deque((self._before or {}).get(reviewer.model, ()))
@@ -84,7 +84,7 @@ async def reviews_since(store: Store, moment: float) -> dict[str, list[float]]:
     return times
 
 
-def escalated(call: str, digest: str, reason: str) -> Reviewed:
+def escalate(call: str, digest: str, reason: str) -> Reviewed:
     """A review that leaves the call to people without a word of the reviewer's."""
     return Reviewed(call, "escalate", reason, digest=digest)
 
@@ -94,23 +94,23 @@ async def review(
 ) -> Reviewed:
     """Ask the model that the rule names, and no other. `started` is the seq of the intent."""
     if not policy:
-        return escalated(asked.call, asked.digest, "its policy is empty or cannot be read")
+        return escalate(asked.call, asked.digest, "its policy is empty or cannot be read")
     if len(asked.arguments) > MAX_CALL:
         reason = f"the arguments are longer than the {MAX_CALL:,} characters that it is shown"
-        return escalated(asked.call, asked.digest, reason)
+        return escalate(asked.call, asked.digest, reason)
     try:
         messages = review_request(policy, asked, spec, log)
         request = ModelRequest(asked.reviewer, messages, conversation=conversation, fallbacks=False)
         with anyio.fail_after(REVIEW_S):
             answer = await model.reply(request)
     except TimeoutError:
-        return escalated(asked.call, asked.digest, f"it gave no answer within {REVIEW_S:g} s")
+        return escalate(asked.call, asked.digest, f"it gave no answer within {REVIEW_S:g} s")
     except ModelFailed as exc:
         logger.warning("%s: the reviewer %s failed: %s", conversation, asked.reviewer, exc)
-        return escalated(asked.call, asked.digest, f"its model failed ({exc.kind or 'see get_status'})")
+        return escalate(asked.call, asked.digest, f"its model failed ({exc.kind or 'see get_status'})")
     except Exception:
         logger.exception("%s: the review of %s failed unexpectedly", conversation, asked.tool)
-        return escalated(asked.call, asked.digest, "it failed unexpectedly; see the log")
+        return escalate(asked.call, asked.digest, "it failed unexpectedly; see the log")
     said = opinion_of(answer.text if not answer.calls else "")
     if answer.finish:
         said = replace(said, says="escalate", reason=f"its answer is not whole ({answer.finish})")

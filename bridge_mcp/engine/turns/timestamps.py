@@ -16,10 +16,10 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def teller(zone: str) -> Callable[[float], str]:
     """Tells epoch seconds as `Tue 2026-11-24 10:43`."""
     where = UTC if zone == "UTC" else ZoneInfo(zone)  # not every system has its own data of time zones
-    at_minute = lru_cache(maxsize=4096)(partial(formatted, where))
+    at_minute = lru_cache(maxsize=4096)(partial(format_time, where))
     return lambda at: at_minute(int(at // 60))
 
 
-def formatted(where: tzinfo, minute: int) -> str:
+def format_time(where: tzinfo, minute: int) -> str:
     at = datetime.fromtimestamp(minute * 60, where)
     return f"{DAYS[at.weekday()]} {at:%Y-%m-%d %H:%M}"

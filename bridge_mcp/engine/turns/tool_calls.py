@@ -13,14 +13,14 @@ from bridge_mcp.core.state import relevant
 from bridge_mcp.core.tools import ToolSpec, call_digest, canonical, parse_arguments
 from bridge_mcp.ports import CallContext, Toolbox, ToolProgress
 
-__all__ = ["CUT_OFF", "external_of", "outcome", "requested_by", "started", "told_of", "wrong"]
+__all__ = ["CUT_OFF", "argument_error", "external_of", "outcome", "requested_by", "started_entry", "was_told_of_change"]
 
 logger = logging.getLogger(__name__)
 
 CUT_OFF = "Cut off: the turn was stopped while this was running. It may have taken effect."
 
 
-async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
+async def argument_error(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     """What is wrong with a call, as the model is told; "" if nothing is."""
     try:
         complaint = await toolbox.check(spec, parse_arguments(arguments))
@@ -29,7 +29,7 @@ async def wrong(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> str:
     return f"Not run: these arguments do not fit {spec.name}: {complaint}" if complaint else ""
 
 
-def repeated(call: Call, asked: Sequence[Call]) -> str:
+def repetition_note(call: Call, asked: Sequence[Call]) -> str:
     """What people are told of a call that an answer asks for more than once; "" of any other."""
     same = [each.id for each in asked if each.tool == call.tool and same_arguments(each.arguments, call.arguments)]
     if len(same) < 2:
@@ -50,7 +50,7 @@ def same_arguments(one: str, other: str) -> bool:
         return False
 
 
-def told_of(change: str, call: Call, log: Log) -> bool:
+def was_told_of_change(change: str, call: Call, log: Log) -> bool:
     """Whether whoever approved a call was told of this change of its tool.
 
     What the tool says and takes is bound by the approval's digest, but a hint may have changed since it was asked.
@@ -59,7 +59,7 @@ def told_of(change: str, call: Call, log: Log) -> bool:
     return any(change in entry.reason for entry in asked)
 
 
-def started(call: Call, spec: ToolSpec, arguments: str, because: str, by: str) -> Started:
+def started_entry(call: Call, spec: ToolSpec, arguments: str, because: str, by: str) -> Started:
     """The intent of a call; `because` is what let it run, `by` who asked for it."""
     return Started(
         "tool",

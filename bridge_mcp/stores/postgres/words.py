@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from bridge_mcp.core.words import Asked, terms
+from bridge_mcp.core.words import Query, terms
 from bridge_mcp.stores.sql.places import channel_term, conversation_term
 from bridge_mcp.stores.sql.session import Chat, Row, Session
 
@@ -55,7 +55,7 @@ class PostgresWords:
     def take_in(self, session: Session) -> None:
         """There is nothing to take in."""
 
-    def search(self, session: Session, asked: Asked, places: list[str] | None, before: int, limit: int) -> list[Row]:
+    def search(self, session: Session, asked: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
         """By the index of terms."""
         query = " & ".join(quoted(term.text) + (":*" if term.prefix else "") for term in asked.terms)
         if places is not None:

@@ -33,7 +33,7 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.events import Event, event_of
-from bridge_mcp.core.forgetting import of_forgotten, redacted
+from bridge_mcp.core.forgetting import of_forgotten, redact_entry
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
 from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, text_after, tokens_of
@@ -126,7 +126,7 @@ class Append:
     def _as_told_late(self, prepared: Prepared, about: int) -> Prepared:
         """What is told of an entry that was forgotten meanwhile comes without its content."""
         if self._session.is_forgotten(self._id, about):
-            return prepare(redacted(prepared.entry, self.head))
+            return prepare(redact_entry(prepared.entry, self.head))
         return prepared
 
     def set_wake(self, wake: float | None) -> None:

@@ -31,7 +31,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.events import event_of
 from bridge_mcp.core.hash_chain import FIRST, Left, content_digest, link
 from bridge_mcp.core.projections import approval_of, message_of, tokens_of
-from bridge_mcp.core.spending import Spent, day_of, model_of, taken_by
+from bridge_mcp.core.spending import Spent, day_of, model_of, usage_in
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sql.appends import LAST_TEXT_CHARS, title_after
 
@@ -128,7 +128,7 @@ def fold(name: str, expected: Expected, here: Logged) -> None:
             expected.over |= expected.approvals.keys()
         case _:
             pass
-    taken = taken_by(here)
+    taken = usage_in(here)
     if taken is not None:
         place = (day_of(here.at), model_of(here.entry))
         expected.spending[place] = expected.spending.get(place, Spent()) + taken

@@ -16,7 +16,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import encode
 from bridge_mcp.core.entries import CALLS, Asked, Entry, Forgot, Heard, approval_id, key
 from bridge_mcp.core.errors import NotFound
-from bridge_mcp.core.forgetting import files_of, redacted, spans_of, without_quote
+from bridge_mcp.core.forgetting import files_of, redact_entry, spans_of, without_quote
 from bridge_mcp.core.hash_chain import content_digest, digest_left
 from bridge_mcp.ports import KEPT, Clock, Forgotten, ToForget, Why
 from bridge_mcp.stores.sql.appends import Append, prepare
@@ -245,7 +245,13 @@ class Emptying:
                 if not whole and seq not in quoting:
                     continue
                 before = logged(self._name, seq, at, body).entry
-                new = redacted(before, seq) if whole else without_quote(before) if isinstance(before, Heard) else before
+                new = (
+                    redact_entry(before, seq)
+                    if whole
+                    else without_quote(before)
+                    if isinstance(before, Heard)
+                    else before
+                )
                 if isinstance(before, Asked):
                     self._approvals.append(approval_id(self._name, before.call))
                 if isinstance(before, Forgot) or (digest is not None and new == before):

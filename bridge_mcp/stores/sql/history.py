@@ -6,7 +6,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import CALLS, Scheduled
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.projections import Conversation, Message
-from bridge_mcp.core.words import Asked, asked, holds
+from bridge_mcp.core.words import Query, holds, parse_query
 from bridge_mcp.stores.sql.face import Face
 from bridge_mcp.stores.sql.places import channel_term, conversation_term
 from bridge_mcp.stores.sql.rows import conversation as conversation_of
@@ -83,7 +83,7 @@ class SqlHistory(Face):
         """See `ports.History`; indexes new messages first, if the index is behind."""
         if conversation and not is_within(conversation, within):
             return ()
-        wanted = asked(query)
+        wanted = parse_query(query)
         if wanted is None:
             return ()
         places = await self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
@@ -112,7 +112,7 @@ class SqlHistory(Face):
         return found
 
 
-def found_messages(session: Session, wanted: Asked, places: list[str] | None, limit: int) -> list[Message]:
+def found_messages(session: Session, wanted: Query, places: list[str] | None, limit: int) -> list[Message]:
     """The newest messages that have what is asked for: by the index, and by their texts where that takes a look."""
     found: list[Message] = []
     before, at_once = END, limit if not wanted.phrases else max(limit, LOOKED_AT_ONCE)

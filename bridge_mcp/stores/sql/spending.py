@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import asdict
 
 from bridge_mcp.core.entries import Logged
-from bridge_mcp.core.spending import Spent, Taken, day_of, model_of, taken_by
+from bridge_mcp.core.spending import Spent, Taken, day_of, model_of, usage_in
 from bridge_mcp.stores.sql.session import Reads, Session
 
 __all__ = ["SqlSpending", "add_spending"]
@@ -40,7 +40,7 @@ class SqlSpending:
 
 def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> None:
     """Count, in these scopes, what an entry tells that a model took. Runs inside a writer's transaction."""
-    taken = taken_by(logged)
+    taken = usage_in(logged)
     if taken is None:
         return
     for scope in scopes:

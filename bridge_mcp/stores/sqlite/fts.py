@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from bridge_mcp.core.words import Asked, terms
+from bridge_mcp.core.words import Query, terms
 from bridge_mcp.stores.sql.session import Chat, Row, Session
 
 __all__ = ["STEP", "WORDS", "SqliteWords", "indexed"]
@@ -71,7 +71,7 @@ class SqliteWords:
             session.put("fts_insert_messages", after=upto, upto=newest)
             session.put("fts_set_progress", upto=newest)
 
-    def search(self, session: Session, asked: Asked, places: list[str] | None, before: int, limit: int) -> list[Row]:
+    def search(self, session: Session, asked: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
         """See `match`."""
         return session.rows("search_messages", match=match(asked, places), before=before, limit=limit)
 
@@ -87,7 +87,7 @@ def indexed(text: str) -> str:
     return " ".join(terms(text))
 
 
-def match(asked: Asked, places: list[str] | None) -> str:
+def match(asked: Query, places: list[str] | None) -> str:
     """An FTS5 expression that finds all terms in these places. Terms are quoted: nothing in them is syntax."""
     wanted = " AND ".join(f'"{term.text}"' + ("*" if term.prefix else "") for term in asked.terms)
     found = f"text : ({wanted})"
