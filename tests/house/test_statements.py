@@ -1,17 +1,28 @@
-"""The statements of the two databases: one text for both, or one of each under the same name, but for these."""
+"""The statements of the two databases: one text for both, or one of each under the same name; each can be prepared."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
+from collections import defaultdict
 from pathlib import Path
 
+import psycopg
+
+from bridge_mcp.stores.postgres import statements as postgres
 from bridge_mcp.stores.postgres.statements import translated
 from bridge_mcp.stores.sql.session import SHARED
+from bridge_mcp.stores.sqlite import migrate as sqlite_schema
+from bridge_mcp.stores.sqlite import session as sqlite
+from bridge_mcp.workers import statements as workers
+from tests.servers.postgres import Database
 
 HOME = SHARED.parent.parent
 
 NAMED = re.compile(r"^-- name: (\w+)\(([^)]*)\)$(.*?)(?=^-- name|\Z)", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
+DRIVERS = re.compile(r"%\((\w+)\)s")
+"""A placeholder as the driver of Postgres takes it."""
 
 ONLY_SQLITE = {
     "conversation_row_to_write",  # one by one: Postgres locks several at once
@@ -84,6 +95,45 @@ def test_what_both_databases_can_say_alike_is_said_once() -> None:
     both = SQLITE.keys() & POSTGRES.keys() - BY_APPENDS
     alike = {name for name in both if code(translated(SQLITE[name][1])) == code(POSTGRES[name][1])}
     assert not alike, "they belong into stores/sql/statements"
+
+
+def test_sqlite_takes_every_statement(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    sqlite_schema.migrate(path)
+    session = sqlite.connect(path, reading=True)
+    broken = {name: why for name, text in sqlite.statements().items() if (why := sqlite_complaint(session, text))}
+    session.close()
+    assert broken == {}
+    assert sqlite.statements().keys() == SAME.keys() | SQLITE.keys()
+
+
+def sqlite_complaint(session: sqlite.Session, text: str) -> str:
+    """Why SQLite cannot prepare a statement; "" where it can. Nothing is run."""
+    try:
+        session.connection.execute(f"EXPLAIN {text}", defaultdict(lambda: 1))
+    except sqlite3.Error as exc:
+        return str(exc)
+    return ""
+
+
+def test_postgres_takes_every_statement(own_store_database: Database) -> None:
+    texts = {name: text.decode() for name, text in postgres.statements().items()} | workers.statements()
+    with own_store_database.connect() as connection:
+        broken = {name: why for name, text in texts.items() if (why := postgres_complaint(connection, text))}
+    assert broken == {}
+    assert postgres.statements().keys() == SAME.keys() | POSTGRES.keys()
+
+
+def postgres_complaint(connection: psycopg.Connection, text: str) -> str:
+    """Why Postgres cannot prepare a statement, whose types it infers; "" where it can. Nothing is run."""
+    names = list(dict.fromkeys(DRIVERS.findall(text)))
+    numbered = DRIVERS.sub(lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%")
+    try:
+        connection.execute(f"PREPARE one AS {numbered}".encode())
+        connection.execute("DEALLOCATE one")
+    except psycopg.Error as exc:
+        return str(exc)
+    return ""
 
 
 def code(text: str) -> str:
