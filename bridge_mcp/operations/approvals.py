@@ -30,23 +30,14 @@ from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.operations.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Rules, Store
 
-__all__ = [
-    "ApprovalDesk",
-    "ApprovalOptions",
-    "Check",
-    "check_undecided",
-    "find",
-    "may_decide",
-    "no_schema_check",
-    "spec_of",
-]
+__all__ = ["ApprovalDesk", "ApprovalOptions", "Check", "check_undecided", "find", "may_decide", "no_check", "spec_of"]
 
 MISSING = "{tool} is not there now: the call runs once the tool server '{server}' has it again (see get_status)."
 
 Check = Callable[[ToolSpec, Mapping[str, JSON]], Awaitable[str]]
 
 
-async def no_schema_check(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
+async def no_check(spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
     """The schema check of an `ApprovalDesk` where nobody edits arguments: it never runs."""
     return ""
 

@@ -57,7 +57,7 @@ class Scene(Struct, frozen=True):
     clock: Clock
     ahead_since: Callable[[float], float] = lambda at: 0.0
     """See `Jumps.ahead_since`: questions stay open for so much longer."""
-    check: approvals.Check = approvals.no_schema_check
+    check: approvals.Check = approvals.no_check
     """What is wrong with arguments that somebody edited, by the tool's schema."""
 
 

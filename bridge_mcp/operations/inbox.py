@@ -30,7 +30,7 @@ from bridge_mcp.operations import chat_migrations, commands, outsiders, topic_ti
 from bridge_mcp.operations.access import Admission, principal_of
 from bridge_mcp.operations.addresses import join, parse_message
 from bridge_mcp.operations.answers_to_questions import answer_of
-from bridge_mcp.operations.approvals import Check, no_schema_check
+from bridge_mcp.operations.approvals import Check, no_check
 from bridge_mcp.operations.button_presses import form, is_open, press
 from bridge_mcp.operations.messages_in import (
     continued_message,
@@ -75,7 +75,7 @@ class Intake:
         traits: Mapping[str, ChannelTraits],
         clock: Clock,
         ahead_since: Callable[[float], float] = lambda at: 0.0,
-        check: Check = no_schema_check,
+        check: Check = no_check,
     ) -> None:
         self._store = store
         self._state = store.channel_state

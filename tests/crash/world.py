@@ -344,7 +344,7 @@ class World:
         if self.verdict == "expire":
             self.clock.time += 601
             return
-        desk = approvals.ApprovalDesk(self.store, self.clock, approvals.no_schema_check, separate=False)
+        desk = approvals.ApprovalDesk(self.store, self.clock, approvals.no_check, separate=False)
         for approval in await self.store.approvals.find(status="waiting", conversation=self.conversation):
             try:
                 if self.verdict == "approve":

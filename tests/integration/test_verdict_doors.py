@@ -37,7 +37,7 @@ from bridge_mcp.hooks.filing import CLAIM_S, body_of, conversations_of, principa
 from bridge_mcp.hooks.hosts import host_named
 from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.approval_requests import ApprovalRequests
-from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_schema_check
+from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_check
 from bridge_mcp.operations.external_calls import request_of
 from bridge_mcp.operations.relayed_prompts import DOOR as CHANNEL
 from bridge_mcp.operations.relayed_prompts import RelayedPrompts, answered_elsewhere
@@ -491,7 +491,7 @@ class Doors(RuleBasedStateMachine):
         approval = self.run(self.store.approvals.get(approval_id(conversation, "0.0")))
         if approval is None:
             return False
-        desk = ApprovalDesk.of(self.store, self.clock, no_schema_check, RULES)
+        desk = ApprovalDesk.of(self.store, self.clock, no_check, RULES)
         try:
             if yes is None:
                 self.run(desk.reject(PEOPLE[who], (approval,)))

@@ -27,7 +27,7 @@ from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Policy, Principal, ToolRule
 from bridge_mcp.core.steps import Ask, Escalate, Judge, Remind, Review, Run, Settle
 from bridge_mcp.core.tools import JSON, ToolSpec, call_digest, canonical
-from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_schema_check
+from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_check
 from bridge_mcp.ports import Store
 from bridge_mcp.stores.sqlite import open_store, verify
 from bridge_mcp.testing import ManualClock
@@ -204,7 +204,7 @@ class Verdicts(RuleBasedStateMachine):
         approval = await self.store.approvals.get(approval_id(conversation, "0.0"))
         if approval is None:
             return False
-        desk = ApprovalDesk(self.store, self.clock, no_schema_check, separate=False, people=NAMED)
+        desk = ApprovalDesk(self.store, self.clock, no_check, separate=False, people=NAMED)
         await self.store.status.put("tools", {"tools": [shown(spec) for spec in self.there.values()], "servers": []})
         open_before = approval.status == "waiting" and self.clock.now() < approval.expires_at
         mine = who in self.yes.get(conversation, set())

@@ -26,7 +26,7 @@ from bridge_mcp.core.requests import request_in
 from bridge_mcp.core.steps import Ask
 from bridge_mcp.core.tools import canonical
 from bridge_mcp.operations.approval_requests import ApprovalRequests
-from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_schema_check
+from bridge_mcp.operations.approvals import ApprovalDesk, ApprovalOptions, no_check
 from bridge_mcp.operations.external_calls import ExternalCalls
 from bridge_mcp.ports import Rules, Store
 from bridge_mcp.service import Bridge, Submission
@@ -80,7 +80,7 @@ class Requests(RuleBasedStateMachine):
 
     @property
     def bridge(self) -> Bridge:
-        return Bridge(self.store, RULES, {}, clock=self.clock, check=no_schema_check)
+        return Bridge(self.store, RULES, {}, clock=self.clock, check=no_check)
 
     def teardown(self) -> None:
         self.run(self.store.close())
@@ -153,7 +153,7 @@ class Requests(RuleBasedStateMachine):
         approval = await self.store.approvals.get(approval_id(ticket.removeprefix("call:"), "0.0"))
         if approval is None:
             raise NotFound("nobody was asked")
-        desk = ApprovalDesk(self.store, self.clock, no_schema_check, separate=False)
+        desk = ApprovalDesk(self.store, self.clock, no_check, separate=False)
         if how == "no":
             await desk.reject(PEOPLE[who], (approval,))
             return
