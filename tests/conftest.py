@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Database, PostgresServer, Served
 
 # The suite runs on busy machines, where how long an example takes tells nothing of the code.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("full"), max_examples=50)
 
 
 PREFORK = Prefork()
@@ -52,6 +52,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return WorkStealingScheduling(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the slow tests come first: one that begins last would have all processes wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much of the run was on Postgres: tests that run on both stores have the store's name in theirs."""
     ended = [each for how in ("passed", "failed") for each in terminalreporter.getreports(how)]
@@ -60,8 +65,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{len(on_postgres)} tests ran on Postgres as they do on SQLite")
 
 
-def pytest_configure() -> None:
-    """Have what the tests start hear SIGINT: a shell has its background jobs ignore it, and children inherit that."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Have what the tests start hear SIGINT: a shell has its background jobs ignore it, and children inherit that.
+
+    Properties are tried with half of the usual examples, and with all of them by the option `--full`.
+    """
+    settings.load_profile("full" if config.getoption("--full") else "suite")
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     PREFORK.install()

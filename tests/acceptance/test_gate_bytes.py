@@ -120,11 +120,22 @@ def quiet(home: Home) -> Home:
     return home
 
 
-eras = pytest.mark.parametrize("era", ["handshake", "2026-07-28"])
+ERAS: tuple[Era, ...] = ("handshake", "2026-07-28")
+SAMPLE: Mapping[str, tuple[Era, ...]] = {
+    "test_the_git_server": ("2026-07-28",),
+    "test_the_fetch_server": ("handshake",),
+}
+"""Of servers that speak both eras by one library, one does so in every run, and these one each; `--full` has all."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have a test run for the eras of its sample."""
+    if "era" in metafunc.fixturenames:
+        full = metafunc.config.getoption("--full")
+        metafunc.parametrize("era", ERAS if full else SAMPLE.get(metafunc.function.__name__, ERAS))
 
 
 @pytest.mark.shows("approvals.gate-transparent")
-@eras
 async def test_the_time_server(quiet: Home, era: Era) -> None:
     noon = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
     calls: Requests = [
@@ -138,7 +149,6 @@ async def test_the_time_server(quiet: Home, era: Era) -> None:
     assert "Mars" in said(heard)
 
 
-@eras
 async def test_the_git_server(quiet: Home, tmp_path: Path, era: Era) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
@@ -161,7 +171,6 @@ async def test_the_git_server(quiet: Home, tmp_path: Path, era: Era) -> None:
     assert "+one" in said(heard)
 
 
-@eras
 async def test_the_fetch_server(quiet: Home, era: Era) -> None:
     with pages() as site:
         calls: Requests = [

@@ -79,6 +79,7 @@ async def until_called(bridge: Bridge, conversation: str) -> None:
 
 
 @pytest.mark.shows("workers.one-tool-server")
+@pytest.mark.slow
 async def test_a_tool_server_that_keeps_state_is_run_by_one_worker_for_all(home: Home, database: Database) -> None:
     effects, env = home.work / "effects", {"STORE_URL": database.tcp_url}
     given = {"python": sys.executable, "effects": str(effects), "root": str(ROOT)}

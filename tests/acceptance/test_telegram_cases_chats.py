@@ -19,6 +19,7 @@ BLOCKED = {"code": 403, "description": "Forbidden: bot was blocked by the user"}
 NOT_DELIVERED = "your last message before this one was not delivered"
 
 
+@pytest.mark.slow
 def test_chats_and_what_did_not_arrive(subtests: pytest.Subtests) -> None:
     CHATS.hold(subtests)
 

@@ -26,6 +26,7 @@ RAN = "wrote 1 characters"
 
 
 @pytest.mark.shows("chats.spelling")
+@pytest.mark.slow
 def test_commands_and_edits(subtests: pytest.Subtests) -> None:
     COMMANDS.hold(subtests)
 

@@ -14,6 +14,7 @@ GROUP: dict[str, Any] = {"chats": {"group": {"kind": "supergroup"}}, "privacy": 
 
 
 @pytest.mark.shows("chats.questions")
+@pytest.mark.slow
 def test_what_answers_a_question(subtests: pytest.Subtests) -> None:
     QUESTIONS.hold(subtests)
 

@@ -14,6 +14,7 @@ SENDING = Rights()
 HELLO: list[Any] = [{"say": {"from": "ann", "message": {"text": "hello"}}}, {"quiet": 1}]
 
 
+@pytest.mark.slow
 def test_what_the_bot_says_stands_whole(subtests: pytest.Subtests) -> None:
     SENDING.hold(subtests)
 

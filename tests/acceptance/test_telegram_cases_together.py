@@ -19,6 +19,7 @@ GROUP = {"chats": {"group": {"kind": "supergroup"}}, "privacy": False, "channel"
 
 
 @pytest.mark.shows("chats.together")
+@pytest.mark.slow
 def test_what_belongs_together_is_one_turn(subtests: pytest.Subtests) -> None:
     TOGETHER.hold(subtests)
 

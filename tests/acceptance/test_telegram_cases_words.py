@@ -15,6 +15,7 @@ PICTURE = {"kind": "photo", "name": "p.png", "mime": "image/png", "png": [64, 48
 SEES = {"model": "vision = true"}
 
 
+@pytest.mark.slow
 def test_what_the_model_is_told_and_shown(subtests: pytest.Subtests) -> None:
     WORDS.hold(subtests)
 

@@ -43,6 +43,7 @@ async def everywhere(server: TelegramServer) -> list[Chat]:
 
 
 @pytest.mark.shows("chats.order")
+@pytest.mark.slow
 async def test_none_is_lost_the_order_stays_and_the_limits_are_kept(tmp_path: Path) -> None:
     clock = WallClock()
     async with TelegramServer() as server:

@@ -68,6 +68,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return told
 
 
+@pytest.mark.slow
 async def test_a_newer_version_leaves_a_running_engine_its_store_and_migrates_it_later(home: Home) -> None:
     older, newer = Version(home.root / "older", newer=False), Version(home.root / "newer", newer=True)
     home.scripted()

@@ -67,8 +67,7 @@ def models(url: str, *, stream: bool = True, most: int = 6) -> Models:
     return Models({"default": settings})
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_it_answers(url: str, stream: bool) -> None:
+async def answers(url: str, *, stream: bool) -> None:
     model, seen = models(url, stream=stream), list[str]()
     try:
         reply = await model.reply(HELLO, seen.append)
@@ -79,7 +78,11 @@ async def test_it_answers(url: str, stream: bool) -> None:
     assert bool(seen) is stream
 
 
-async def test_it_is_stopped_and_answers_again(url: str) -> None:
+async def test_it_answers_at_once(url: str) -> None:
+    await answers(url, stream=False)
+
+
+async def test_it_streams_is_stopped_and_streams_again(url: str) -> None:
     model = models(url, most=400)
     try:
         with anyio.CancelScope() as scope:
@@ -89,7 +92,7 @@ async def test_it_is_stopped_and_answers_again(url: str) -> None:
         assert scope.cancelled_caught
     finally:
         await model.close()
-    await test_it_answers(url, stream=True)
+    await answers(url, stream=True)
 
 
 def refused(url: str) -> tuple[int, bytes]:

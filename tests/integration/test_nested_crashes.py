@@ -57,7 +57,18 @@ SUBJECTS = {
     "time": Subject(lambda folder: official.time(), ("get_current_time", {"timezone": "UTC"})),
 }
 
-every = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS.keys())
+SAMPLE = {
+    "test_killed_between_calls_and_in_the_middle_of_one": ("everything", "git", "time"),
+    "test_a_slow_start_holds_nobody_up_and_a_call_waits_for_it": ("filesystem", "time"),
+}
+"""Of each test some servers, on Node and on Python, with a call that changes something and without; all by `--full`."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have a test run for its sample of the servers, or with `--full` for all of them."""
+    if "subject" in metafunc.fixturenames:
+        names = tuple(SUBJECTS) if metafunc.config.getoption("--full") else SAMPLE[metafunc.function.__name__]
+        metafunc.parametrize("subject", [SUBJECTS[name] for name in names], ids=names)
 
 
 def groups() -> set[int]:
@@ -92,7 +103,6 @@ async def killed_in_mid_call(at: Opened, made: tuple[str, Arguments], folder: Pa
     return raised[0]
 
 
-@every
 async def test_killed_between_calls_and_in_the_middle_of_one(subject: Subject, tmp_path: Path) -> None:
     before = groups()
     server = subject.server(tmp_path)
@@ -135,7 +145,6 @@ def runs(pid: int, server: ToolServer) -> bool:
     return " ".join((server.command, *server.args)) in words
 
 
-@every
 async def test_a_slow_start_holds_nobody_up_and_a_call_waits_for_it(subject: Subject, tmp_path: Path) -> None:
     server = subject.server(tmp_path)
     async with opened(server) as at:

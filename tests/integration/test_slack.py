@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
+import anyio
 import pytest
 
 from bridge_mcp.assembly import WallClock
@@ -212,9 +214,18 @@ async def test_threads_of_the_time_away_are_read_too(server: SlackServer, tmp_pa
 
 
 async def test_a_thread_of_somebody_who_left_and_a_list_without_end_hold_up_nobody(
-    server: SlackServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: SlackServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", "bridge_mcp.channels.slack")
+    looked = anyio.Event()
+
+    def seen(record: logging.LogRecord) -> bool:
+        """Tell of the line: the server's `until` would not look again for what is no change of the server."""
+        if "looked for messages of the time away" in record.getMessage():
+            looked.set()
+        return True
+
+    monkeypatch.setattr(caplog.handler, "filters", [seen])
     ann, bob = server.user("Ann"), server.user("Bob")
     async with staged(tmp_path, Own(server)) as it:
         async with it.up() as bridge:
@@ -233,7 +244,8 @@ async def test_a_thread_of_somebody_who_left_and_a_list_without_end_hold_up_nobo
         await bob.says(bob.dm, "two")
         async with it.up():
             await said(server, bob.dm, 2)
-            await server.until(lambda: "looked for messages of the time away" in caplog.text, WAIT_S)
+            with anyio.fail_after(WAIT_S):
+                await looked.wait()
 
 
 @pytest.mark.shows("chats.slack-quiet")
