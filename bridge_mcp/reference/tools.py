@@ -11,7 +11,7 @@ from bridge_mcp import ports
 from bridge_mcp.core import call_history, events, grants, projections, results
 from bridge_mcp.reference.schema_words import item
 from bridge_mcp.reference.sentences import field_sentences
-from bridge_mcp.server.tools import answers, bridge_answers
+from bridge_mcp.server.tools import answers, approval_answers, bridge_answers, status_answers
 from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.registry import TOOLS
 from bridge_mcp.server.tools.tool import Tool
@@ -107,7 +107,8 @@ def as_kept(cls: type[Answer]) -> dict[str, str]:
 def parts(cls: type[Answer]) -> dict[str, type[Answer]]:
     """The models that stand within an answer, by their names."""
     names = cls.model_json_schema(mode="serialization").get("$defs", {})
-    return {name: getattr(answers, name, None) or getattr(bridge_answers, name) for name in names}
+    rooms = (answers, approval_answers, bridge_answers, status_answers)
+    return {name: next(getattr(room, name) for room in rooms if hasattr(room, name)) for name in names}
 
 
 def fields(cls: type[Answer]) -> str:

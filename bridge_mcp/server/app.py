@@ -54,7 +54,7 @@ from bridge_mcp.server.protocol.tasks import (
 from bridge_mcp.server.protocol.tool_results import complete_result, result, shows_files, tool_result
 from bridge_mcp.server.protocol.trace_context import in_its_trace, measured, records_spans
 from bridge_mcp.server.tools.answers import Answer
-from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
+from bridge_mcp.server.tools.approval_answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.registry import there

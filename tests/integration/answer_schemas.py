@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from jsonschema_rs import Validator, validator_for
 
-from bridge_mcp.server.tools.answers import FetchedFile, Ticket
+from bridge_mcp.server.tools.answers import FetchedFile
+from bridge_mcp.server.tools.approval_answers import Ticket
 from bridge_mcp.server.tools.json_schema import lean_schema
 from bridge_mcp.server.tools.registry import TOOLS
 

@@ -12,7 +12,7 @@ from bridge_mcp.core.entries import Attachment, Posted
 from bridge_mcp.core.errors import BadInput, Unsupported
 from bridge_mcp.operations.engine_settings import publish_settings, published_settings, settings_of
 from bridge_mcp.ports import ChannelRules, ChannelTraits
-from bridge_mcp.server.tools.bridge_answers import Channels
+from bridge_mcp.server.tools.status_answers import Channels
 from bridge_mcp.testing import FakeModel, calls, says
 from tests.integration.setup import ANN, HOST, OWNER, SUPERVISOR, rules_for, world
 from tests.integration.test_platform import pair, tools

@@ -28,7 +28,7 @@ from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import BRIDGE, GET_PROMPT, JSON, READ_RESOURCE, ToolSpec
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.server.protocol.subscriptions import Push
-from bridge_mcp.server.tools.answers import Ticket as TicketAnswer
+from bridge_mcp.server.tools.approval_answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import illustrated
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.tool import ToolCall

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.policy import Principal, Scope
-from bridge_mcp.server.tools import answers
+from bridge_mcp.server.tools import answers, approval_answers
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
 
@@ -56,7 +56,7 @@ async def work_through_approvals(bridge: Bridge, who: Principal, given: Mapping[
             "reject_call with my reason. If I want it changed, pass the edited `arguments`.",
             "When none is left, wait_for_events with types approval.requested tells of the next one.",
             "",
-            compact(answers.ApprovalPage.of(waiting).as_json()),
+            compact(approval_answers.ApprovalPage.of(waiting).as_json()),
         )
     )
 

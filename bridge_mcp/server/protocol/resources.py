@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.server.tools import answers, bridge_answers
+from bridge_mcp.server.tools import answers, approval_answers, status_answers
 from bridge_mcp.server.tools.message_pages import message_page
 from bridge_mcp.service import Bridge
 
@@ -70,9 +70,9 @@ class ConversationResource(answers.Answer):
     conversation: answers.Conversation
     responder: str
     step: str
-    waiting: list[answers.Approval]
-    usage: bridge_answers.Usage
-    today: bridge_answers.Usage
+    waiting: list[approval_answers.Approval]
+    usage: status_answers.Usage
+    today: status_answers.Usage
     unread: int
     messages: list[answers.Message] | None = None
 
@@ -85,11 +85,11 @@ async def read_resource(bridge: Bridge, who: Principal, uri: str) -> answers.Ans
         Denied: `who` may not read.
     """
     if uri == CHANNELS:
-        return bridge_answers.Channels.of({"channels": await bridge.list_channels(who)})
+        return status_answers.Channels.of({"channels": await bridge.list_channels(who)})
     if uri == APPROVALS:
-        return answers.ApprovalPage.of(await bridge.page_approvals(who))
+        return approval_answers.ApprovalPage.of(await bridge.page_approvals(who))
     if uri == STATUS:
-        return bridge_answers.Status.of(await bridge.get_status(who))
+        return status_answers.Status.of(await bridge.get_status(who))
     conversation = conversation_of(uri)
     answer = ConversationResource.of(await bridge.get_conversation(who, conversation))
     answer.messages = (await message_page(bridge, who, conversation)).messages

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bridge_mcp.core.results import Decision
-from bridge_mcp.server.tools import answers, attachments
+from bridge_mcp.server.tools import answers, approval_answers, attachments
 from bridge_mcp.server.tools.bridge_answers import ClaimState, ScheduledMessages, Topic
 from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
@@ -73,7 +73,7 @@ async def edit_message(
     call: ToolCall,
     message: Annotated[str, Field(description="Id of a message of yours or of the assistant")],
     text: Annotated[Text, Field(description="The whole new text")],
-    buttons: Annotated[Texts, Field(description="In the place of those it has")] = (),
+    buttons: Annotated[Texts, Field(description="Instead of those it has")] = (),
     idempotency_key: Key = "",
 ) -> answers.Sent:
     """Give a message that was sent another text."""
@@ -129,12 +129,12 @@ async def ask_user(
     choices: Annotated[Texts, Field(description="Buttons to choose from; none: a free answer")] = (),
     expires_s: Annotated[float, Field(ge=0, le=YEAR_S, description="0: never")] = 3600,
     idempotency_key: Key = "",
-) -> answers.Ticket:
+) -> approval_answers.Ticket:
     """Ask the people of a chat. Answers a ticket at once: pass its id to wait_for until it is done."""
     answer = await call.bridge.ask_user(
         call.who, conversation, question, choices=choices, expires_s=expires_s, idempotency_key=idempotency_key
     )
-    return answers.Ticket.of(answer)
+    return approval_answers.Ticket.of(answer)
 
 
 @tool("send", destructive=True, open_world=True, ticket=True)
@@ -144,7 +144,7 @@ async def run_turn(
     text: Annotated[Text, Field(description="What the assistant is asked")],
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
-) -> answers.Ticket:
+) -> approval_answers.Ticket:
     """Have the assistant take a turn in a chat, tools included; its reply goes to the chat.
 
     Answers a ticket: if it is still open, see its approvals, then wait_for.
@@ -152,7 +152,7 @@ async def run_turn(
     answer = call.bridge.run_turn(
         call.who, conversation, text, wait_s=wait_s, idempotency_key=idempotency_key, begun=call.begun
     )
-    return answers.Ticket.of(await call.wait(answer, wait_s))
+    return approval_answers.Ticket.of(await call.wait(answer, wait_s))
 
 
 @tool("send", idempotent=True)
@@ -183,7 +183,7 @@ async def approve_call(
     call: ToolCall,
     approval_id: str,
     digest: Annotated[str, Field(description="As listed: approve only exactly that")] = "",
-    arguments: Annotated[JsonObject | None, Field(description="To run with instead")] = None,
+    arguments: Annotated[JsonObject | None, Field(description="Run it with these instead")] = None,
     remember: Annotated[
         Literal["once", "conversation", "always"],
         Field(description="Else also grant this tool's later calls, here or everywhere"),
@@ -195,7 +195,7 @@ async def approve_call(
     remember_s: Annotated[float, Field(ge=0, le=YEAR_S, description="How long the grant holds; 0: until revoked")] = 0,
     note: Text = "",
     also: Also = (),
-) -> answers.Decision:
+) -> approval_answers.Decision:
     """Let waiting tool calls run.
 
     Read their arguments first (list_approvals). The first verdict wins; a call with a `quorum` waits for that many
@@ -213,7 +213,7 @@ async def reject_call(
     approval_id: str,
     reason: Annotated[Text, Field(description="Told to the assistant")] = "",
     also: Also = (),
-) -> answers.Decision:
+) -> approval_answers.Decision:
     """Keep waiting tool calls from running. The first verdict wins."""
     return decision(await call.bridge.reject_calls(call.who, (approval_id, *also), reason=reason))
 
@@ -226,7 +226,7 @@ async def call_tool(
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
     show_files: Annotated[bool, Field(description="Give a result's files as content too")] = False,
-) -> answers.Ticket | Illustrated:
+) -> approval_answers.Ticket | Illustrated:
     """Call a nested tool through the assistant's gate.
 
     Answers a ticket: done with the result, or open while somebody else has to approve the call (you may not) or it runs
@@ -238,13 +238,13 @@ async def call_tool(
     return await attachments.illustrated(call, await call.wait(answer, wait_s), shown=show_files)
 
 
-def decision(made: Sequence[Decision]) -> answers.Decision:
+def decision(made: Sequence[Decision]) -> approval_answers.Decision:
     """The first decision, with the others in it. Raises if somebody else has decided a single one a moment before."""
     if len(made) == 1:
         decided(made[0])
     first, *others = made
-    answer = answers.Decision.of(first)
-    answer.also = [answers.Decided.of(each) for each in others]
+    answer = approval_answers.Decision.of(first)
+    answer.also = tuple([approval_answers.Decided.of(each) for each in others])
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The results of tools about chats, approvals and tickets: pydantic models that read the core's values by field name.
+"""The results of tools about chats: pydantic models that read the core's values by field name.
 
 Times are ISO 8601 in UTC with milliseconds, which models and programs both read; null for none. JSON that the bridge
 stores as text (arguments, schemas, structured results) becomes JSON values. A field without a default is always
@@ -15,18 +15,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from bridge_mcp.core.entries import Button
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.core.token_estimate import tokens_of
-from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT
-from bridge_mcp.server.tools.excerpts import MAX_TOKENS, json_shown, shortened
+from bridge_mcp.server.tools.excerpts import json_shown, shortened
 
 __all__ = [
     "Answer",
-    "Approval",
-    "ApprovalPage",
+    "Attachment",
     "Call",
     "ConversationPage",
-    "Decided",
-    "Decision",
     "EventPage",
     "FetchedFile",
     "Instant",
@@ -35,12 +30,8 @@ __all__ = [
     "MessageSearch",
     "ResponderSet",
     "Sent",
-    "Ticket",
     "instant",
 ]
-
-MIN_TOKENS = 2_000
-"""Tokens of a structured result that are shown, however long the text beside it is."""
 
 RESULT_CHARS = 2_000
 """Characters of a call's result that are shown; the log has all of it."""
@@ -76,9 +67,6 @@ class Answer(BaseModel):
         return self.model_dump(by_alias=True, exclude_defaults=True)
 
 
-# -- chats ---------------------------------------------------------------------------------------------------
-
-
 class Conversation(Answer):
     """One chat of a list. `responder` is null where the config decides."""
 
@@ -87,14 +75,18 @@ class Conversation(Answer):
     title: str
     responder: str | None
     messages: int
+    """How many messages it has."""
     last_at: Instant
+    """When the last message was written."""
     last_text: str
+    """The last message's text."""
 
 
 class ConversationPage(Answer):
     """`cursor` is empty at the end."""
 
     conversations: list[Conversation]
+    """The most recent first."""
     cursor: str
 
 
@@ -104,22 +96,28 @@ class Sender(Answer):
     id: str
     name: str
     kind: str
+    """`person`, `client`, `owner` or `bot`."""
 
 
 class Attachment(Answer):
     """One file. `size` in bytes; null: unknown."""
 
     kind: str
+    """`image`, `audio`, `video` or `file`."""
     mime: str
+    """The media type; empty if unknown."""
     name: str
     size: int | None
+    """Bytes; null if unknown."""
 
 
 class Question(Answer):
     """A question with buttons."""
 
     choices: list[str]
+    """The texts of its buttons; none: any text answers it."""
     expires_at: Instant
+    """When it ends without an answer; null: never."""
 
 
 class Message(Answer):
@@ -128,20 +126,32 @@ class Message(Answer):
     id: str
     conversation: str
     at: Instant
+    """When it was written."""
     direction: str
+    """`in`: from the chat. `out`: to the chat."""
     author: Sender
+    """Who wrote it."""
     text: str
+    """Its text as Markdown."""
     status: str
     attachments: list[Attachment] = []
+    """Its files; `fetch_attachment` takes the message's id and their index here."""
     question: Question | None = None
+    """The question that it asks, if it is one."""
     buttons: Annotated[list[str], BeforeValidator(labels)] = []
+    """The texts of its buttons."""
     reply_to: str = ""
+    """The id of the message that it replies to; empty for none."""
     quote: str = ""
+    """The part of that message that it quotes."""
     forwarded_from: str = ""
+    """Who wrote it first, if it was forwarded."""
     edited: bool = False
     silent: bool = False
+    """Whether it was sent without a notification."""
     reason: str = ""
     platform_ids: list[str] = []
+    """The platform's ids of its parts."""
     attempts: int = 0
     """Attempts to send it, if more than one."""
     truncated: str = ""
@@ -165,24 +175,36 @@ class Call(Answer):
 
     id: str
     tool: str
+    """`server__tool`."""
     arguments: Any
     at: Instant
+    """When it was requested."""
     requested_by: str
     approval: str = ""
     reason: str | None = None
     votes: list[str] = []
+    """Who said yes, while several have to."""
     verdict: str = ""
+    """`approved`, `rejected`, `expired` or `cancelled`; empty while there is none."""
     note: str | None = None
+    """What the decider wrote."""
     decided_by: str | None = None
+    """Who decided."""
     decided_via: str | None = None
+    """How they decided, such as `chat button` or `api`."""
     decided_at: Instant = None
+    """When they decided."""
     cleared_by: str = ""
     started_at: Instant = None
+    """When it began to run."""
     ran_with: Any = None
     """The arguments that ran, if they differ from the requested ones."""
     outcome: str = ""
+    """`ok`, `error`, `denied`, `expired`, `stopped`, `undelivered` (did not run), `unknown` (may have run)."""
     result: str | None = None
+    """The beginning of its result."""
     finished_at: Instant = None
+    """When it ended."""
     result_chars: int = 0
     """Length of the whole result, if only its beginning is here."""
 
@@ -214,7 +236,9 @@ class MessagePage(Answer):
 
     conversation: str
     messages: list[Message]
+    """The oldest first."""
     before: str
+    """Pass it to read older ones; empty at the beginning."""
     calls: list[Call] | None = None
     calls_left_out: int = 0
     """Older calls of this page that the answer has no room for."""
@@ -224,6 +248,7 @@ class MessageSearch(Answer):
     """Newest first."""
 
     messages: list[Message]
+    """The newest first."""
     truncated: str = ""
     """How many more there are, where they are too long for an answer."""
 
@@ -232,10 +257,15 @@ class Event(Answer):
     """One event of the feed."""
 
     cursor: int
+    """Its place in the feed."""
     type: str
+    """Its type; the reference lists them."""
     at: Instant
+    """When it happened."""
     body: dict[str, Any]
+    """What it tells, by its type."""
     conversation: str = ""
+    """The chat that it is about; empty for none."""
 
     @model_validator(mode="after")
     def tell(self) -> Self:
@@ -259,6 +289,7 @@ class EventPage(Answer):
     """`cursor` is the place after the last event; `gap` says that older events were pruned."""
 
     events: list[Event]
+    """The oldest first."""
     cursor: int
     gap: bool
     first_available: int
@@ -268,14 +299,21 @@ class FetchedFile(Answer):
     """One file, or a piece of it."""
 
     message: str
+    """The message, ticket or approval that it belongs to."""
     index: int
+    """Which of its files this is, from 0."""
     name: str
     kind: str
     mime: str
+    """The media type."""
     bytes: int
+    """The size of the whole file."""
     text: str | None = None
+    """The text, or a piece of it; null for other files."""
     base64: str | None = None
+    """The bytes, or a piece of them; null where there is text."""
     truncated: str = ""
+    """How to get the rest; empty at the end."""
     shown: str = ""
     """How the file is shown, if it is not in this object."""
 
@@ -284,6 +322,7 @@ class Sent(Answer):
     """What became of a message."""
 
     message: str
+    """The message's id."""
     status: str
     reason: str
     parts: list[str]
@@ -297,103 +336,4 @@ class ResponderSet(Answer):
 
     conversation: str
     responder: str
-
-
-# -- approvals and tickets -----------------------------------------------------------------------------------
-
-
-class Approval(Answer):
-    """One call that waits for a verdict, or waited."""
-
-    id: str
-    conversation: str
-    call: str
-    server: str
-    tool: str
-    arguments: Any
-    digest: str
-    batch: str
-    reason: str
-    requested_by: str
-    asked_at: Instant
-    expires_at: Instant
-    status: str
-    decided_by: str
-    decided_at: Instant
-    decided_via: str
-    edited: Any
-    note: str
-    quorum: int
-    votes: list[str]
-    places: list[str]
-    reviewer: str = ""
-    review: str = ""
-    review_reason: str = ""
-    truncated: str = ""
-    """How to get the whole arguments, if they are too long for an answer."""
-
-    @model_validator(mode="after")
-    def shorten(self) -> Self:
-        """Shorten arguments that are too long, and say how to get them."""
-        self.arguments, self.truncated = json_shown(self.arguments, self.id)
-        self.edited = json_shown(self.edited, self.id)[0]
-        return self
-
-
-class ApprovalPage(Answer):
-    """Newest first; `count` is the number on all pages."""
-
-    approvals: list[Approval]
-    count: int
-    cursor: str
-
-
-class Decided(Answer):
-    """The verdict on one approval."""
-
-    approval: Approval
-    grant: int | None
-    error: str = ""
-    waits: str = ""
-
-
-class Decision(Decided):
-    """The effect of a verdict, with the other approvals that it decided."""
-
-    also: list[Decided] = []
-
-
-class Ticket(Answer):
-    """A turn, question or call, and its approvals while it is open."""
-
-    id: str
-    kind: str
-    conversation: str
-    state: str
-    outcome: str
-    text: str
-    structured: Any
-    message: str
-    approvals: list[str]
-    attachments: list[Attachment]
-    """Files of a tool's result; `fetch_attachment` takes the ticket and their index here."""
-    truncated: Annotated[str, BeforeValidator(lambda cut: "What is left out was not kept." if cut else "")]
-    """How to get the whole result, if it is too long for an answer; else empty."""
-    warning: str = ""
-    """The problem of the engine that has to settle it."""
-    shown: list[int] | None = None
-    """Indices of the files that are content blocks of this result."""
-
-    @model_validator(mode="after")
-    def shorten(self) -> Self:
-        """Shorten a text and structured result that are too long, and say how to get them."""
-        self.text, cut = shortened(self.text, self.message or self.id, "text")
-        left = max(MIN_TOKENS, MAX_TOKENS - tokens_of(self.text))
-        self.structured, cut_json = json_shown(self.structured, self.id, left)
-        last = len(self.attachments) - 1
-        if not self.truncated:
-            self.truncated = cut or cut_json
-        elif last >= 0 and self.attachments[last].name in (WHOLE_TEXT, WHOLE_JSON):
-            where = f"fetch_attachment with message={self.id}, index={last}, then on by offset"
-            self.truncated = f"It is whole as a file: {where}."
-        return self
+    """`assistant`, `relay`, `off` or `default`."""

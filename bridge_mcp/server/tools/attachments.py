@@ -11,7 +11,7 @@ from bridge_mcp.core.file_texts import read_text
 from bridge_mcp.core.images import MAX_SIDE, image_size, image_type
 from bridge_mcp.core.results import Ticket
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.server.tools import answers
+from bridge_mcp.server.tools import approval_answers
 from bridge_mcp.server.tools.answers import FetchedFile
 from bridge_mcp.server.tools.excerpts import beginning
 from bridge_mcp.server.tools.tool import Illustrated, ToolCall
@@ -92,12 +92,12 @@ def what_it_is(data: bytes, no_text: str) -> str:
     return f"no image, and {no_text}"
 
 
-async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> answers.Ticket | Illustrated:
+async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> approval_answers.Ticket | Illustrated:
     """A ticket; with `shown`, the files of its result as content blocks, as far as there is room.
 
     A file that holds a text too long for the ticket is not shown: it is for reading on.
     """
-    answer = answers.Ticket.of(known)
+    answer = approval_answers.Ticket.of(known)
     failed = known.kind == "call" and known.outcome == "error"
     if not shown or not known.attachments:
         return Illustrated(answer, is_error=True) if failed else answer

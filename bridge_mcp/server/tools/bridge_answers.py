@@ -1,4 +1,4 @@
-"""The results of tools about the bridge itself: channels, servers, tools, pairings, grants, status."""
+"""The results of tools about the bridge itself: tools, pairings, grants, requests and topics."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.ports import Claim
 from bridge_mcp.server.tools.answers import Answer, Instant
 from bridge_mcp.server.tools.excerpts import parsed
+from bridge_mcp.server.tools.status_answers import Server
 
 __all__ = [
-    "Abilities",
-    "Channels",
     "ClaimState",
     "CommandAnswer",
     "Consumption",
@@ -28,12 +27,9 @@ __all__ = [
     "Revoked",
     "ScheduledMessage",
     "ScheduledMessages",
-    "Server",
-    "Status",
     "ToolPage",
     "Topic",
     "Unpaired",
-    "Usage",
 ]
 
 
@@ -42,6 +38,7 @@ class CommandAnswer(Answer):
 
     conversation: str
     text: str
+    """What the command said."""
 
 
 class ClaimState(Answer):
@@ -49,7 +46,9 @@ class ClaimState(Answer):
 
     conversation: str
     by: str | None
+    """The client that has it; null for none."""
     until: Instant
+    """When that ends."""
 
     @classmethod
     def as_held(cls, conversation: str, held: Claim | None) -> Self:
@@ -58,101 +57,29 @@ class ClaimState(Answer):
         return cls.model_validate({"conversation": conversation, "by": told[0], "until": told[1]})
 
 
-class Usage(Answer):
-    """Tokens and cost of model calls."""
-
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    cost_usd: float | None
-    """Null as soon as one call's price is unknown; `usd` is the cost of the others."""
-    usd: float
-    unpriced_calls: int = Field(validation_alias="unpriced")
-    latency_s: float
-
-
-class Abilities(Answer):
-    """What a channel can do; a call that needs more is refused as `unsupported`."""
-
-    text_chars: int
-    """Characters (UTF-16 code units) of a text that goes out as one message; a longer one is cut. 0: no limit."""
-    markdown: list[str]
-    """The parts of Markdown that people see formatted."""
-    edits: bool
-    reactions: bool
-    buttons: int
-    """How many one message can have."""
-    forms: bool
-    """Whether a button can ask for words."""
-    file_bytes: int
-    """Bytes of the largest file that it sends; 0: none."""
-    files_in: bool
-    """Whether people can send files."""
-    albums: bool
-    edits_in: bool
-    groups: bool
-    bots: bool
-    """Whether other bots are heard where the owner lets them."""
-    threads: bool
-    topics: list[str]
-    """What `create_topic` (make) and `edit_topic` (name, icon, close) can do there."""
-    typing: bool
-    drafts: bool
-    """Whether a reply is shown while it grows."""
-    history: bool
-    """Whether what people wrote while the bridge did not run is heard afterwards."""
-    prompts: bool
-    """Whether people are asked for approvals by messages there."""
-
-
-class Channel(Answer):
-    """One account on one platform, and its health."""
-
-    name: str
-    type: str
-    distribution: str = ""
-    responder: str
-    needs_pairing: bool
-    state: str
-    error: str
-    last_ok: Instant
-    today: Usage
-    can: Abilities
-
-
-class Channels(Answer):
-    """All channels that the client may see."""
-
-    channels: list[Channel]
-
-
-class Server(Answer):
-    """One nested tool server, and its state."""
-
-    name: str
-    state: str
-    tools: int
-    error: str
-    restarts: int
-    instructions: str
-
-
 class NestedTool(Answer):
     """A tool of a nested server; in a long list without fields that have a default."""
 
     name: str
+    """`server__tool`: what call_tool takes."""
     server: str
     description: str
     changed: str = ""
     """How it differs from its trusted definition."""
     tool: str = ""
+    """Its name on its own server."""
     json_schema: Annotated[Any, BeforeValidator(parsed)] = Field(None, alias="schema")
+    """The JSON schema of its arguments."""
     read_only: bool | None = None
+    """Whether its server says that it changes nothing."""
     destructive: bool | None = None
+    """Whether its server says that it may destroy something."""
     idempotent: bool | None = None
+    """Whether its server says that repeating it does nothing more."""
     open_world: bool | None = None
+    """Whether its server says that it reaches beyond its own data."""
     confirmation: str = ""
+    """When people are asked about its calls."""
 
     @classmethod
     def line(cls, spec: ToolSpec) -> Self:
@@ -165,55 +92,11 @@ class ToolPage(Answer):
     """`cursor` is empty at the end."""
 
     tools: list[NestedTool]
+    """As asked for, the best match first where there was a query."""
     found: int
     """The number on all pages."""
     cursor: str
     servers: list[Server]
-
-
-class Worker(Answer):
-    """One of the processes that share the work."""
-
-    host: str
-    pid: int
-    version: str
-    under_way: int
-    concurrency: int
-    holds: list[str]
-    seen: Instant
-    refuses: str
-    schema_version: int
-    clock_off_s: float
-
-
-class Queue(Answer):
-    """Conversations that wait for a worker, and that one drives."""
-
-    waiting: int
-    under_way: int
-    oldest_s: float
-
-
-class Status(Answer):
-    """The state of the bridge, with warnings and their fixes."""
-
-    version: str
-    role: str
-    engine: str
-    settings: str
-    engine_pid: int | None
-    engine_since: Instant
-    engine_seen: Instant
-    engine_wrote: Instant
-    channels: list[Channel]
-    servers: list[Server]
-    waiting_approvals: int
-    queued_messages: int
-    event_cursor: int
-    today: Usage
-    workers: list[Worker]
-    queue: Queue
-    warnings: list[str]
 
 
 class Pairing(Answer):
@@ -221,9 +104,12 @@ class Pairing(Answer):
 
     channel: str
     chat: str = Field(validation_alias="subject")
+    """The platform's id of the chat or the person."""
     role: str
+    """`user` or `approver`."""
     name: str
     by: str
+    """Who let them in."""
     at: Instant
 
 
@@ -231,18 +117,23 @@ class PairingRequest(Answer):
     """A chat that asks to be paired, with its code."""
 
     code: str
+    """The code that the chat was shown; `pair_chat` takes it."""
     channel: str
     chat: str = Field(validation_alias="subject")
+    """The platform's id of the chat or the person."""
     name: str
     at: Instant
     expires_at: Instant
+    """When the code ends."""
 
 
 class Pairings(Answer):
     """Pairings, and those who ask for one."""
 
     pairings: list[Pairing]
+    """Who is let in."""
     requests: list[PairingRequest]
+    """Who asks to be."""
 
 
 class Unpaired(Answer):
@@ -251,6 +142,7 @@ class Unpaired(Answer):
     channel: str
     chat: str
     paired: bool
+    """Always false."""
 
 
 class Grant(Answer):
@@ -261,7 +153,9 @@ class Grant(Answer):
     conversation: str
     arguments: Annotated[dict[str, str], BeforeValidator(dict)]
     expires_at: Instant
+    """When it ends; null: when it is revoked."""
     by: str
+    """Who gave it."""
     created_at: Instant
 
 
@@ -269,6 +163,7 @@ class Grants(Answer):
     """All standing verdicts."""
 
     grants: list[Grant]
+    """The ones that hold now."""
 
 
 class Revoked(Answer):
@@ -276,6 +171,7 @@ class Revoked(Answer):
 
     grant: int
     revoked: bool
+    """Always true."""
 
 
 class Consumption(Answer):
@@ -283,13 +179,18 @@ class Consumption(Answer):
 
     ticket: str
     arguments: Any
+    """What the call is to run with: these and no others."""
     digest: str
+    """The digest of exactly these arguments."""
     edited: bool
     """Whether these are not the arguments that were asked for."""
     approval: str
     approved_by: str
+    """Who approved it."""
     note: str
+    """What the decider wrote."""
     report_before: Instant
+    """Until when `report_outcome` takes its outcome."""
 
     @classmethod
     def taken(cls, found: RequestState) -> Self:
@@ -317,17 +218,23 @@ class ScheduledMessage(Answer):
     """A message to be sent later."""
 
     id: str
+    """`scheduled_messages` takes it as `cancel`."""
     conversation: str
     send_at: float
+    """When it goes out, in epoch seconds."""
     text: str
+    """The beginning of its text."""
     by: str
+    """Who asked for it."""
 
 
 class ScheduledMessages(Answer):
     """The messages to be sent later, the next one first."""
 
     messages: list[ScheduledMessage]
+    """The next one first."""
     count: int
+    """How many there are, with those that this answer does not show."""
     cancelled: bool | None = None
     """Whether the one that was named is not sent; false: its time came first."""
 
@@ -351,9 +258,14 @@ class Topic(Answer):
     """What became of a topic that is to be made or changed."""
 
     message: str
+    """The id of the request, as events tell of it."""
     status: str
+    """`sent`, `queued`, `uncertain` or `failed`, as of a message."""
     conversation: str
     """Where to write in it; empty while it is not made."""
     reason: str
+    """Why it failed; empty if it did not."""
     repeated: bool
+    """Whether this was done before under the same key."""
     warning: str = ""
+    """The problem of the engine that has to do it."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.tool_search import search_tools
-from bridge_mcp.server.tools import answers, attachments, bridge_answers
+from bridge_mcp.server.tools import answers, approval_answers, attachments, bridge_answers, status_answers
 from bridge_mcp.server.tools.message_pages import message_page
 from bridge_mcp.server.tools.pages import fitting, page
 from bridge_mcp.server.tools.params import Text, Texts
@@ -26,9 +26,9 @@ ShowFiles = Annotated[bool, Field(description="Give a result's files as content 
 
 
 @tool("read", read_only=True, answer_listed=False)
-async def list_channels(call: ToolCall) -> bridge_answers.Channels:
+async def list_channels(call: ToolCall) -> status_answers.Channels:
     """The chat accounts this bridge holds, and how each is."""
-    return bridge_answers.Channels.of({"channels": await call.bridge.list_channels(call.who)})
+    return status_answers.Channels.of({"channels": await call.bridge.list_channels(call.who)})
 
 
 @tool("read", read_only=True)
@@ -94,7 +94,7 @@ async def fetch_attachment(
     ] = "auto",
     max_bytes: Annotated[
         int | None,
-        Field(ge=1, le=50 * 1024 * 1024, description="Take up to so much whole; else in pieces that hosts take"),
+        Field(ge=1, le=50 * 1024 * 1024, description="Whole up to this size; else in pieces that hosts can take"),
     ] = None,
     offset: Annotated[
         int, Field(ge=0, le=50 * 1024 * 1024, description="First character of a text, or byte of base64")
@@ -150,7 +150,7 @@ async def wait_for(
     ticket: Annotated[str, Field(description="Id of a ticket or an approval")],
     timeout_s: Seconds = 20,
     show_files: ShowFiles = False,
-) -> answers.Ticket | Illustrated:
+) -> approval_answers.Ticket | Illustrated:
     """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
     answer = call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear)
     return await attachments.illustrated(call, await call.wait(answer, timeout_s), shown=show_files)
@@ -164,14 +164,14 @@ async def list_approvals(
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
     cursor: Annotated[str, Field(description="From the page before")] = "",
     mine: Annotated[bool, Field(description="Only those you may decide")] = False,
-) -> answers.ApprovalPage:
+) -> approval_answers.ApprovalPage:
     """Tool calls that wait for a verdict, newest first.
 
     With whole arguments, digest, who asked, when each expires; `count` on all pages.
     """
 
-    async def ask(most: int) -> answers.ApprovalPage:
-        return answers.ApprovalPage.of(
+    async def ask(most: int) -> approval_answers.ApprovalPage:
+        return approval_answers.ApprovalPage.of(
             await call.bridge.page_approvals(
                 call.who, conversation=conversation, status=status, limit=most, cursor=cursor, mine=mine
             )
@@ -214,9 +214,9 @@ def offset_of(cursor: str) -> int:
 
 
 @tool("read", read_only=True, answer_listed=False)
-async def get_status(call: ToolCall) -> bridge_answers.Status:
+async def get_status(call: ToolCall) -> status_answers.Status:
     """How the bridge is: engine, channels, tool servers, what waits, and warnings with their fixes."""
-    return bridge_answers.Status.of(await call.bridge.get_status(call.who))
+    return status_answers.Status.of(await call.bridge.get_status(call.who))
 
 
 READ_TOOLS: tuple[Tool, ...] = (

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bridge_mcp.server.tools import answers, bridge_answers
+from bridge_mcp.server.tools import approval_answers, bridge_answers
 from bridge_mcp.server.tools.act import YEAR_S, Key, Seconds
 from bridge_mcp.server.tools.params import JsonObject, Text
 from bridge_mcp.server.tools.tool import Tool, ToolCall, tool
@@ -27,7 +27,7 @@ async def request_approval(
     expires_s: Annotated[float, Field(ge=0, le=YEAR_S, description="0: as the owner set it")] = 0,
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
-) -> answers.Ticket:
+) -> approval_answers.Ticket:
     """Ask people whether you may run a call of a tool of your own.
 
     Answers a ticket: open while nobody has decided (wait_for, or ask again with the same key); done as `approved`, with
@@ -36,7 +36,7 @@ async def request_approval(
     """
     asked = Submission(tool, arguments, reason, expires_s=expires_s)
     answer = call.bridge.request_approval(call.who, asked, wait_s=wait_s, idempotency_key=idempotency_key)
-    return answers.Ticket.of(await call.wait(answer, wait_s))
+    return approval_answers.Ticket.of(await call.wait(answer, wait_s))
 
 
 @tool("tools", idempotent=True, provider=True)
@@ -60,9 +60,9 @@ async def report_outcome(
     ticket: Requested,
     outcome: Literal["ok", "error"],
     text: Annotated[Text, Field(description="What came back, for the record")] = "",
-) -> answers.Ticket:
+) -> approval_answers.Ticket:
     """Tell what came of a call that you ran with an approval."""
-    return answers.Ticket.of(await call.bridge.report_outcome(call.who, ticket, outcome, text))
+    return approval_answers.Ticket.of(await call.bridge.report_outcome(call.who, ticket, outcome, text))
 
 
 REQUEST_TOOLS: tuple[Tool, ...] = (request_approval, consume_approval, report_outcome)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.results import ToolList
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.server.tools.bridge_answers import NestedTool, Server, ToolPage
+from bridge_mcp.server.tools.bridge_answers import NestedTool, ToolPage
 from bridge_mcp.server.tools.excerpts import MAX_TOKENS
 from bridge_mcp.server.tools.pages import fitting
+from bridge_mcp.server.tools.status_answers import Server
 
 __all__ = ["tool_page", "whole_tools"]
 
