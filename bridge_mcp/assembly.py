@@ -28,6 +28,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.engine.supervision import error_line, first_error
+from bridge_mcp.how_started import how_started
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, publish_settings, settings_of
@@ -54,10 +55,8 @@ logger = logging.getLogger(__name__)
 EngineWish = Literal["now", "soon", "never"]
 """Whether this process may be the engine: from the start, once `Assembly.want_engine` was called, or not at all."""
 
-TRY_S = 0.25
-"""How often a process that stands by tries for the engine's place; the others' luck is spread by up to half of it."""
-LOOK_S = 2.0
-"""How often a process that stands by looks at what the engine runs."""
+TRY_S, LOOK_S = 0.25, 2.0
+"""How often a process that stands by tries for the engine's place (spread by a quarter), and looks what that runs."""
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 """The shortest and the longest pause before an engine that broke is started again."""
 STEADY_S = 60.0
@@ -205,7 +204,7 @@ def make_roster(config: Config, channels: Mapping[str, Channel]) -> Roster:
     """The channels and their rules as this process's own config has them, until the engine's are read."""
     traits = {name: channel.traits for name, channel in channels.items()}
     file = str(config.source) if config.source else ""
-    return Roster(settings_of(file, config.digest, traits, config.rules, config.lacking), config.rules)
+    return Roster(settings_of(file, config.digest, traits, config.rules, config.lacking, how_started()), config.rules)
 
 
 def make_channels(settings: Mapping[str, ChannelSettings], clock: Clock) -> dict[str, Channel]:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bridge_mcp.how_started import LABEL, UNIT
+
 __all__ = ["ENV", "LABEL", "UNIT", "Manager", "manager", "plist", "unit"]
 
-UNIT = "bridge-mcp.service"
 ENV = "/usr/bin/env"
 PLAIN = re.compile(r"[^\\\"'$]*")
 """Programs that systemd starts by their names; it takes others only as arguments of another program."""
-LABEL = "bridge-mcp.serve"
-"""What launchd calls it."""
 UNIT_TEXT = """\
 [Unit]
 Description=bridge-mcp: chats, tools and approvals for agents

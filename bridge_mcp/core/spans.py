@@ -170,7 +170,11 @@ class Reader:
                 yield self._close(key, logged, error="stopped")
 
     def _tried(self, logged: Logged, message: int, outcome: str, retry_at: float | None = None) -> Iterator[Span]:
-        """A try to send a message, from when it was due; and the sending as a whole, if that was its last one."""
+        """A try to send a message, and the sending as a whole, if that was its last one.
+
+        A try is a span from when it was due: the log tells when it ended, and not when it began, so what it waited for
+        in the outbox (earlier messages of its chat, the platform's pace, an engine) is part of it.
+        """
         sending = self.messages.get(message)
         if sending is None:
             return

@@ -17,7 +17,15 @@ from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.operations.status_board import read
 from bridge_mcp.ports import Capabilities, ChannelRules, ChannelTraits, Rules, Store
 
-__all__ = ["Roster", "Settings", "difference", "publish_settings", "published_settings", "settings_of"]
+__all__ = [
+    "Roster",
+    "Settings",
+    "difference",
+    "publish_settings",
+    "published_settings",
+    "settings_of",
+    "started_again",
+]
 
 
 class PublishedChannel(Struct, frozen=True):
@@ -55,6 +63,10 @@ class Settings(Struct, frozen=True):
     channels: tuple[PublishedChannel, ...] = ()
     lacking: tuple[str, ...] = ()
     """Missing secrets, each with its key and fix, that no health or status shows."""
+    service: str = ""
+    """The command that restarts the process, where a service manager runs it."""
+    command: str = ""
+    """The command that somebody started it by; "" where it was a host's."""
 
     @property
     def where(self) -> str:
@@ -63,7 +75,12 @@ class Settings(Struct, frozen=True):
 
 
 def settings_of(
-    file: str, digest: str, traits: Mapping[str, ChannelTraits], rules: Rules, lacking: Mapping[str, str]
+    file: str,
+    digest: str,
+    traits: Mapping[str, ChannelTraits],
+    rules: Rules,
+    lacking: Mapping[str, str],
+    started: tuple[str, str] = ("", ""),
 ) -> Settings:
     """The settings of this process; only missing secrets of clients are shown nowhere else."""
     channels = tuple(
@@ -80,7 +97,7 @@ def settings_of(
         for name, each in traits.items()
     )
     client_problems = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
-    return Settings(file, digest, channels, lacking=client_problems)
+    return Settings(file, digest, channels, client_problems, *started)
 
 
 async def publish_settings(store: Store, settings: Settings) -> None:
@@ -122,6 +139,15 @@ def difference(own: Settings, engine: Settings) -> str:
     if missing:
         return f"The engine has no channel {' and none '.join(missing)}: it was started with other variables."
     return ""
+
+
+def started_again(engine: Settings, pid: int) -> tuple[str, str]:
+    """How the engine is ended and started again, in words, and the command to paste; "" for none."""
+    if engine.service:
+        return "Restart its service.", engine.service
+    if engine.command:
+        return f"End it where it runs (Ctrl-C; it is process {pid}), and start it again.", engine.command
+    return f"Restart what started it, such as an MCP host: it is process {pid}.", ""
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from bridge_mcp.operations import status_board
 from bridge_mcp.operations.access import MAX_REQUESTS
 from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import troubles
-from bridge_mcp.operations.engine_settings import Settings, difference, published_settings
+from bridge_mcp.operations.engine_settings import Settings, difference, published_settings, started_again
 from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.status_warnings import CHECK, Looked, Warned, warnings
 from bridge_mcp.ports import Pulse, WorkerInfo
@@ -132,11 +132,13 @@ class StatusReading(BridgeBase):
         if theirs and (differs := difference(self._settings, theirs)):
             if self._settings.file != theirs.file:
                 paste = f"--config {shlex.quote(theirs.file)}" if theirs.file else "bridge-mcp check"
+                yield Warned(differs, Fix(paste=paste))
             else:  # the engine reads no settings anew before it is another process
-                paste = f"kill {pulse.pid}" if pulse else "bridge-mcp serve"
-            yield Warned(differs, Fix(paste=paste))
-        for lacks in (theirs or self._settings).lacking:
-            yield Warned(lacks, CHECK)
+                words, paste = started_again(theirs, pulse.pid) if pulse else ("", "bridge-mcp serve")
+                yield Warned(f"{differs} {words}".strip(), Fix(paste=paste))
+        read = theirs or self._settings
+        for lacks in read.lacking:  # of what is started once the secret is there
+            yield Warned(lacks, Fix(paste=read.service or read.command or CHECK.paste))
 
     async def _failing(self, who: Principal) -> dict[str, Trouble]:
         """What fails in the engine, as far as `who` may see it: some of it names a conversation."""

@@ -48,6 +48,7 @@ async def test_commands_go_by_the_channels_of_the_engine_from_any_folder_and_wit
         service.write_text(f"{SERVICE}\n# changed", "utf-8")
         told = "\n".join(home.json("status", "--config", str(service))["warnings"])
         assert f"{service} has changed since the engine read it" in told
+        assert "Restart what started it, such as an MCP host" in told
         mine = await host.call("get_status")
         assert (mine["engine"], mine["settings"]) == ("running", str(service))
         assert not [warning for warning in mine["warnings"] if "engine" in warning]

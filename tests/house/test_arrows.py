@@ -39,6 +39,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "callers": frozenset({"core", "file_lock"}),
     "file_lock": frozenset({"core"}),
     "redaction": frozenset({"core"}),
+    "how_started": frozenset(),
     "wakeup": frozenset(),
     "listening": frozenset({"core"}),
     "demo_files_server": frozenset(),

@@ -52,7 +52,7 @@ class SystemPrompts:
                 kept = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-            self._complaints[name] = f"{what} {path} cannot be read ({why}); the last good one holds."
+            self._complaints[name] = f"{what} {path} cannot be read ({why}); the last good one holds. Mend it there."
             return kept.text if kept else before
         self._complaints.pop(name, None)
         return kept.text
