@@ -26,9 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = replace(Plan(), **{**given, "seed": given["seed"] or random.randrange(1, 1_000_000)})
     sys.stdout.write(f"{plan}\n")
     sys.stdout.flush()
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        report: Report = anyio.run(carried_out, plan, Path(folder))
-    sys.stdout.write("\n".join([*report.happened, *report.lines(), ""]))
+    report = Report()
+    try:
+        with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+            anyio.run(carried_out, plan, Path(folder), report)
+    finally:
+        sys.stdout.write("\n".join([*report.story(), *report.lines(), ""]))
+        sys.stdout.flush()
     return int(bool(report.wrong))
 
 

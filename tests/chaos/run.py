@@ -34,6 +34,7 @@ PATIENCE_S = 120.0
 
 LONG_S = 5.0
 """Answers that take longer are told of."""
+
 LOOK_S = 5.0
 """After so long without an answer in a chat, its log is looked at."""
 
@@ -74,16 +75,35 @@ class Report:
     kills: int = 0
     took: list[float] = field(default_factory=list[float])
     """Seconds from each message to what became of its answer."""
-    happened: list[str] = field(default_factory=list[str])
-    """What was done to workers and Postgres, and which messages took long, with their moments."""
+    happened: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    """What was done to workers and Postgres, each with its moment."""
+    slow: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    """Answers that took long: when each came, and how long it took."""
     began: float = field(default_factory=time.monotonic)
     moved: list[float] = field(default_factory=list[float])
     """Seconds from each kill or stop of a holder until another worker had its leases."""
     lasted: float = 0.0
+    """How long messages were sent; 0 where the run broke off before all had an outcome."""
 
     def note(self, what: str) -> None:
         """Keep that something happened."""
-        self.happened.append(f"{time.monotonic() - self.began:6.1f} s  {what}")
+        self.happened.append((time.monotonic() - self.began, what))
+
+    def answer(self, took_s: float) -> None:
+        """Keep how long a message waited for its answer, which came now."""
+        self.took.append(took_s)
+        if took_s > LONG_S:
+            self.slow.append((time.monotonic() - self.began, took_s))
+
+    def story(self) -> list[str]:
+        """What happened, in its order, each with the answers that took long between it and the next."""
+        told: list[str] = []
+        events = [(0.0, "messages are sent"), *sorted(self.happened)]
+        for (at, what), (until, _) in zip(events, [*events[1:], (float("inf"), "")], strict=True):
+            long = [took for came, took in self.slow if at <= came < until]
+            then = f"; then {len(long)} answers took over {LONG_S:g} s, the longest {max(long):.1f} s" if long else ""
+            told.append(f"{at:6.1f} s  {what}{then}")
+        return told
 
     def lines(self) -> list[str]:
         """For people."""
@@ -97,7 +117,9 @@ class Report:
 
         return [
             f"{self.answered + self.uncertain} messages in {self.lasted:.0f} s: {self.answered} answered once, "
-            f"{self.uncertain} reported uncertain",
+            f"{self.uncertain} reported uncertain"
+            if self.lasted
+            else f"it broke off after {time.monotonic() - self.began:.0f} s: {len(self.took)} messages had an outcome",
             f"{self.kills} workers killed by SIGKILL",
             f"from a message to its answer: {spread(self.took)}",
             f"from the end of a holder to the next one: {spread(self.moved)}",
@@ -106,9 +128,9 @@ class Report:
         ]
 
 
-async def run(plan: Plan, yard: Yard, bridge: Bridge, server: TelegramServer, proxy: Proxy) -> Report:
-    """Do all of a plan, then look at what came of it."""
-    report, dice, began = Report(), random.Random(plan.seed), time.monotonic()
+async def run(plan: Plan, yard: Yard, bridge: Bridge, server: TelegramServer, proxy: Proxy, report: Report) -> None:
+    """Do all of a plan, then look at what came of it; `report` has at any time what there is so far."""
+    dice, began = random.Random(plan.seed), time.monotonic()
     people = [server.user(f"P{number}") for number in range(plan.chats)]
     await let_in(bridge, people)
     for number in range(plan.workers):
@@ -130,7 +152,6 @@ async def run(plan: Plan, yard: Yard, bridge: Bridge, server: TelegramServer, pr
     report.wrong += yard.ended()
     report.wrong += await job_findings(yard, bridge, tickets)
     report.wrong += await bridge.store.verify()
-    return report
 
 
 async def let_in(bridge: Bridge, people: list[User]) -> None:
@@ -157,9 +178,7 @@ async def talk(plan: Plan, bridge: Bridge, person: User, count: int, report: Rep
         if patience.cancelled_caught:
             report.wrong.append(f"{place}: message {number} was not answered in {PATIENCE_S:g} s")
             return
-        report.took.append(time.monotonic() - began)
-        if report.took[-1] > LONG_S:
-            report.note(f"an answer in {place} took {report.took[-1]:.1f} s")
+        report.answer(time.monotonic() - began)
 
 
 async def settled(bridge: Bridge, place: str, count: int) -> bool:
