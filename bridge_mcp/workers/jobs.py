@@ -226,7 +226,7 @@ class JobDispatcher:
         try:
             queues = [ADVANCE, *(queue_of(name) for name, here in self._shared().items() if here)]
             found = await self._ask_all("fetch", queues=queues, worker=self._worker, most=most)
-            return [Work(each["job"], each["conversation"]) for each in found]
+            return [Work(each["job"], each["conversation"], self._worker) for each in found]
         except ConnectorException as exc:
             if isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
                 self._worker = None  # it stood still for so long that its row was removed
@@ -357,7 +357,7 @@ class JobDispatcher:
             self._sweep_now.set()
 
     async def _hand_back(self, work: Work) -> None:
-        values = {"job": work.job, "queue": work.queue}
+        values = {"job": work.job, "worker": work.worker, "queue": work.queue}
         await self._until_done(f"Handing back {work.conversation}", lambda: self._ask("hand_back", **values))
 
     async def _ask(self, statement: str, **values: object) -> dict[str, Any]:

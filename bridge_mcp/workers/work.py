@@ -37,6 +37,8 @@ class Work:
 
     job: int
     conversation: str
+    worker: int
+    """As which worker this process has the job."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     pausing: bool = False
     """It failed, and waits: it needs no room."""
@@ -56,7 +58,10 @@ class Endings:
         self._turn = anyio.Lock()
 
     async def end(self, work: Work) -> bool:
-        """End a job; False where its conversation has something to do. What `ask` raises may be tried again."""
+        """End a job, if it is still this worker's; False where it is, and there is something to do.
+
+        What `ask` raises may be tried again.
+        """
         work.done = None
         self._waiting.append(work)
         try:
@@ -71,7 +76,8 @@ class Endings:
 
     async def _end_all(self, ending: list[Work]) -> None:
         jobs, conversations = [each.job for each in ending], [each.conversation for each in ending]
-        found = await self._ask("finish", jobs=jobs, conversations=conversations)
+        workers = [each.worker for each in ending]
+        found = await self._ask("finish", jobs=jobs, conversations=conversations, workers=workers)
         done = {row["job"]: bool(row["done"]) for row in found}
         for each in ending:
             each.done = done[each.job]

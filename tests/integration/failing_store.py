@@ -11,10 +11,8 @@ from bridge_mcp.ports import Store, StoreHealth
 
 __all__ = ["FACES", "FailingStore"]
 
-FACES = (
-    *("log", "agenda", "feed", "history", "approvals", "outbox", "traces", "spending", "access", "grants"),
-    *("channel_state", "tool_pins", "secrets", "status"),
-)
+FACES = tuple(name for name, each in vars(Store).items() if isinstance(each, property))
+"""All that a store has."""
 
 
 class FailingFace:

@@ -43,6 +43,12 @@ from tests.servers.postgres import Database, PostgresServer, Served
 MOVED_S = 2.0
 """Within this a lease has another holder."""
 
+END_LEASES = """
+SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""Ends the sessions that hold one here: other tests' databases are on the same server."""
+
 
 @pytest.fixture
 async def store(database: Database) -> AsyncGenerator[PostgresStore]:
@@ -108,10 +114,7 @@ async def test_one_holds_a_lease_and_the_next_has_it_once_the_connection_is_gone
         assert not other.held
         assert one.leases.fences == {"channel:family": 1}
         with database.connect() as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
+            connection.execute(END_LEASES)
         fences = (one.leases.fences, other.leases.fences)
         took = await until(lambda: any(2 in each.values() for each in fences))  # it says that it changed hands
         assert took < MOVED_S + 1.0, "two seconds, and one for a busy machine"
@@ -237,7 +240,7 @@ async def test_a_busy_event_loop_neither_loses_a_lease_nor_keeps_a_process_from_
             tasks.start_soon(other.run)
             await until(lambda: other.session.is_sure)
             with database.connect() as connection:
-                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+                connection.execute(END_LEASES)
             blocked_until(lambda: holders(database).get("channel:family", 1) > 1)
             first.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
@@ -298,6 +301,26 @@ async def test_a_lease_moves_though_its_holder_was_stopped_in_the_middle_of_what
     stopped.close()
 
 
+@pytest.mark.usefixtures("store")
+async def test_a_lease_that_has_to_be_waited_for_costs_none_that_is_held(database: Database) -> None:
+    """Its row is locked by a transaction of whoever held it, as of a process that was stopped in the middle of one."""
+    one = Holder(database, "one")
+    released = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        with database.connect() as connection:
+            connection.execute("INSERT INTO leases VALUES ('channel:other', 1, 'stopped', 0)")
+            connection.execute("BEGIN")
+            connection.execute("SELECT FROM leases WHERE name = 'channel:other' FOR SHARE")
+            tasks.start_soon(one.run)
+            await until(lambda: one.held)
+            tasks.start_soon(one.leases.hold, "channel:other", released.wait)
+            await anyio.sleep(sessions.LATE_S + 2 * sessions.TICK_S)
+            assert one.leases.fences == {"channel:family": 1}
+        await until(lambda: one.leases.fences == {"channel:family": 1, "channel:other": 2})
+        assert one.times == 1
+        tasks.cancel_scope.cancel()
+
+
 # -- jobs ------------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +345,32 @@ async def test_a_job_of_a_worker_that_is_gone_is_taken_over_though_it_held_the_l
     async with house.at_work(drives):
         await drives.until(lambda: drives.seen["local/a"] >= 1)
         await until(lambda: count_of_jobs(database) == 0)
+
+
+@pytest.mark.parametrize("rests", [True, False])
+async def test_a_worker_that_was_given_up_ends_no_job_of_another_one(
+    house: House, database: Database, rests: bool
+) -> None:
+    """Nor does it drive the conversation any further: the other one does."""
+    with database.connect() as connection:
+        made = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '1 hour') RETURNING id"
+        row = connection.execute(made).fetchone()
+    assert row is not None
+    other = row[0]
+
+    async def act(conversation: str) -> Driven | None:
+        with database.connect() as connection:
+            connection.execute("UPDATE procrastinate_jobs SET worker_id = %s", (other,))
+        return None if rests else Driven()
+
+    drives = FakeDrives(house.store, act=act)
+    await say(house.store, "local/a", "hi")
+    async with house.at_work(drives):
+        await drives.until(lambda: drives.seen["local/a"] == 1)
+        await anyio.sleep(0.3)
+        assert drives.seen["local/a"] == 1
+    with database.connect() as connection:
+        assert connection.execute("SELECT worker_id, status FROM procrastinate_jobs").fetchall() == [(other, "doing")]
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ class Asked:
         self.jobs: list[list[int]] = []
         self.go = anyio.Event()
 
-    async def __call__(self, statement: str, *, jobs: list[int], conversations: list[str]) -> list[dict[str, Any]]:
+    async def __call__(self, statement: str, *, jobs: list[int], **others: list[Any]) -> list[dict[str, Any]]:
         self.jobs.append(jobs)
         await self.go.wait()
         return [{"job": job, "done": True} for job in jobs]
@@ -30,14 +30,14 @@ async def test_a_job_that_was_given_up_meanwhile_is_not_ended_with_the_others() 
 
     async def end_and_give_up() -> None:
         with given_up:
-            await endings.end(Work(2, "local/b"))
+            await endings.end(Work(2, "local/b", 1))
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(endings.end, Work(1, "local/a"))
+            tasks.start_soon(endings.end, Work(1, "local/a", 1))
             await anyio.wait_all_tasks_blocked()
             tasks.start_soon(end_and_give_up)
-            tasks.start_soon(endings.end, Work(3, "local/c"))
+            tasks.start_soon(endings.end, Work(3, "local/c", 1))
             await anyio.wait_all_tasks_blocked()
             given_up.cancel()
             await anyio.wait_all_tasks_blocked()

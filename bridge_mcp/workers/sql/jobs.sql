@@ -1,18 +1,19 @@
 -- name: fetch(queues, worker, most)
 SELECT job, conversation FROM bridge_fetch(%(queues)s::text[], %(worker)s, %(most)s) ORDER BY job;
 
--- name: finish(jobs, conversations)
+-- name: finish(jobs, conversations, workers)
 -- In the order in which appends lock the rows of conversations.
-SELECT job, bridge_finish(job, conversation) AS done
+SELECT job, bridge_finish(job, conversation, worker) AS done
 FROM (
-    SELECT t.job, t.conversation
-    FROM unnest(%(jobs)s::bigint[], %(conversations)s::text[]) AS t (job, conversation)
+    SELECT t.job, t.conversation, t.worker
+    FROM unnest(%(jobs)s::bigint[], %(conversations)s::text[], %(workers)s::bigint[]) AS t (job, conversation, worker)
     LEFT JOIN conversations AS c ON c.name = t.conversation
     ORDER BY c.id
 ) AS ending;
 
--- name: hand_back(job, queue)
-SELECT bridge_hand_back(%(job)s, %(queue)s) AS done;
+-- name: hand_back(job, worker, queue)
+SELECT count(*) FILTER (WHERE bridge_hand_back(id, %(queue)s)) AS handed_back
+FROM procrastinate_jobs WHERE id = %(job)s AND worker_id = %(worker)s;
 
 -- name: hand_back_unknown(worker, known, queue)
 SELECT count(*) FILTER (WHERE bridge_hand_back(id, %(queue)s)) AS handed_back
