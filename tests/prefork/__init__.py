@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import select
 import socket
 import subprocess
 import sys
@@ -31,7 +30,7 @@ COMMAND: Final = str(Path(sys.executable).with_name("bridge-mcp"))
 MODULES: Final = ("bridge_mcp", "tests.")
 """How the names of modules begin that a fork runs."""
 LITELLM: Final = "bridge_mcp.models.litellm_main"
-"""A module with a server of its own: litellm takes seconds to load, so nobody waits for that server's first fork."""
+"""A module with a server of its own: litellm takes seconds to load."""
 FORK_EXEC: Final = "_fork_exec"
 """The name in `subprocess` of the call that starts a program."""
 ROOT: Final = Path(__file__).parents[2]
@@ -55,11 +54,11 @@ class Server:
             )  # fmt: skip
         self._works: bool | None = None
 
-    def works(self, wait: bool) -> bool:
-        """Whether it can fork; `wait` until it has loaded the libraries, which else is no."""
-        if self._works is None and (wait or select.select([self._socket], [], [], 0)[0]):
+    def works(self) -> bool:
+        """Whether it can fork, once it has loaded the libraries: loading them a second time would take longer."""
+        if self._works is None:
             self._works = self._socket.recv(MESSAGE_BYTES) == b"ready"
-        return bool(self._works)
+        return self._works
 
     def fork(self, wanted: Mapping[str, Any], streams: Sequence[int]) -> int:
         """Start a process; its id, or 0 where the server could not and is gone."""
@@ -129,7 +128,7 @@ class Prefork:
             "session": given[15],
         }
         with self._lock:
-            if (server := self._server(libraries, interpreter)).works(wait=libraries == "bridge"):
+            if (server := self._server(libraries, interpreter)).works():
                 streams = zip((reading, writing, error), (0, 1, 2), strict=True)
                 if made := server.fork(wanted, [usual if each == -1 else each for each, usual in streams]):
                     return made
