@@ -183,12 +183,12 @@ class BridgeServer:
             who = self._principal_of(ctx)
             if params.name not in self._tools and await self._exposed.has(who, params.name):
                 return await self._call_exposed(ctx, who, params)
-            found = self._cards.tool(ctx, who, params.name) or self._found(who, params.name)
-            if found.ticket and params.request_state is not None:
-                return await self._going_on(ctx, who, found, params)
-            answer = await self._called(ctx, who, found, params.arguments or {})
-            if found.ticket and isinstance(answer, TicketAnswer) and answer.state == "open":
-                return await self._open(ctx, who, found, answer, show_files=shows_files(params))
+            tool = self._cards.tool(ctx, who, params.name) or self._found(who, params.name)
+            if tool.ticket and params.request_state is not None:
+                return await self._going_on(ctx, who, tool, params)
+            answer = await self._called(ctx, who, tool, params.arguments or {})
+            if tool.ticket and isinstance(answer, TicketAnswer) and answer.state == "open":
+                return await self._open(ctx, who, tool, answer, show_files=shows_files(params))
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
@@ -196,16 +196,16 @@ class BridgeServer:
 
     async def _call_exposed(self, ctx: Context, who: Principal, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One call of an exposed nested tool: its server's result, or what `call_tool` gives for an open ticket."""
-        found = self._tools["call_tool"]
+        call_tool = self._tools["call_tool"]
         if params.request_state is not None:
-            return await self._going_on(ctx, who, found, params, exposed=True)
+            return await self._going_on(ctx, who, call_tool, params, exposed=True)
         ticket = await self._exposed.call(ctx, who, params)
         if ticket.state == "done":
             return complete_result(**await own_result(self._bridge, who, ticket))
-        return await self._open(ctx, who, found, TicketAnswer.of(ticket), show_files=True, exposed=True)
+        return await self._open(ctx, who, call_tool, TicketAnswer.of(ticket), show_files=True, exposed=True)
 
     async def _going_on(
-        self, ctx: Context, who: Principal, found: Tool, params: types.CallToolRequestParams, *, exposed: bool = False
+        self, ctx: Context, who: Principal, tool: Tool, params: types.CallToolRequestParams, *, exposed: bool = False
     ) -> dict[str, Any]:
         """The result of a call that is repeated with its `inputResponses` (2026-07-28)."""
         stands, decided = await self._forms.resumed(who, params)
@@ -213,13 +213,13 @@ class BridgeServer:
         if stands.state == "done":
             return await self._ended(who, stands, show_files=show, exposed=exposed)
         answer = TicketAnswer.of(stands)
-        return await self._open(ctx, who, found, answer, show_files=show, ask=decided, exposed=exposed)
+        return await self._open(ctx, who, tool, answer, show_files=show, ask=decided, exposed=exposed)
 
     async def _open(
         self,
         ctx: Context,
         who: Principal,
-        found: Tool,
+        tool: Tool,
         answer: TicketAnswer,
         *,
         show_files: bool,
@@ -234,7 +234,7 @@ class BridgeServer:
             if asked.state == "done":
                 return await self._ended(who, asked, show_files=show_files, exposed=exposed)
             answer = TicketAnswer.of(asked)
-        if declared(ctx) and becomes_task(found, who):
+        if declared(ctx) and becomes_task(tool, who):
             return await self._tasks.created(who, answer.id, show_files=show_files, exposed=exposed)
         return complete_result(**waiting_result(answer)) if exposed else tool_result(answer)
 
@@ -248,27 +248,27 @@ class BridgeServer:
 
     def _found(self, who: Principal, name: str) -> Tool:
         """The tool of this name. Raises NotFound, or Denied without its scope."""
-        found = self._tools.get(name)
-        if found is None:
+        tool = self._tools.get(name)
+        if tool is None:
             names = ", ".join(each.name for each in self._tools.values() if each.scope in who.scopes)
             raise NotFound(f"There is no tool '{name[:80]}'.", fix=f"The tools are: {names}.")
-        who.require(found.scope)
-        return found
+        who.require(tool.scope)
+        return tool
 
     async def _called(
-        self, ctx: Context, who: Principal, found: Tool, arguments: Mapping[str, Any]
+        self, ctx: Context, who: Principal, tool: Tool, arguments: Mapping[str, Any]
     ) -> Answer | Illustrated:
-        values = found.params.read(arguments)
+        values = tool.params.read(arguments)
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
         call = ToolCall(self._bridge, who, progress)
-        if found.name != "run_turn":
-            return await found.run(call, **values)
+        if tool.name != "run_turn":
+            return await tool.run(call, **values)
         return await self._turns.waited_for(
             who,
             session_of(ctx),
             ctx.request_id,
-            lambda begun: found.run(replace(call, begun=begun), **values),
+            lambda begun: tool.run(replace(call, begun=begun), **values),
             partial(self._hung_up, ctx),
         )
 

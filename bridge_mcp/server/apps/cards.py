@@ -80,9 +80,9 @@ class Cards:
 
     def tool(self, ctx: ServerRequestContext[Any, Any], who: Principal, name: str) -> Tool | None:
         """A tool of the card's own, for those who have it."""
-        found = self._own.get(name)
-        may = found is not None and declared(ctx) and found.scope in self._bridge.on_card(who).scopes
-        return found if may else None
+        card_tool = self._own.get(name)
+        may = card_tool is not None and declared(ctx) and card_tool.scope in self._bridge.on_card(who).scopes
+        return card_tool if may else None
 
     def read(self, ctx: ServerRequestContext[Any, Any], who: Principal, uri: str) -> dict[str, JSON] | None:
         """The card as a resource; None where this is none, or not for this client.

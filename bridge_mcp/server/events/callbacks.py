@@ -59,8 +59,8 @@ class NotPublic(OSError):
 
 async def look_up(host: str, port: int) -> Sequence[str]:
     """The addresses of a host, as the system knows them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in found]
+    addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(each[4][0]) for each in addresses]
 
 
 class Callbacks(Struct, frozen=True):
@@ -137,9 +137,9 @@ class Callbacks(Struct, frozen=True):
             async def resolve(
                 self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
             ) -> list[ResolveResult]:
-                found = await ask(host, port)
-                check(found, place_name(host, port) in local_hosts)
-                approved.update((each, port) for each in found)
+                addresses = await ask(host, port)
+                check(addresses, place_name(host, port) in local_hosts)
+                approved.update((each, port) for each in addresses)
                 return [
                     ResolveResult(
                         hostname=host,
@@ -149,7 +149,7 @@ class Callbacks(Struct, frozen=True):
                         proto=socket.IPPROTO_TCP,
                         flags=socket.AI_NUMERICHOST,
                     )
-                    for each in found
+                    for each in addresses
                 ]
 
             async def close(self) -> None:

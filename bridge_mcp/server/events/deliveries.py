@@ -96,58 +96,60 @@ class EventDeliveries:
 
     async def _deliver_all(self, subscription: str, changes: Changes) -> None:
         seen = 0
-        while (found := await self._store.get(subscription)) is not None:
+        while (stored := await self._store.get(subscription)) is not None:
             now = self._clock.now()
-            if found.expires_at <= now:
+            if stored.expires_at <= now:
                 await self._store.remove_expired(now)
                 return
             # A due time further off than any pause is from a clock that was set back since.
-            pause = found.due_at - now if found.due_at - now <= LONGEST_PAUSE_S else 0.0
-            if pause > 0 or found.suspended:
+            pause = stored.due_at - now if stored.due_at - now <= LONGEST_PAUSE_S else 0.0
+            if pause > 0 or stored.suspended:
                 await changes.wait(min(pause, LOOK_S) if pause > 0 else LOOK_S)
                 continue
-            page = await self._next(found, seen)
+            page = await self._next(stored, seen)
             if page is None:
                 await self._store.remove(subscription)
                 return
             if page.gap or page.events:
-                await self._deliver(found, page)
+                await self._deliver(stored, page)
                 continue
             seen = page.cursor
-            if seen - found.position > PASSED:
+            if seen - stored.position > PASSED:
                 await self._store.passed(subscription, seen)
             await changes.wait(LOOK_S)
 
-    async def _next(self, found: EventSubscription, seen: int) -> EventPage | None:
+    async def _next(self, subscription: EventSubscription, seen: int) -> EventPage | None:
         """The next event of a subscription, if there is one; None where its client may not have it any more."""
-        if found.instance:
-            return await self._bridge.next_decided_request(found.client, found.scopes, max(found.position, seen))
-        who = await self._bridge.client_now(found.client, found.scopes)
+        if subscription.instance:
+            return await self._bridge.next_decided_request(
+                subscription.client, subscription.scopes, max(subscription.position, seen)
+            )
+        who = await self._bridge.client_now(subscription.client, subscription.scopes)
         if who is None:
-            logger.info("subscription %s ends: its client %s is let in no longer", found.id, found.client)
+            logger.info("subscription %s ends: its client %s is let in no longer", subscription.id, subscription.client)
             return None
         try:
             return await self._bridge.read_feed(
                 who,
-                max(found.position, seen),
-                types=(found.event,),
-                channel=found.channel,
-                conversation=found.conversation,
+                max(subscription.position, seen),
+                types=(subscription.event,),
+                channel=subscription.channel,
+                conversation=subscription.conversation,
                 limit=1,
             )
         except (Denied, NotFound, BadInput) as exc:
-            logger.info("subscription %s of %s ends: %s", found.id, found.client, exc)
+            logger.info("subscription %s of %s ends: %s", subscription.id, subscription.client, exc)
             return None
 
-    async def _deliver(self, found: EventSubscription, page: EventPage) -> None:
+    async def _deliver(self, subscription: EventSubscription, page: EventPage) -> None:
         """Post one event, or that some are gone."""
         if page.gap:
             position = page.first_available - 1
             message = f"msg_gap_{position}"
             body = compact({"type": "gap", "cursor": cursor_of(position)})
-        elif found.instance:
+        elif subscription.instance:
             position = page.events[0].cursor
-            message, body = resolved(found, page.events[0])
+            message, body = resolved(subscription, page.events[0])
         else:
             event = page.events[0]
             position = event.cursor
@@ -155,37 +157,43 @@ class EventDeliveries:
             message = str(told["eventId"])
             body = compact({**told, "cursor": cursor_of(position)})
         if len(body.encode()) > MAX_BODY:
-            logger.error("%s is too large to be posted; subscription %s goes on", message, found.id)
-            await self._store.passed(found.id, position)
+            logger.error("%s is too large to be posted; subscription %s goes on", message, subscription.id)
+            await self._store.passed(subscription.id, position)
             return
-        keys = [found.secret]
-        if found.old_secret and 0 <= self._clock.now() - found.secret_at < OLD_SECRET_S:
-            keys.append(found.old_secret)
+        keys = [subscription.secret]
+        if subscription.old_secret and 0 <= self._clock.now() - subscription.secret_at < OLD_SECRET_S:
+            keys.append(subscription.old_secret)
         try:
-            async with self._hosts.setdefault(found.host, asyncio.Semaphore(AT_HOST)):
-                await self._callbacks.post(found.url, "" if found.instance else found.id, message, body, keys)
+            async with self._hosts.setdefault(subscription.host, asyncio.Semaphore(AT_HOST)):
+                await self._callbacks.post(
+                    subscription.url, "" if subscription.instance else subscription.id, message, body, keys
+                )
         except CallbackFailed as exc:
-            await self._refused(found, position, exc)
+            await self._refused(subscription, position, exc)
         else:
-            await self._store.delivered(found.id, position, self._clock.now())
+            await self._store.delivered(subscription.id, position, self._clock.now())
 
-    async def _refused(self, found: EventSubscription, position: int, exc: CallbackFailed) -> None:
+    async def _refused(self, subscription: EventSubscription, position: int, exc: CallbackFailed) -> None:
         """A delivery failed: it is tried again after a pause, unless the callback said that this is no use."""
         if exc.status == GONE:
-            logger.info("subscription %s of %s ends: its callback is gone", found.id, found.client)
-            await self._store.remove(found.id)
+            logger.info("subscription %s of %s ends: its callback is gone", subscription.id, subscription.client)
+            await self._store.remove(subscription.id)
         elif exc.status == TOO_LARGE:
             logger.warning(
-                "subscription %s of %s passes over an event that its callback finds too large", found.id, found.client
+                "subscription %s of %s passes over an event that its callback finds too large",
+                subscription.id,
+                subscription.client,
             )
-            await self._store.passed(found.id, position)
+            await self._store.passed(subscription.id, position)
         else:
-            if not found.failures:
-                logger.warning("subscription %s of %s: its callback fails (%s)", found.id, found.client, exc.reason)
-            await self._failed(found.id, exc.reason)
+            if not subscription.failures:
+                logger.warning(
+                    "subscription %s of %s: its callback fails (%s)", subscription.id, subscription.client, exc.reason
+                )
+            await self._failed(subscription.id, exc.reason)
 
     async def _failed(self, subscription: str, error: str) -> None:
-        found, now = await self._store.get(subscription), self._clock.now()
-        if found is not None:
-            pause = pause_s(found.failures, self._first_pause_s, LONGEST_PAUSE_S)
+        stored, now = await self._store.get(subscription), self._clock.now()
+        if stored is not None:
+            pause = pause_s(stored.failures, self._first_pause_s, LONGEST_PAUSE_S)
             await self._store.failed(subscription, error, now + pause, now)

@@ -105,14 +105,14 @@ class ClientEvents:
             conversation=asked.arguments.conversation,
             limit=most,
         )
-        found = fitting(page.events)
-        cut = len(found) < len(page.events)
+        events = fitting(page.events)
+        cut = len(events) < len(page.events)
         cursor = page.cursor
-        if found and (cut or who.within):
-            cursor = page.events[len(found) - 1].cursor
+        if events and (cut or who.within):
+            cursor = page.events[len(events) - 1].cursor
         elif who.within:  # the feed's own cursor would tell of events elsewhere
             cursor = position
-        return polled(found, cursor, truncated=truncated, more=cut or len(found) == most)
+        return polled(events, cursor, truncated=truncated, more=cut or len(events) == most)
 
     async def subscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """Post events to a callback from now on, or from a cursor on; a subscription that is there is renewed."""
@@ -147,8 +147,8 @@ class ClientEvents:
     async def unsubscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """No longer post events to a callback."""
         asked, who = read(Unsubscribe, params), self._principal_of(ctx)
-        found = subscription_id(who.name, asked.delivery.url, asked.name, asked.arguments)
-        if not await self._bridge.store.subscriptions.remove(found):
+        id_ = subscription_id(who.name, asked.delivery.url, asked.name, asked.arguments)
+        if not await self._bridge.store.subscriptions.remove(id_):
             raise MCPError(NOT_FOUND, "There is no such subscription.", {"kind": "subscription"})
         return {"resultType": "complete"}
 
@@ -191,16 +191,16 @@ class ClientEvents:
     async def _verify(self, wanted: EventSubscription) -> None:
         """Make sure that the callback wants deliveries of this client."""
         store = self._bridge.store.subscriptions
-        found = await store.ask(
+        allowed = await store.ask(
             wanted.client, wanted.url, wanted.host, time.time(), at_most=VERIFICATIONS, again_s=VERIFY_AGAIN_S
         )
-        if found == "later":
+        if allowed == "later":
             raise MCPError(
                 RESOURCE_EXHAUSTED,
                 "Too many callbacks were verified; try again in a minute.",
                 {"limit": "verifications"},
             )
-        if found == "verified":
+        if allowed == "verified":
             return
         try:
             await self._callbacks.verify(wanted.url, wanted.id, wanted.secret)
@@ -213,15 +213,15 @@ class ClientEvents:
 
 def fitting(events: Sequence[Event]) -> list[dict[str, JSON]]:
     """As many events as fit into one answer, and at least one."""
-    found: list[dict[str, JSON]] = []
+    page: list[dict[str, JSON]] = []
     size = 0
     for event in events:
         shown = occurrence(event)
         size += len(compact(shown))
-        if found and size > MAX_PAGE:
+        if page and size > MAX_PAGE:
             break
-        found.append(shown)
-    return found
+        page.append(shown)
+    return page
 
 
 def polled(

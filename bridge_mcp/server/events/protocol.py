@@ -156,15 +156,15 @@ def read(shape: type[M], params: AnyParams) -> M:
         MCPError: they have another, or a secret or a name of an event that there is not.
     """
     try:
-        found = shape.model_validate(params.model_extra or {})
+        parsed = shape.model_validate(params.model_extra or {})
     except ValidationError as exc:
         wrong = [f"{'.'.join(map(str, each['loc']))[:100]}: {each['msg']}" for each in exc.errors(include_input=False)]
         raise MCPError(types.INVALID_PARAMS, f"Invalid params: {'; '.join(wrong[:5])}.") from None
-    if isinstance(found, Named) and found.name not in OFFERED:
+    if isinstance(parsed, Named) and parsed.name not in OFFERED:
         raise MCPError(NOT_FOUND, "There is no such event type; see events/list.", {"kind": "event"})
-    if isinstance(found, Subscribe):
-        check_secret(found.delivery.secret)
-    return found
+    if isinstance(parsed, Subscribe):
+        check_secret(parsed.delivery.secret)
+    return parsed
 
 
 def check_secret(secret: str) -> None:

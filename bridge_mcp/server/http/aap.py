@@ -160,8 +160,8 @@ class ApprovalProtocol:
                 return await self._changed(who, call, taken, "", "not_approved")
             case "POST", "outcome":
                 outcome, note = aap_format.outcome_in(await sent(receive))
-                told = self._bridge.finish_request(who, call, outcome, note)
-                return await self._changed(who, call, told, "outcome_conflict", "not_consumed")
+                finished = self._bridge.finish_request(who, call, outcome, note)
+                return await self._changed(who, call, finished, "outcome_conflict", "not_consumed")
             case _:
                 raise Refused(405, "method_not_allowed", f"There is no {method} here.")
 
@@ -175,18 +175,18 @@ class ApprovalProtocol:
     async def _create(self, who: Principal, key: str, body: bytes) -> Answer:
         asked = aap_format.submission(body)
         try:
-            found, new = await self._bridge.file_request(who, asked, f"aap {key}")
+            request, new = await self._bridge.file_request(who, asked, f"aap {key}")
         except KeyUsed as exc:
             raise Refused(409, "idempotency_conflict", str(exc)) from exc
-        return (201 if new else 200), found
+        return (201 if new else 200), request
 
     async def _changed(self, who: Principal, call: str, act: Awaitable[RequestState], late: str, early: str) -> Answer:
         """The request after an act, or the code for why it is as it was: `late`, or by how it stands, or `early`."""
         try:
             return 200, await act
         except AlreadyDecided as exc:
-            found = await self._bridge.settled_request(who, call, 0.0)
-            raise Refused(409, late or aap_format.why_not(found), str(exc)) from exc
+            request = await self._bridge.settled_request(who, call, 0.0)
+            raise Refused(409, late or aap_format.why_not(request), str(exc)) from exc
         except TooEarly as exc:
             raise Refused(409, early, str(exc)) from exc
 
@@ -228,9 +228,9 @@ def is_here(scope: Scope) -> bool:
     return scope["path"] == PREFIX or str(scope["path"]).startswith(f"{PREFIX}/")
 
 
-def error_body(status: int, told: bytes, exchange: str) -> bytes:
+def error_body(status: int, body: bytes, exchange: str) -> bytes:
     """An error of the gate or of the routes as the protocol writes it."""
-    given: dict[str, Any] = json.loads(told)
+    given: dict[str, Any] = json.loads(body)
     error = {
         "type": TYPES.get(status, "invalid_request"),
         "code": given["error"],

@@ -44,24 +44,24 @@ def submission(body: bytes) -> Submission:
     Raises:
         BadInput: it is none; the message names the field.
     """
-    given = object_in(body, {"tool", "arguments", "timeout"}, {"server", "agent_reasoning", "context"})
+    fields = object_in(body, {"tool", "arguments", "timeout"}, {"server", "agent_reasoning", "context"})
     for name in ("tool", "server", "timeout", "agent_reasoning"):
-        if not isinstance(given.get(name, ""), str):
+        if not isinstance(fields.get(name, ""), str):
             raise BadInput(f"'{name}' is not a text.")
     for name in ("arguments", "context"):
-        if not isinstance(given.get(name, {}), dict):
+        if not isinstance(fields.get(name, {}), dict):
             raise BadInput(f"'{name}' is not an object.")
-    expires_s = min(LONGEST_S, seconds(cast("str", given["timeout"]) or "none"))
-    said = str(given.get("agent_reasoning", ""))[:REASONING_SHOWN]
-    context = canonical(given["context"])[:CONTEXT_SHOWN] if given.get("context") else ""
+    expires_s = min(LONGEST_S, seconds(cast("str", fields["timeout"]) or "none"))
+    said = str(fields.get("agent_reasoning", ""))[:REASONING_SHOWN]
+    context = canonical(fields["context"])[:CONTEXT_SHOWN] if fields.get("context") else ""
     return Submission(
-        str(given["tool"]),
-        cast("Mapping[str, JSON]", given["arguments"]),
+        str(fields["tool"]),
+        cast("Mapping[str, JSON]", fields["arguments"]),
         reason="; context: ".join(filter(None, (said, context))),
-        server=str(given.get("server", "")),
+        server=str(fields.get("server", "")),
         expires_s=expires_s,
         fixed=True,
-        given=canonical({name: given[name] for name in BESIDE if name in given}),
+        given=canonical({name: fields[name] for name in BESIDE if name in fields}),
     )
 
 
@@ -71,8 +71,8 @@ def outcome_in(body: bytes) -> tuple[Literal["ok", "error"], str]:
     Raises:
         BadInput: it tells nothing that is known.
     """
-    given = object_in(body, {"status"}, {"note"})
-    outcome, note = OUTCOMES.get(str(given["status"])), given.get("note", "")
+    fields = object_in(body, {"status"}, {"note"})
+    outcome, note = OUTCOMES.get(str(fields["status"])), fields.get("note", "")
     if outcome is None or not isinstance(note, str):
         raise BadInput("'status' is neither succeeded nor failed, or 'note' is not a text.")
     return outcome, note
@@ -85,16 +85,16 @@ def object_in(body: bytes, required: set[str], optional: set[str]) -> dict[str, 
         BadInput: it is another one.
     """
     try:
-        given = read_json(body, max_depth=MESSAGE_DEPTH, unique_names=True)
+        value = read_json(body, max_depth=MESSAGE_DEPTH, unique_names=True)
     except BadJSON as exc:
         raise BadInput(f"The body is not taken: {exc}") from None
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         raise BadInput("The body is not a JSON object.")
-    odd = [name for name in given if name not in required | optional] + [n for n in given if given[n] is None]
-    missing = [name for name in sorted(required) if name not in given]
+    odd = [name for name in value if name not in required | optional] + [n for n in value if value[n] is None]
+    missing = [name for name in sorted(required) if name not in value]
     if odd or missing:
         raise BadInput(f"The field '{odd[0][:80]}' is not known." if odd else f"The field '{missing[0]}' is missing.")
-    return given
+    return value
 
 
 def seconds(duration: str) -> float:
@@ -105,10 +105,10 @@ def seconds(duration: str) -> float:
     """
     if not duration:
         return 0.0
-    found = DURATION.fullmatch(duration)
-    if found is None:
+    match = DURATION.fullmatch(duration)
+    if match is None:
         raise BadInput("This is not a duration.", fix="Write a whole number with its unit: 30s, 10m, 24h.")
-    return float(int(found[1]) * SECONDS[found[2]])
+    return float(int(match[1]) * SECONDS[match[2]])
 
 
 def handle_in(name: str) -> str:
@@ -132,45 +132,45 @@ def id_of(handle: str) -> str:
     return str(UUID(f"{handle[:12]}8{handle[12:15]}8{handle[15:24]}a90000"))
 
 
-def resource(found: RequestState) -> dict[str, Any]:
+def resource(request: RequestState) -> dict[str, Any]:
     """How a request stands."""
-    given: dict[str, Any] = json.loads(found.external.given)
-    decision, consumption = decision_of(found), consumption_of(found)
+    submitted: dict[str, Any] = json.loads(request.external.given)
+    decision, consumption = decision_of(request), consumption_of(request)
     return {
-        **given,
-        "id": id_of(found.conversation.rpartition(".")[2]),
-        "arguments": json.loads(found.call.arguments),
-        "status": status_of(found),
-        "created_at": instant(found.asked_at),
-        "deadline_at": instant(found.external.expires_at),
+        **submitted,
+        "id": id_of(request.conversation.rpartition(".")[2]),
+        "arguments": json.loads(request.call.arguments),
+        "status": status_of(request),
+        "created_at": instant(request.asked_at),
+        "deadline_at": instant(request.external.expires_at),
         **({"decision": decision} if decision else {}),
         **({"consumption": consumption} if consumption else {}),
     }
 
 
-def status_of(found: RequestState) -> str:
-    return STATUS.get(found.standing, found.standing)
+def status_of(request: RequestState) -> str:
+    return STATUS.get(request.standing, request.standing)
 
 
-def decision_of(found: RequestState) -> dict[str, Any] | None:
+def decision_of(request: RequestState) -> dict[str, Any] | None:
     """The verdict; None while there is none."""
-    status = status_of(found)
+    status = status_of(request)
     if status == "pending":
         return None
-    note = found.judged.note if found.judged is not None else ""
+    note = request.judged.note if request.judged is not None else ""
     return {
         "status": status,
         **({"note": note} if note else {}),
-        "decided_at": instant(found.settled_at),
-        **({"expires_at": instant(found.run_before)} if status == "approved" else {}),
+        "decided_at": instant(request.settled_at),
+        **({"expires_at": instant(request.run_before)} if status == "approved" else {}),
     }
 
 
-def consumption_of(found: RequestState) -> dict[str, Any] | None:
+def consumption_of(request: RequestState) -> dict[str, Any] | None:
     """When the verdict was taken, and what is known of the call since; None while it was not."""
-    if found.started is None:
+    if request.started is None:
         return None
-    return {"consumed_at": instant(found.started_at), **told_of(found.finished, found.finished_at)}
+    return {"consumed_at": instant(request.started_at), **told_of(request.finished, request.finished_at)}
 
 
 def told_of(finished: Finished | None, at: float) -> dict[str, Any]:
@@ -188,8 +188,8 @@ def told_of(finished: Finished | None, at: float) -> dict[str, Any]:
     }
 
 
-def why_not(found: RequestState) -> str:
+def why_not(request: RequestState) -> str:
     """Why a verdict cannot be taken, as a code."""
-    if found.started is not None:
+    if request.started is not None:
         return "already_consumed"
-    return "approval_expired" if found.standing == "approved" else "not_approved"
+    return "approval_expired" if request.standing == "approved" else "not_approved"

@@ -92,29 +92,31 @@ class Instances:
         who.require("admin")
         if who.within:
             raise Denied(f"{who.name} is limited to some chats, and makes no instances.", fix="The owner can.")
-        given = object_in(body, set(), {"instance_name", "delivery"})
+        fields = object_in(body, set(), {"instance_name", "delivery"})
         async with self._under_way.setdefault((who.name, key), anyio.Lock()):
-            return await self._once(who, (await self._token_of(who), key), given)
+            return await self._once(who, (await self._token_of(who), key), fields)
 
     async def _token_of(self, who: Principal) -> str:
         """The hash of a client's token in the store: whoever gets its name later is somebody else."""
         return next((each.token_hash for each in await self._bridge.store.clients.all() if each.name == who.name), "")
 
-    async def _once(self, who: Principal, place: tuple[str, str], given: dict[str, JSON]) -> tuple[int, dict[str, Any]]:
+    async def _once(
+        self, who: Principal, place: tuple[str, str], fields: dict[str, JSON]
+    ) -> tuple[int, dict[str, Any]]:
         """The answer that was given for this token and key, or a new one."""
-        told = self._answers.get((who.name, *place))
-        if told is not None:
-            if told[0] != given:
+        known = self._answers.get((who.name, *place))
+        if known is not None:
+            if known[0] != fields:
                 raise InstanceRefused(
                     409, "idempotency_conflict", "This Idempotency-Key was used for another instance."
                 )
-            return 200, told[1]
-        name, delivery = name_in(given), self._delivery_in(given)
+            return 200, known[1]
+        name, delivery = name_in(fields), self._delivery_in(fields)
         instance = str(uuid4())
         if delivery is not None:
             await self._verify(who, delivery, instance)
         answer = await self._made(who, name or f"instance-{instance[:8]}", delivery, instance)
-        self._answers[who.name, *place] = (given, answer)
+        self._answers[who.name, *place] = (fields, answer)
         return 201, answer
 
     async def _made(self, who: Principal, name: str, delivery: Delivery | None, instance: str) -> dict[str, Any]:
@@ -164,10 +166,10 @@ class Instances:
     async def _verify(self, who: Principal, delivery: Delivery, instance: str) -> None:
         """Make sure that the receiver is the one that registered."""
         now = time.time()
-        found = await self._bridge.store.subscriptions.ask(
+        allowed = await self._bridge.store.subscriptions.ask(
             who.name, delivery.url, delivery.host, now, at_most=VERIFICATIONS, again_s=VERIFY_AGAIN_S
         )
-        if found == "later":
+        if allowed == "later":
             raise InstanceRefused(429, "too_many", "Too many receivers were asked; try again in a minute.")
         challenge, message = secrets.token_urlsafe(32), str(uuid4())
         body = compact(
@@ -190,13 +192,13 @@ class Instances:
             raise InstanceRefused(422, "webhook_verification_failed", "The receiver did not send the challenge back.")
 
 
-def name_in(given: Mapping[str, JSON]) -> str:
+def name_in(fields: Mapping[str, JSON]) -> str:
     """The name that is wanted; "" for none.
 
     Raises:
         BadInput: it is none.
     """
-    name = given.get("instance_name", "")
+    name = fields.get("instance_name", "")
     if not isinstance(name, str) or len(name) > MAX_NAME:
         raise BadInput(f"'instance_name' is not a text of up to {MAX_NAME} characters.")
     return name.strip()

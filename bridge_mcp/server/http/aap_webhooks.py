@@ -17,14 +17,14 @@ from bridge_mcp.server.tools.json_text import compact
 __all__ = ["resolved"]
 
 
-def resolved(found: EventSubscription, event: Event) -> tuple[str, str]:
+def resolved(subscription: EventSubscription, event: Event) -> tuple[str, str]:
     """The id and the body of the message that tells of a verdict: the same for the same instance and request."""
     request = id_of(event.conversation.rpartition(".")[2])
-    message = str(uuid5(UUID(found.instance), f"resolved {request}"))
+    message = str(uuid5(UUID(subscription.instance), f"resolved {request}"))
     body = {
         "id": message,
         "type": "request.resolved",
-        "instance_id": found.instance,
+        "instance_id": subscription.instance,
         "request_id": request,
         "created_at": instant(event.at),
     }

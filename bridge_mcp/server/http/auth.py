@@ -107,8 +107,8 @@ class AuthMiddleware:
             await refuse(send, 403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
             return
         if asks_first:
-            told = preflight_headers(headers[b"origin"], headers)
-            await send({"type": "http.response.start", "status": 204, "headers": told})
+            preflight = preflight_headers(headers[b"origin"], headers)
+            await send({"type": "http.response.start", "status": 204, "headers": preflight})
             await send({"type": "http.response.body", "body": b""})
             return
         if listed:
@@ -214,10 +214,10 @@ def given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str:
 def place_of(address: str) -> str:
     """The key of an address for its rate limit: of IPv6 the /64, all of which one client usually has."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return address
-    return address if found.version == 4 else str(ip_network((address, 64), strict=False))
+    return address if parsed.version == 4 else str(ip_network((address, 64), strict=False))
 
 
 def name_of(url: str) -> str:
@@ -260,7 +260,7 @@ async def refuse(send: Send, status: int, code: str, message: str, fix: str, cha
 
 async def answer(send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
     text = json.dumps(body).encode()
-    told = {"content-type": "application/json", "content-length": str(len(text)), **(headers or {})}
-    lines = [(name.encode(), value.encode()) for name, value in told.items()]
+    all_headers = {"content-type": "application/json", "content-length": str(len(text)), **(headers or {})}
+    lines = [(name.encode(), value.encode()) for name, value in all_headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": text})

@@ -128,11 +128,11 @@ class Authenticator:
 
     async def by_hash(self, given: str) -> AuthenticatedClient | None:
         """Whose token has this hash, as far as that is known here."""
-        found = None
+        match = None
         for token_hash, visitor in self._known.items():  # all of them, each in constant time
             if hmac.compare_digest(given, token_hash):
-                found = visitor
-        return found or await self._by_stored(given) or self._verified.get(given)
+                match = visitor
+        return match or await self._by_stored(given) or self._verified.get(given)
 
     def may_be_issued(self, authorization: str | None) -> bool:
         """Whether this may be a token of the issuer, which has to be checked by its keys: that takes longer."""
@@ -169,9 +169,9 @@ class Authenticator:
             Denied: the request did not pass `AuthMiddleware`.
         """
         request: object = ctx.request
-        found: object = request.scope.get(PRINCIPAL) if isinstance(request, HTTPConnection) else None
-        if isinstance(found, Principal):
-            return found
+        principal: object = request.scope.get(PRINCIPAL) if isinstance(request, HTTPConnection) else None
+        if isinstance(principal, Principal):
+            return principal
         raise Denied("This request carries no client.", fix=TOKEN_FIX)
 
     # -- open requests ----------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def preflight_headers(origin: bytes, headers: Mapping[bytes, bytes]) -> list[tup
     """The headers of a preflight's response, for a listed origin."""
     asked = headers.get(b"access-control-request-headers", b"").decode("latin-1").lower()
     more = sorted({name for name in names_in(asked) if name.startswith("mcp-")} - set(TAKEN))
-    told = [
+    allowed = [
         (b"access-control-allow-origin", origin),
         (b"access-control-allow-methods", METHODS.encode()),
         (b"access-control-allow-headers", ", ".join((*TAKEN, *more)).encode()),
@@ -45,8 +45,8 @@ def preflight_headers(origin: bytes, headers: Mapping[bytes, bytes]) -> list[tup
         (b"content-length", b"0"),
     ]
     if headers.get(b"access-control-request-private-network") == b"true":
-        told.append((b"access-control-allow-private-network", b"true"))
-    return told
+        allowed.append((b"access-control-allow-private-network", b"true"))
+    return allowed
 
 
 def names_in(asked: str) -> Iterable[str]:

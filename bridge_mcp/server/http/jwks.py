@@ -97,7 +97,7 @@ class IssuerKeys:
     async def _refresh(self) -> None:
         try:
             with anyio.fail_after(FETCH_S):
-                found = jwt.PyJWKSet.from_json((await self._fetch(self._url)).decode())
+                key_set = jwt.PyJWKSet.from_json((await self._fetch(self._url)).decode())
         except Exception as exc:  # whatever it is, it becomes the error of all who wait for the key
             pause = self._backoff.next()
             self._next_at = self._now() + pause
@@ -107,7 +107,7 @@ class IssuerKeys:
             self._backoff.reset()
             self._fetched_at = self._now()
             self._next_at = self._fetched_at + COOLDOWN_S
-            self._keys = {key.key_id: key for key in found.keys if key.key_id and key.public_key_use in ("sig", None)}
+            self._keys = {key.key_id: key for key in key_set.keys if key.key_id and key.public_key_use in ("sig", None)}
         finally:
             self._fetching = None
 

@@ -85,8 +85,8 @@ class MetricsMiddleware:
             await self._app(scope, receive, send)
             return
         if scope["method"] not in ("GET", "HEAD"):
-            told = {"error": "method_not_allowed", "error_description": "Use GET."}
-            await answer(send, 405, told, {"allow": "GET, HEAD"})
+            error = {"error": "method_not_allowed", "error_description": "Use GET."}
+            await answer(send, 405, error, {"allow": "GET, HEAD"})
             return
         who: Principal = scope[PRINCIPAL]
         try:
@@ -200,8 +200,8 @@ def family(name: str, kind: str, about: str, series: Iterable[Series]) -> Iterat
 
 
 def labels(of: Mapping[str, str]) -> str:
-    told = ",".join(f'{name}="{escaped(value)}"' for name, value in of.items())
-    return f"{{{told}}}" if told else ""
+    pairs = ",".join(f'{name}="{escaped(value)}"' for name, value in of.items())
+    return f"{{{pairs}}}" if pairs else ""
 
 
 def escaped(value: str) -> str:

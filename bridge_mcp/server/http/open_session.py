@@ -57,19 +57,19 @@ async def notify(session: Open, uri: str) -> None:
             await session.stream({"type": "http.response.body", "body": event, "more_body": True})
 
 
-def concerns_others(told: Told, session: Open) -> bool:
+def concerns_others(message: Told, session: Open) -> bool:
     """Whether a message may be about a request that another process holds."""
-    if told.method == "notifications/cancelled":
-        return (told.values().request_id,) not in session.requests
-    return told.kind == "response"
+    if message.method == "notifications/cancelled":
+        return (message.values().request_id,) not in session.requests
+    return message.kind == "response"
 
 
-def handshake(told: Told) -> str:
+def handshake(message: Told) -> str:
     """The parameters of `initialize`, to open a session with again; of very long ones what a session needs."""
-    text = bytes(told.params).decode()
+    text = bytes(message.params).decode()
     if len(text) <= MAX_HANDSHAKE:
         return text
-    said = msgspec.json.decode(told.params, type=Said)
+    said = msgspec.json.decode(message.params, type=Said)
     able = {name[:40]: dict[str, Any]() for name in list(said.capabilities)[:20]}
     short = {"protocolVersion": said.protocol_version[:20], "capabilities": able}
     return json.dumps({**short, "clientInfo": {"name": "client", "version": ""}})

@@ -81,10 +81,10 @@ def header_of(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str:
 
 def replayed(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives a whole body once more, and then what comes after it."""
-    given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
-        return given.pop() if given else await receive()
+        return messages.pop() if messages else await receive()
 
     return replay
 
@@ -125,12 +125,12 @@ def rpc(method: str, params: dict[str, Any], id: str = "") -> bytes:
 
 def by_session(notes: Sequence[FaceNote]) -> dict[str, list[str]]:
     """What notes say of each session, in their order; "look at it again" once is enough."""
-    told: dict[str, list[str]] = {}
+    grouped: dict[str, list[str]] = {}
     for note in notes:
-        bodies = told.setdefault(note.session, [])
+        bodies = grouped.setdefault(note.session, [])
         if note.body or "" not in bodies:
             bodies.append(note.body)
-    return told
+    return grouped
 
 
 async def session_not_found(send: Send) -> None:

@@ -113,12 +113,12 @@ class SharedSessions:
             return
         shown = header_of(scope["headers"], SESSION)
         body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
-        told = told_in(body)
+        message = told_in(body)
         receive = replayed(body, receive)
         if shown:
             await Use(self, who, shown, scope=scope, body=body).answer(receive, send)
-        elif told.method == "initialize":
-            await self._opened(who, told, scope, receive, send)
+        elif message.method == "initialize":
+            await self._opened(who, message, scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -143,12 +143,12 @@ class SharedSessions:
 
         await self.app(scope, receive, keeping)
 
-    async def _keep(self, client: str, shown: str, told: Told, scope: Scope) -> None:
+    async def _keep(self, client: str, shown: str, message: Told, scope: Scope) -> None:
         now = self._clock.now()
         if now - self._cleared > CLEAR_EVERY_S:
             self._cleared = now
             await self._kept.end_old("mcp", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
-        session = FaceSession(hashed(shown), "mcp", client, handshake(told), begun=now, used=now)
+        session = FaceSession(hashed(shown), "mcp", client, handshake(message), begun=now, used=now)
         await self._kept.put(session, at_most=MAX_STORED)
         self._add(client, shown, Open(session.id, shown, scope, used=now))
 
@@ -255,10 +255,10 @@ class SharedSessions:
         await self._kept.tell(FaceNote(session.id, self._name, body.decode("utf-8", "replace")), self._clock.now())
         return True
 
-    async def changed(self, session: Open, told: Told) -> bool:
+    async def changed(self, session: Open, message: Told) -> bool:
         """Its client changes what it subscribes to; whether it may have so many. Every process learns it."""
-        note, uri, now = FaceNote(session.id, self._name), told.values().uri, self._clock.now()
-        if told.method == "resources/subscribe":
+        note, uri, now = FaceNote(session.id, self._name), message.values().uri, self._clock.now()
+        if message.method == "resources/subscribe":
             if not await self._kept.subscribe(note, uri, now, at_most=MAX_SUBSCRIPTIONS):
                 return False
             session.wanted.add(uri)

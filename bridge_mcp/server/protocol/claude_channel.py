@@ -191,8 +191,8 @@ def declared(result: Any) -> dict[str, Any]:
     capabilities: dict[str, Any] = result["capabilities"]
     known: dict[str, Any] = capabilities.get("experimental") or {}
     experimental: dict[str, Any] = {**known, CHANNEL: {}, PERMISSION: {}}
-    told = "\n".join(filter(None, (result.get("instructions"), INSTRUCTIONS)))
-    return {**result, "capabilities": {**capabilities, "experimental": experimental}, "instructions": told}
+    instructions = "\n".join(filter(None, (result.get("instructions"), INSTRUCTIONS)))
+    return {**result, "capabilities": {**capabilities, "experimental": experimental}, "instructions": instructions}
 
 
 def is_relayed(event: Event) -> bool:

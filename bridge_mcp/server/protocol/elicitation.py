@@ -118,8 +118,8 @@ class Elicitation:
 
     async def _askable(self, ticket: Ticket) -> Sequence[Approval]:
         """The approvals of a ticket that a form can show completely, once their reviewers have looked at them."""
-        found = await self._bridge.after_review(ticket.approvals)
-        asked = [each for each in found if each.status == "waiting" and not each.in_review]
+        approvals = await self._bridge.after_review(ticket.approvals)
+        asked = [each for each in approvals if each.status == "waiting" and not each.in_review]
         return [each for each in asked if len(shown_arguments(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:

@@ -65,8 +65,8 @@ class ExposedTools:
         if not exposes_any(who):
             return []
         await self.watch()
-        found = await self._bridge.callable_tools(who)
-        return [spec for spec in found.tools if exposes(who, spec)]
+        specs = await self._bridge.callable_tools(who)
+        return [spec for spec in specs.tools if exposes(who, spec)]
 
     async def has(self, who: Principal, name: str) -> bool:
         """Whether a nested tool of this name is exposed to `who`."""

@@ -68,18 +68,18 @@ class ExposedContext:
 
     async def _prompts(self, who: Principal) -> dict[str, tuple[ToolSpec, Body]]:
         """The prompts by their names here."""
-        found = listed(await self._exposed.specs(who), "prompts", "name")
-        names = tool_names((spec.server, each["name"]) for spec, each in found)
-        return {names[spec.server, each["name"]]: (spec, each) for spec, each in found}
+        entries = listed(await self._exposed.specs(who), "prompts", "name")
+        names = tool_names((spec.server, each["name"]) for spec, each in entries)
+        return {names[spec.server, each["name"]]: (spec, each) for spec, each in entries}
 
     # -- one of them ------------------------------------------------------------------------------------------
 
     async def read(self, ctx: Context, who: Principal, params: types.ReadResourceRequestParams) -> Body | None:
         """For `resources/read`: the server's own result. Its URIs are named as this one was asked for."""
-        found = await self._resource(who, params.uri)
-        if found is None:
+        resource = await self._resource(who, params.uri)
+        if resource is None:
             return None
-        spec, uri = found
+        spec, uri = resource
         result = await self._asked(ctx, who, params, spec, {"uri": uri})
         if uri != params.uri and "contents" in result:
             result["contents"] = [with_uri_in(spec, each) for each in result["contents"]]
@@ -104,8 +104,8 @@ class ExposedContext:
             "known": dict(known),
         }
         if isinstance(params.ref, types.PromptReference):
-            found = (await self._prompts(who)).get(params.ref.name)
-            of = (found[0], {"name": found[1]["name"]}) if found else None
+            prompt = (await self._prompts(who)).get(params.ref.name)
+            of = (prompt[0], {"name": prompt[1]["name"]}) if prompt else None
         else:
             template = await self._resource(who, params.ref.uri)
             of = (template[0], {"uri": template[1]}) if template else None
@@ -191,9 +191,9 @@ def with_uri_in(spec: ToolSpec, content: Body) -> Body:
 def listed(specs: Iterable[ToolSpec], what: str, named: str) -> list[tuple[ToolSpec, Body]]:
     """The entries of one kind that these tools give, each with its tool and with its own name as a text."""
     tool = GET_PROMPT if what == "prompts" else READ_RESOURCE
-    found: list[tuple[ToolSpec, Body]] = []
+    entries_of_tools: list[tuple[ToolSpec, Body]] = []
     for spec in specs:
         if spec.gives and spec.tool == tool:
             entries: list[Body] = json.loads(spec.gives).get(what, [])
-            found += [(spec, each) for each in entries if isinstance(each.get(named), str)]
-    return found
+            entries_of_tools += [(spec, each) for each in entries if isinstance(each.get(named), str)]
+    return entries_of_tools

@@ -201,19 +201,19 @@ class Push:
     async def _changed(self) -> list[tuple[Subscribers, str]]:
         """The subscribed URIs that changed since the last call, with their audiences."""
         listening = [audience for audience in self._audiences.values() if audience.wanted]
-        found: dict[tuple[Subscribers, str], None] = {}
+        changed: dict[tuple[Subscribers, str], None] = {}
         while True:
             page = await self._bridge.store.feed.read(self._cursor, PAGE)
             self._cursor = page.cursor
             for audience in listening:
-                found.update(dict.fromkeys((audience, uri) for uri in audience.touched(page.events)))
+                changed.update(dict.fromkeys((audience, uri) for uri in audience.touched(page.events)))
             if len(page.events) < PAGE:
                 break
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_S
             for audience in listening:
-                found.update(dict.fromkeys((audience, uri) for uri in await audience.looked(self._bridge)))
-        return list(found)
+                changed.update(dict.fromkeys((audience, uri) for uri in await audience.looked(self._bridge)))
+        return list(changed)
 
     async def _publish(self, audience: Subscribers, uri: str) -> None:
         await audience.bus.publish(ResourceUpdated(uri=uri))

@@ -21,11 +21,11 @@ def shows_files(params: types.CallToolRequestParams) -> bool:
 
 def tool_result(answer: Answer | Illustrated) -> dict[str, Any]:
     """An answer as a tool's result."""
-    given = answer if isinstance(answer, Illustrated) else Illustrated(answer)
-    body = given.answer.as_json()
-    if given.blocks or given.text_only:
-        return complete_result(content=[text_block(compact(body)), *given.blocks], isError=given.is_error)
-    return result(compact(body), body, is_error=given.is_error)
+    illustrated = answer if isinstance(answer, Illustrated) else Illustrated(answer)
+    body = illustrated.answer.as_json()
+    if illustrated.blocks or illustrated.text_only:
+        return complete_result(content=[text_block(compact(body)), *illustrated.blocks], isError=illustrated.is_error)
+    return result(compact(body), body, is_error=illustrated.is_error)
 
 
 def result(text: str, structured: Mapping[str, Any], *, is_error: bool = False) -> dict[str, Any]:

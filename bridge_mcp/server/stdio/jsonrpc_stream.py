@@ -176,14 +176,14 @@ class MessageReader(Stream):
         The first kind passes, so that the method's own checks can name the argument; the others are answered.
         """
         try:
-            found = read_json(line, max_depth=MESSAGE_DEPTH, odd="keep")
+            value = read_json(line, max_depth=MESSAGE_DEPTH, odd="keep")
         except BadJSON as exc:
             await self._refuse(None, PARSE_ERROR, f"Parse error: {exc}")
             return None
         try:
-            return jsonrpc_message_adapter.validate_python(found, by_name=False)
+            return jsonrpc_message_adapter.validate_python(value, by_name=False)
         except ValidationError:
-            fields = found if isinstance(found, dict) else {}
+            fields = value if isinstance(value, dict) else {}
             if "result" not in fields and "error" not in fields:
                 id_ = fields.get("id")
                 known = id_ if isinstance(id_, str | int) and not isinstance(id_, bool) else None

@@ -82,10 +82,10 @@ class LineReader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's: cut bytes into lines; pause reading over `AHEAD`."""
-        for found in self._buffer.feed(data):
-            if isinstance(found, LongLine):
+        for item in self._buffer.feed(data):
+            if isinstance(item, LongLine):
                 self._lines.append(b"")
-            elif line := found.strip():
+            elif line := item.strip():
                 self._lines.append(line)
                 self._held += len(line)
         if self._lines:

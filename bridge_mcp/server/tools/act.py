@@ -64,8 +64,8 @@ async def scheduled_messages(
 ) -> ScheduledMessages:
     """List messages to be sent later; cancel one by its id."""
     cancelled = bool(cancel) and await call.bridge.cancel_scheduled(call.who, cancel)
-    found = await call.bridge.scheduled_messages(call.who)
-    return ScheduledMessages.of_all(found, cancelled if cancel else None)
+    scheduled = await call.bridge.scheduled_messages(call.who)
+    return ScheduledMessages.of_all(scheduled, cancelled if cancel else None)
 
 
 @tool("send", destructive=True, idempotent=True, open_world=True)
@@ -238,11 +238,11 @@ async def call_tool(
     return await attachments.illustrated(call, await call.wait(answer, wait_s), shown=show_files)
 
 
-def decision(made: Sequence[Decision]) -> approval_answers.Decision:
+def decision(decisions: Sequence[Decision]) -> approval_answers.Decision:
     """The first decision, with the others in it. Raises if somebody else has decided a single one a moment before."""
-    if len(made) == 1:
-        decided(made[0])
-    first, *others = made
+    if len(decisions) == 1:
+        decided(decisions[0])
+    first, *others = decisions
     answer = approval_answers.Decision.of(first)
     answer.also = tuple([approval_answers.Decided.of(each) for each in others])
     return answer

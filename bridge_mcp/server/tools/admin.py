@@ -30,8 +30,8 @@ async def pair_chat(
     name: str = "",
 ) -> bridge_answers.Pairing:
     """Let a chat or a person in: by `code`, or by `channel` and `chat`."""
-    made = await call.bridge.pair_chat(call.who, code=code, channel=channel, chat=chat, role=role, name=name)
-    return bridge_answers.Pairing.of(made)
+    pairing = await call.bridge.pair_chat(call.who, code=code, channel=channel, chat=chat, role=role, name=name)
+    return bridge_answers.Pairing.of(pairing)
 
 
 @tool("admin", destructive=True, idempotent=True)

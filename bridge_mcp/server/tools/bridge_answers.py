@@ -53,8 +53,8 @@ class ClaimState(Answer):
     @classmethod
     def as_held(cls, conversation: str, held: Claim | None) -> Self:
         """None: nobody has it."""
-        told = (held.client, held.until) if held is not None else (None, None)
-        return cls.model_validate({"conversation": conversation, "by": told[0], "until": told[1]})
+        holder = (held.client, held.until) if held is not None else (None, None)
+        return cls.model_validate({"conversation": conversation, "by": holder[0], "until": holder[1]})
 
 
 class NestedTool(Answer):
@@ -84,8 +84,8 @@ class NestedTool(Answer):
     @classmethod
     def line(cls, spec: ToolSpec) -> Self:
         """A tool as one line of a long list."""
-        told = {"name": spec.name, "server": spec.server, "changed": spec.changed}
-        return cls.of(told | {"description": first_line(spec.description)})
+        fields = {"name": spec.name, "server": spec.server, "changed": spec.changed}
+        return cls.of(fields | {"description": first_line(spec.description)})
 
 
 class ToolPage(Answer):
@@ -193,19 +193,19 @@ class Consumption(Answer):
     """Until when `report_outcome` takes its outcome."""
 
     @classmethod
-    def taken(cls, found: RequestState) -> Self:
+    def taken(cls, request: RequestState) -> Self:
         """The answer for a call whose verdict was taken."""
-        verdict = found.judged
+        verdict = request.judged
         return cls.of(
             {
-                "ticket": f"call:{found.conversation}",
-                "arguments": parsed(found.arguments),
+                "ticket": f"call:{request.conversation}",
+                "arguments": parsed(request.arguments),
                 "digest": verdict.digest if verdict else "",
                 "edited": verdict is not None and verdict.arguments is not None,
-                "approval": found.approval,
+                "approval": request.approval,
                 "approved_by": verdict.by if verdict else "",
                 "note": verdict.note if verdict else "",
-                "report_before": found.started_at + found.external.report_s,
+                "report_before": request.started_at + request.external.report_s,
             }
         )
 
@@ -239,7 +239,7 @@ class ScheduledMessages(Answer):
     """Whether the one that was named is not sent; false: its time came first."""
 
     @classmethod
-    def of_all(cls, found: Sequence[Later], cancelled: bool | None) -> Self:
+    def of_all(cls, scheduled: Sequence[Later], cancelled: bool | None) -> Self:
         """The first of them, each with the beginning of its text."""
         shown = [
             ScheduledMessage(
@@ -249,9 +249,9 @@ class ScheduledMessages(Answer):
                 text=each.text[:SCHEDULED_CHARS],
                 by=each.by,
             )
-            for each in found[:SCHEDULED_SHOWN]
+            for each in scheduled[:SCHEDULED_SHOWN]
         ]
-        return cls(messages=shown, count=len(found), cancelled=cancelled)
+        return cls(messages=shown, count=len(scheduled), cancelled=cancelled)
 
 
 class Topic(Answer):

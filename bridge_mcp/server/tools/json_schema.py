@@ -51,19 +51,23 @@ class LeanSchema(GenerateJsonSchema):
         return without(super().tuple_schema(schema), "maxItems")
 
     def dict_schema(self, schema: Any) -> JsonSchemaValue:
-        found = super().dict_schema(schema)
-        return without(found, "additionalProperties") if found.get("additionalProperties") is True else found
+        json_schema = super().dict_schema(schema)
+        return (
+            without(json_schema, "additionalProperties")
+            if json_schema.get("additionalProperties") is True
+            else json_schema
+        )
 
     def default_schema(self, schema: Any) -> JsonSchemaValue:
-        found = super().default_schema(schema)
-        return found if found.get("default") else without(found, "default")
+        json_schema = super().default_schema(schema)
+        return json_schema if json_schema.get("default") else without(json_schema, "default")
 
     def nullable_schema(self, schema: Any) -> JsonSchemaValue:
         """The schema without null: a null argument counts as one that was left out."""
-        found = self.generate_inner(schema["schema"])
-        if self.mode == "validation" or not found:
-            return found
-        return {"type": [found["type"], "null"]} if found.keys() == {"type"} else super().nullable_schema(schema)
+        inner = self.generate_inner(schema["schema"])
+        if self.mode == "validation" or not inner:
+            return inner
+        return {"type": [inner["type"], "null"]} if inner.keys() == {"type"} else super().nullable_schema(schema)
 
 
 def without(schema: JsonSchemaValue, *names: str) -> JsonSchemaValue:

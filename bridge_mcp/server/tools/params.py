@@ -90,7 +90,7 @@ class Params:
         """The JSON schema of an object with these arguments and no others."""
         return {"properties": {}, **lean_schema(self._model, "validation")}
 
-    def read(self, given: Mapping[str, object]) -> dict[str, Any]:
+    def read(self, arguments: Mapping[str, object]) -> dict[str, Any]:
         """The arguments to pass on. An optional argument that is null counts as missing.
 
         Raises:
@@ -98,7 +98,7 @@ class Params:
         """
         values = {
             name: value
-            for name, value in given.items()
+            for name, value in arguments.items()
             if (value is not None or name in self._required) and name not in HOST_ARGUMENTS
         }
         try:
@@ -118,8 +118,8 @@ class Params:
             known = self.schema["properties"].get(name)
             lines.setdefault(name, problem(each, known) if known else "there is no such argument")
         names = ", ".join(each.name for each in self._parameters) or "none"
-        told = [f"{printable(name)}: {line}" for name, line in lines.items()][:MAX_PROBLEMS]
-        return BadInput("\n".join([f"{self._tool} was not called:", *told]), fix=f"Its arguments are: {names}.")
+        problems = [f"{printable(name)}: {line}" for name, line in lines.items()][:MAX_PROBLEMS]
+        return BadInput("\n".join([f"{self._tool} was not called:", *problems]), fix=f"Its arguments are: {names}.")
 
 
 def details(wrong: ValidationError) -> list[ErrorDetails]:

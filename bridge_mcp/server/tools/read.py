@@ -71,8 +71,8 @@ async def search_messages(
     limit: Annotated[int, Field(ge=1, le=100)] = 20,
 ) -> answers.MessageSearch:
     """Messages that hold every word of the query, the newest first."""
-    found = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
-    answer = answers.MessageSearch.of({"messages": found})
+    messages = await call.bridge.search_messages(call.who, query, conversation=conversation, limit=limit)
+    answer = answers.MessageSearch.of({"messages": messages})
     fits = fitting(answer.as_json()["messages"])
     if fits < len(answer.messages):
         answer.truncated = f"{len(answer.messages) - fits} older ones are left out: use a narrower query."
@@ -127,7 +127,7 @@ async def wait_for_events(
     Call it again with the answer's cursor. `gap` says that older events are gone. Without `after` or `consumer` it
     begins now.
     """
-    found = call.bridge.wait_for_events(
+    waiting = call.bridge.wait_for_events(
         call.who,
         after=after,
         consumer=consumer,
@@ -136,7 +136,7 @@ async def wait_for_events(
         limit=limit,
         timeout_s=timeout_s,
     )
-    answer = answers.EventPage.of(await call.wait(found, timeout_s))
+    answer = answers.EventPage.of(await call.wait(waiting, timeout_s))
     fits = fitting(answer.as_json()["events"])
     if fits < len(answer.events):
         answer.events = answer.events[:fits]
@@ -196,8 +196,8 @@ async def list_tools(
     listed = await call.bridge.list_tools(call.who)
     if names:
         return whole_tools(listed, names)
-    found = search_tools(listed.tools, query)
-    return tool_page(listed, found, limit=limit, offset=offset_of(cursor))
+    matching = search_tools(listed.tools, query)
+    return tool_page(listed, matching, limit=limit, offset=offset_of(cursor))
 
 
 def offset_of(cursor: str) -> int:

@@ -135,10 +135,10 @@ class Tool(Struct, frozen=True):
     @property
     def schemas(self) -> dict[str, Any]:
         """Its entry in `schemas.json`: `inputSchema`, and `outputSchema` if that is listed."""
-        told = self.answer if self.answer_listed else None
+        answer = self.answer if self.answer_listed else None
         return {
             "inputSchema": self.params.schema,
-            **({"outputSchema": lean_schema(told, "serialization")} if told else {}),
+            **({"outputSchema": lean_schema(answer, "serialization")} if answer else {}),
         }
 
     def listed(self) -> dict[str, JSON]:

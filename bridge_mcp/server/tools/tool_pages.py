@@ -20,21 +20,21 @@ MAX_WHOLE = 50
 """Tools that may fit into a page with their schemas; more never do."""
 
 
-def tool_page(listed: ToolList, found: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolPage:
-    """A page of the tools in `found`, from `offset` on; the first page holds the status of all servers too.
+def tool_page(listed: ToolList, matching: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolPage:
+    """A page of the tools in `matching`, from `offset` on; the first page holds the status of all servers too.
 
     Tools come with their schemas if they all fit into a page; else each is a line.
     """
-    rest = found[offset : offset + limit]
+    rest = matching[offset : offset + limit]
     tools = [NestedTool.of(each) for each in rest] if len(rest) <= MAX_WHOLE else []
-    if not tools or fits(tools, LIST_TOKENS) < len(found) - offset:
+    if not tools or fits(tools, LIST_TOKENS) < len(matching) - offset:
         tools = [NestedTool.line(each) for each in rest]
     tools = tools[: fits(tools, LIST_TOKENS)]
     end = offset + len(tools)
     return ToolPage(
         tools=tools,
-        found=len(found),
-        cursor=str(end) if end < len(found) else "",
+        found=len(matching),
+        cursor=str(end) if end < len(matching) else "",
         servers=[] if offset else [Server.of(each) for each in listed.servers],
     )
 
