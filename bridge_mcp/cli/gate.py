@@ -25,7 +25,7 @@ from bridge_mcp.gate.relay import Relay
 from bridge_mcp.gate.server_process import started
 from bridge_mcp.gate.tools import GuardedTools
 from bridge_mcp.operations.external_calls import ExternalCalls
-from bridge_mcp.server.stdio.lifetime import orphaned, settle, stop_on_signals
+from bridge_mcp.server.stdio.lifetime import settle, stop_on_signals, wait_until_orphaned
 from bridge_mcp.server.stdio.line_io import open_lines
 from bridge_mcp.server.stdio.reserve_fds import Wire, claim
 
@@ -167,5 +167,5 @@ async def until_over(serve: Callable[[], Awaitable[None]]) -> None:
                 await ended()
                 tasks.cancel_scope.cancel()
 
-            for each in (serve, stopped.wait, orphaned):
+            for each in (serve, stopped.wait, wait_until_orphaned):
                 tasks.start_soon(wait_for, each)

@@ -28,7 +28,7 @@ from bridge_mcp.hooks.stored_requests import write_request
 from bridge_mcp.hooks.waiting import Waiting
 from bridge_mcp.operations.external_calls import ONLY_CALL, Begun, ExternalCalls, Request, lapse
 from bridge_mcp.operations.relayed_prompts import answered_elsewhere
-from bridge_mcp.server.stdio.lifetime import orphaned, stop_on_signals
+from bridge_mcp.server.stdio.lifetime import stop_on_signals, wait_until_orphaned
 
 if TYPE_CHECKING:
     from bridge_mcp.hooks.hosts import Answer
@@ -112,7 +112,7 @@ async def while_wanted() -> AsyncGenerator[Event]:
                 tasks.cancel_scope.cancel()
 
             async def follow_host() -> None:
-                await orphaned()
+                await wait_until_orphaned()
                 gone.set()
 
             tasks.start_soon(end)

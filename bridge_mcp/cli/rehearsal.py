@@ -17,7 +17,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.suggestions import Suggestion, suggestions
 from bridge_mcp.core.tools import Confirmation
-from bridge_mcp.service.rehearsal import Rehearsed, calls_since, rehearsed, seen_in
+from bridge_mcp.service.rehearsal import Rehearsed, asked_calls, calls_since, rehearse_calls
 
 __all__ = ["rehearse", "suggest"]
 
@@ -82,10 +82,10 @@ async def looked_at(assembly: Assembly, since: str, limit: int) -> tuple[list[Re
         raise BadInput(f"--limit is between 1 and {MAX_CALLS:,}.")
     now = time.time()
     calls = await calls_since(assembly.store, now - seconds(since), limit)
-    made = await rehearsed(assembly.store, assembly.config.rules, confirmations(assembly.config), calls, now)
+    made = await rehearse_calls(assembly.store, assembly.config.rules, confirmations(assembly.config), calls, now)
     asks = {(each.conversation, each.record.id) for each in made if each.now == "ask" and each.quorum == 1}
     tools = {each.record.tool: each.spec for each in made if each.spec is not None and not each.spec.changed}
-    return made, suggestions(seen_in(calls, asks), tools)
+    return made, suggestions(asked_calls(calls, asks), tools)
 
 
 def confirmations(config: Config) -> Callable[[str, str], Confirmation | None]:

@@ -21,7 +21,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.spending import Cap, Spent, spent
 from bridge_mcp.models.settings import SCRIPTED
-from bridge_mcp.service.review_replay import ORDER, Case, Replayed, cases, in_order, replayed
+from bridge_mcp.service.review_replay import ORDER, Case, Replayed, cases, in_order, replay_case
 
 __all__ = ["review"]
 
@@ -155,7 +155,7 @@ async def asked(
         for case in found:
             if stopped := reached(answers, policy, cap):
                 return answers, stopped
-            answers.append(await replayed(models, name, policy, case))
+            answers.append(await replay_case(models, name, policy, case))
     finally:
         await models.close()
     return answers, ""

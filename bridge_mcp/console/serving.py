@@ -15,7 +15,7 @@ from bridge_mcp.core.bearer_tokens import OAuth
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.listening import Limits, Server, configured, listening
-from bridge_mcp.server.http.app import ended
+from bridge_mcp.server.http.app import wait_for_stop
 from bridge_mcp.server.http.authenticator import Authenticator
 from bridge_mcp.server.stdio.lifetime import settle
 from bridge_mcp.service import Bridge
@@ -64,7 +64,7 @@ async def serve_console(console: Console, port: int, on_ready: Callable[[str], o
         server = Server(configured(console, LEAVE_S, Limits()), started)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await ended(serving)
+            await wait_for_stop(serving)
         finally:
             console.close()
             server.should_exit = True

@@ -26,12 +26,12 @@ from bridge_mcp.server.apps.cards import CardPages, Cards
 from bridge_mcp.server.events.configured import serve_events
 from bridge_mcp.server.protocol.cancellation import TurnCancellation
 from bridge_mcp.server.protocol.elicitation import Elicitation
-from bridge_mcp.server.protocol.errors import fault_of, guarded, naming
+from bridge_mcp.server.protocol.errors import fault_of, map_errors, naming
 from bridge_mcp.server.protocol.exposed import (
     ExposedTools,
     announce_changes,
     exposes_any,
-    own_result,
+    nested_result,
     waiting_result,
 )
 from bridge_mcp.server.protocol.exposed_context import ExposedContext
@@ -48,14 +48,14 @@ from bridge_mcp.server.protocol.tasks import (
     Tasks,
     UpdateParams,
     becomes_task,
-    declared,
-    undeclared,
+    declares_tasks,
+    undeclared_error,
 )
 from bridge_mcp.server.protocol.tool_results import complete_result, result, shows_files, tool_result
-from bridge_mcp.server.protocol.trace_context import in_its_trace, measured, records_spans
+from bridge_mcp.server.protocol.trace_context import in_its_trace, measure_requests, records_spans
 from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.approval_answers import Ticket as TicketAnswer
-from bridge_mcp.server.tools.attachments import illustrated
+from bridge_mcp.server.tools.attachments import with_files
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.registry import there
 from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, schemas
@@ -98,7 +98,7 @@ class BridgeServer:
     ) -> None:
         self.server = self._server()
         if exposes:
-            complete = guarded("completion/complete", self.complete)
+            complete = map_errors("completion/complete", self.complete)
             self.server.add_request_handler("completion/complete", types.CompleteRequestParams, complete)
             announce_changes(self.server)
         self.push = Push(bridge)
@@ -141,23 +141,23 @@ class BridgeServer:
             # call.
             server.middleware.clear()
         else:
-            server.middleware.append(measured())
+            server.middleware.append(measure_requests())
         add = server.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self.list_tools)
         add("tools/call", types.CallToolRequestParams, self.call_tool)
         add("resources/list", types.PaginatedRequestParams, self.list_resources)
         add("resources/templates/list", types.PaginatedRequestParams, self.list_templates)
-        add("resources/read", types.ReadResourceRequestParams, guarded("resources/read", self.read_resource))
-        add("resources/subscribe", types.SubscribeRequestParams, guarded("resources/subscribe", self.subscribe))
+        add("resources/read", types.ReadResourceRequestParams, map_errors("resources/read", self.read_resource))
+        add("resources/subscribe", types.SubscribeRequestParams, map_errors("resources/subscribe", self.subscribe))
         add("resources/unsubscribe", types.UnsubscribeRequestParams, self.unsubscribe)
-        add("subscriptions/listen", types.SubscriptionsListenRequestParams, guarded("subscriptions", self.listen))
+        add("subscriptions/listen", types.SubscriptionsListenRequestParams, map_errors("subscriptions", self.listen))
         add("prompts/list", types.PaginatedRequestParams, self.list_prompts)
         server.add_notification_handler("notifications/cancelled", types.CancelledNotificationParams, self.cancelled)
-        add("prompts/get", types.GetPromptRequestParams, guarded("prompts/get", self.get_prompt))
+        add("prompts/get", types.GetPromptRequestParams, map_errors("prompts/get", self.get_prompt))
         server.extensions[EXTENSION] = {}
-        add("tasks/get", TaskParams, guarded("tasks/get", self.get_task))
-        add("tasks/update", UpdateParams, guarded("tasks/update", self.update_task))
-        add("tasks/cancel", TaskParams, guarded("tasks/cancel", self.cancel_task))
+        add("tasks/get", TaskParams, map_errors("tasks/get", self.get_task))
+        add("tasks/update", UpdateParams, map_errors("tasks/update", self.update_task))
+        add("tasks/cancel", TaskParams, map_errors("tasks/cancel", self.cancel_task))
         return server
 
     def input_schema(self, name: str) -> Mapping[str, JSON] | None:
@@ -201,7 +201,7 @@ class BridgeServer:
             return await self._going_on(ctx, who, call_tool, params, exposed=True)
         ticket = await self._exposed.call(ctx, who, params)
         if ticket.state == "done":
-            return complete_result(**await own_result(self._bridge, who, ticket))
+            return complete_result(**await nested_result(self._bridge, who, ticket))
         return await self._open(ctx, who, call_tool, TicketAnswer.of(ticket), show_files=True, exposed=True)
 
     async def _going_on(
@@ -234,7 +234,7 @@ class BridgeServer:
             if asked.state == "done":
                 return await self._ended(who, asked, show_files=show_files, exposed=exposed)
             answer = TicketAnswer.of(asked)
-        if declared(ctx) and becomes_task(tool, who):
+        if declares_tasks(ctx) and becomes_task(tool, who):
             return await self._tasks.created(who, answer.id, show_files=show_files, exposed=exposed)
         return complete_result(**waiting_result(answer)) if exposed else tool_result(answer)
 
@@ -243,8 +243,8 @@ class BridgeServer:
     ) -> dict[str, Any]:
         """The result of a tool whose ticket is done."""
         if ticket.raw or exposed:
-            return complete_result(**await own_result(self._bridge, who, ticket))
-        return tool_result(await illustrated(ToolCall(self._bridge, who), ticket, shown=show_files))
+            return complete_result(**await nested_result(self._bridge, who, ticket))
+        return tool_result(await with_files(ToolCall(self._bridge, who), ticket, shown=show_files))
 
     def _found(self, who: Principal, name: str) -> Tool:
         """The tool of this name. Raises NotFound, or Denied without its scope."""
@@ -298,8 +298,8 @@ class BridgeServer:
 
     def _with_tasks(self, ctx: Context, params: TaskParams) -> Principal:
         """Who makes a request about a task; clients have to declare the extension in each."""
-        if not declared(ctx):
-            raise undeclared()
+        if not declares_tasks(ctx):
+            raise undeclared_error()
         check_name(ctx, "taskId", params.task_id)
         return self._principal_of(ctx)
 

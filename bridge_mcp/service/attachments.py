@@ -17,7 +17,7 @@ from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT
 from bridge_mcp.operations import tickets
 from bridge_mcp.operations.addresses import check_text, parse_message
 from bridge_mcp.operations.outgoing_files import attached
-from bridge_mcp.service.base import BridgeBase, bounded
+from bridge_mcp.service.base import BridgeBase, check_range
 
 __all__ = ["Fetched", "Filing"]
 
@@ -47,7 +47,7 @@ class Filing(BridgeBase):
             FetchFailed: the file is larger than `max_bytes`, or the platform does not give it (any more).
         """
         attachment, channel = await self._attachment(who, message, index)
-        most = bounded("max_bytes", max_bytes, MAX_FILE)
+        most = check_range("max_bytes", max_bytes, MAX_FILE)
         return Fetched(attachment, await self._fetch(channel, attachment, most))
 
     async def whole_text(self, who: Principal, of: str, *, structured: bool = False) -> Fetched:

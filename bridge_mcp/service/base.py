@@ -56,10 +56,10 @@ __all__ = [
     "OWNER",
     "BridgeBase",
     "SchemaCheck",
-    "bounded",
-    "bounded_wait",
+    "check_range",
+    "check_wait",
     "event_types",
-    "keyed",
+    "own_key",
     "sender_of",
 ]
 
@@ -219,7 +219,7 @@ class BridgeBase:
         """
         cursor = await self.store.feed.head() if progress is not None else 0
         watched = tickets.Watched(self.store, ticket)
-        with CommitWait(self.store.agenda, bounded_wait(wait_s)) as wait:
+        with CommitWait(self.store.agenda, check_wait(wait_s)) as wait:
             while True:
                 state = await watched.look(self._clock.now())
                 if state.state == "done":
@@ -268,7 +268,7 @@ class BridgeBase:
         return page.cursor
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
-        with CommitWait(self.store.agenda, bounded_wait(wait_s)) as wait:
+        with CommitWait(self.store.agenda, check_wait(wait_s)) as wait:
             while True:
                 message = await self.store.history.message(conversation, seq)
                 if message is None:
@@ -291,14 +291,14 @@ class BridgeBase:
             )
 
 
-def bounded(what: str, value: int, most: int) -> int:
+def check_range(what: str, value: int, most: int) -> int:
     """The value. Raises BadInput unless it is from 1 to `most`."""
     if not 1 <= value <= most:
         raise BadInput(f"{what} is {value}.", fix=f"Use 1 to {most}.")
     return value
 
 
-def bounded_wait(seconds: float) -> float:
+def check_wait(seconds: float) -> float:
     """The value. Raises BadInput unless it is from 0 to 50 seconds."""
     if not 0 <= seconds <= MAX_WAIT_S:
         raise BadInput(f"A call cannot wait {seconds:g} s.", fix=f"Use 0 to {MAX_WAIT_S:g}, and ask again.")
@@ -319,7 +319,7 @@ def sender_of(who: Principal) -> Sender:
     return Sender(who.name, who.name, kind)
 
 
-def keyed(who: Principal, idempotency_key: str) -> str:
+def own_key(who: Principal, idempotency_key: str) -> str:
     """The idempotency key of a principal's action: its own key, made private to it, or a random one.
 
     No name has a space, and no key of the bridge's own or of a platform has one: nobody can use the key of another.

@@ -30,7 +30,7 @@ from bridge_mcp.operations.approvals import ApprovalOptions
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.ports import ToolProgress
-from bridge_mcp.service.base import BridgeBase, bounded_wait
+from bridge_mcp.service.base import BridgeBase, check_wait
 
 __all__ = ["ApprovalOptions", "Deciding", "decided"]
 
@@ -154,7 +154,7 @@ class Deciding(BridgeBase):
         who.require("tools")
         written = arguments_text(arguments)
         conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
-        within, ends = tuple(sorted(who.within)), elapsed() + bounded_wait(wait_s)
+        within, ends = tuple(sorted(who.within)), elapsed() + check_wait(wait_s)
         fast_path = self._fast_path()
         spec = fast_path.find(conversation, tool, within) if fast_path else None
         if spec is None:

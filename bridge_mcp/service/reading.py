@@ -30,7 +30,7 @@ from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.operations.feed_positions import position_at
 from bridge_mcp.operations.waiting_approvals import waiting
 from bridge_mcp.ports import EventPage, ToolProgress
-from bridge_mcp.service.base import LOOK_AGAIN_S, BridgeBase, bounded, bounded_wait, event_types
+from bridge_mcp.service.base import LOOK_AGAIN_S, BridgeBase, check_range, check_wait, event_types
 
 __all__ = ["Reading"]
 
@@ -51,7 +51,7 @@ class Reading(BridgeBase):
         """Conversations, the most recent first. `query` is a part of an id or a title; `limit` is 1 to 200."""
         who.require("read")
         conversations, following = await self.store.history.conversations(
-            within=self._within(who, channel), query=query, limit=bounded("limit", limit, 200), cursor=cursor
+            within=self._within(who, channel), query=query, limit=check_range("limit", limit, 200), cursor=cursor
         )
         return ConversationPage(conversations, following)
 
@@ -73,7 +73,7 @@ class Reading(BridgeBase):
             of, bound = parse_message(before)
             if of != conversation:
                 raise BadInput(f"'{before}' is not a message of {conversation}.", fix="Pass an id from read_messages.")
-        limit = bounded("limit", limit, 200)
+        limit = check_range("limit", limit, 200)
         messages = await self.store.history.messages(conversation, before=bound, limit=limit)
         earlier = len(messages) == limit
         records = None
@@ -105,7 +105,7 @@ class Reading(BridgeBase):
         if conversation:
             await self._known(who, conversation)
         return await self.store.history.search(
-            query, conversation=conversation, within=who.within, limit=bounded("limit", limit, 100)
+            query, conversation=conversation, within=who.within, limit=check_range("limit", limit, 100)
         )
 
     async def wait_for_events(
@@ -129,17 +129,17 @@ class Reading(BridgeBase):
         if conversation:
             self._address(who, conversation)
         after = stands_at = await self._cursor(who, after, consumer)
-        with CommitWait(self.store.agenda, bounded_wait(timeout_s)) as wait:
+        with CommitWait(self.store.agenda, check_wait(timeout_s)) as wait:
             while True:
                 page = await self.store.feed.read(
                     after,
-                    bounded("limit", limit, 500),
+                    check_range("limit", limit, 500),
                     types=wanted,
                     conversation=conversation,
                     within=who.within,
                 )
                 if page.events or page.gap or not await wait.more(LOOK_AGAIN_S):
-                    return seen_by(who, page, stands_at)
+                    return page_for(who, page, stands_at)
                 after = page.cursor
 
     async def read_feed(
@@ -156,7 +156,7 @@ class Reading(BridgeBase):
         who.require("read")
         return await self.store.feed.read(
             after,
-            bounded("limit", limit, 500),
+            check_range("limit", limit, 500),
             types=event_types(types),
             conversation=conversation,
             within=self._about(who, channel, conversation),
@@ -220,7 +220,7 @@ class Reading(BridgeBase):
             self._address(who, conversation, calls=True)
         if cursor and await self.store.approvals.get(cursor) is None:
             raise BadInput("This cursor is of no page of approvals.", fix="Pass a cursor as the last page gave it.")
-        bounded("limit", limit, 500)
+        check_range("limit", limit, 500)
         if mine:
             return await self._decidable(who, conversation, limit, cursor)
         wanted_status = "" if status == "any" else status
@@ -253,7 +253,7 @@ class Reading(BridgeBase):
         """
         who.require("admin")
         self._address(who, conversation, calls=True)
-        log = await self.store.log.read(conversation, after, most=bounded("limit", limit, 10_000))
+        log = await self.store.log.read(conversation, after, most=check_range("limit", limit, 10_000))
         if not log and after < 0:
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return log
@@ -265,7 +265,7 @@ class Reading(BridgeBase):
         return await self.store.verify(conversation)
 
 
-def seen_by(who: Principal, page: EventPage, after: int) -> EventPage:
+def page_for(who: Principal, page: EventPage, after: int) -> EventPage:
     """A page within the limits of `who`, whose cursor discloses nothing about events elsewhere."""
     if not who.within:
         return page

@@ -21,7 +21,7 @@ from bridge_mcp.operations.external_calls import policy_of
 from bridge_mcp.ports import Rules, Store
 from bridge_mcp.service.review_replay import BY_ITSELF
 
-__all__ = ["Rehearsed", "calls_since", "rehearsed", "seen_in"]
+__all__ = ["Rehearsed", "asked_calls", "calls_since", "rehearse_calls"]
 
 AROUND = 400
 """Entries of a log in which the calls of one reply are looked for."""
@@ -59,7 +59,7 @@ async def calls_since(store: Store, since: float, most: int) -> list[tuple[str, 
     return calls
 
 
-async def rehearsed(
+async def rehearse_calls(
     store: Store,
     rules: Rules,
     confirmation: Callable[[str, str], Confirmation | None],
@@ -118,7 +118,7 @@ def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -
             return Rehearsed(conversation, record, spec, now=then, because=because, quorum=quorum)
 
 
-def seen_in(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[str, str]]) -> list[Seen]:
+def asked_calls(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[str, str]]) -> list[Seen]:
     """The calls that people were asked about, of those that ask people still."""
     seen: list[Seen] = []
     for conversation, log, record in calls:

@@ -23,7 +23,7 @@ from bridge_mcp.operations.addresses import CALLS, check_text
 from bridge_mcp.operations.approval_requests import ApprovalRequests
 from bridge_mcp.operations.external_calls import request_of
 from bridge_mcp.ports import EventPage
-from bridge_mcp.service.base import bounded_wait
+from bridge_mcp.service.base import check_wait
 from bridge_mcp.service.clients import Clients
 
 __all__ = ["Requesting", "Submission"]
@@ -74,7 +74,7 @@ class Requesting(Clients):
             BadInput: the call is not taken.
             TooMany: as many calls of this client wait as may.
         """
-        bounded_wait(wait_s)
+        check_wait(wait_s)
         check_text(idempotency_key, "idempotency_key", 200)
         key = f"request {idempotency_key or uuid4().hex}"
         request, _ = await self.file_request(who, call, key)
@@ -143,7 +143,7 @@ class Requesting(Clients):
     async def settled_request(self, who: Principal, conversation: str, wait_s: float) -> RequestState:
         """How a call of `who`'s own stands, once it waits for nobody any more, or `wait_s` are over."""
         await self._own(who, conversation)
-        return await self._requests(who).wait_until_settled(conversation, bounded_wait(wait_s))
+        return await self._requests(who).wait_until_settled(conversation, check_wait(wait_s))
 
     async def consume_request(
         self, who: Principal, conversation: str, key: str, digest: str | None = None

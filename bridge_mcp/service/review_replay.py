@@ -18,7 +18,7 @@ from bridge_mcp.engine.turns.reviews import review
 from bridge_mcp.operations import status_board
 from bridge_mcp.ports import Model, Store
 
-__all__ = ["BY_ITSELF", "ORDER", "Case", "Replayed", "cases", "in_order", "replayed"]
+__all__ = ["BY_ITSELF", "ORDER", "Case", "Replayed", "cases", "in_order", "replay_case"]
 
 BY_ITSELF = frozenset({"rule", "reviewer"})
 """The paths of verdicts that neither people nor clients gave."""
@@ -73,7 +73,7 @@ async def cases(store: Store, since: float, most: int) -> tuple[Case, ...]:
     """The last calls since then that people decided, at most so many, the newest first."""
     tools = {spec.name: spec for spec in (await status_board.tools(store)).tools}
     collected: list[Case] = []
-    async for approval in decided(store, since):
+    async for approval in decided_approvals(store, since):
         case = await case_of(store, approval, tools.get(approval.tool))
         if case is not None:
             collected.append(case)
@@ -82,7 +82,7 @@ async def cases(store: Store, since: float, most: int) -> tuple[Case, ...]:
     return tuple(collected)
 
 
-async def decided(store: Store, since: float) -> AsyncIterator[Approval]:
+async def decided_approvals(store: Store, since: float) -> AsyncIterator[Approval]:
     """The approvals since then that people decided, the newest first."""
     before = ""
     while True:
@@ -109,7 +109,7 @@ async def case_of(store: Store, approval: Approval, spec: ToolSpec | None) -> Ca
     return None
 
 
-async def replayed(model: Model, name: str, policy: str, case: Case) -> Replayed:
+async def replay_case(model: Model, name: str, policy: str, case: Case) -> Replayed:
     """What the model of this name says of a call by this policy; whatever fails escalates."""
     asked = structs.replace(case.asked, reviewer=name)
     return Replayed(case, await review(model, case.approval.conversation, policy, asked, case.spec, case.log, 0))

@@ -43,7 +43,7 @@ from bridge_mcp.ports import (
     Recorded,
 )
 from bridge_mcp.service.attachments import Filing
-from bridge_mcp.service.base import keyed, sender_of
+from bridge_mcp.service.base import own_key, sender_of
 
 __all__ = ["Sending"]
 
@@ -86,7 +86,7 @@ class Sending(Filing):
         entry = Posted(
             text,
             by=sender_of(who),
-            key=keyed(who, idempotency_key),
+            key=own_key(who, idempotency_key),
             files=attached,
             buttons=pressable(buttons),
             reply_to=await self._answerable(conversation, reply_to),
@@ -140,7 +140,7 @@ class Sending(Filing):
         if not text.strip():
             raise BadInput("The text is empty.", fix="Pass the whole new text.")
         check_edit(*self._able(known.conversation), buttons=len(buttons))
-        entry = Revised(known.seq, text, sender_of(who), key=keyed(who, idempotency_key), buttons=pressable(buttons))
+        entry = Revised(known.seq, text, sender_of(who), key=own_key(who, idempotency_key), buttons=pressable(buttons))
         return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
     async def react(
@@ -151,7 +151,7 @@ class Sending(Filing):
         known = await self._message(who, message)
         check_text(emoji, "emoji", 32)
         check_reaction(*self._able(known.conversation))
-        entry = Reacted(known.seq, emoji.strip(), sender_of(who), key=keyed(who, idempotency_key))
+        entry = Reacted(known.seq, emoji.strip(), sender_of(who), key=own_key(who, idempotency_key))
         return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
 
     async def ask_user(
@@ -180,7 +180,7 @@ class Sending(Filing):
         entry = Posted(
             question,
             by=sender_of(who),
-            key=keyed(who, idempotency_key),
+            key=own_key(who, idempotency_key),
             buttons=pressable(choices),
             question=Question(tuple(choices), now + expires_s if expires_s > 0 else 0.0, expires_s=max(0.0, expires_s)),
         )
@@ -208,7 +208,7 @@ class Sending(Filing):
         check_text(text, "text")
         if not text.strip():
             raise BadInput("The text is empty.", fix="Say what the assistant shall do.")
-        heard = Heard(text, sender_of(who), key=keyed(who, idempotency_key), to="assistant", trace=who.trace)
+        heard = Heard(text, sender_of(who), key=own_key(who, idempotency_key), to="assistant", trace=who.trace)
         ticket = ""
         with anyio.CancelScope(shield=True):  # the turn begins even if the caller goes away meanwhile
             ticket = tickets.turn(conversation, (await self._write(conversation, heard)).seq)

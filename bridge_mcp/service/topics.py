@@ -9,7 +9,7 @@ from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import TopicMade
 from bridge_mcp.operations.addresses import check_text
-from bridge_mcp.service.base import keyed, sender_of
+from bridge_mcp.service.base import own_key, sender_of
 from bridge_mcp.service.sending import Sending
 
 __all__ = ["Topics"]
@@ -100,7 +100,7 @@ class Topics(Sending):
     async def _asked(
         self, who: Principal, conversation: str, topic: Topic, idempotency_key: str, wait_s: float
     ) -> TopicMade:
-        entry = TopicAsked(topic, sender_of(who), keyed(who, idempotency_key))
+        entry = TopicAsked(topic, sender_of(who), own_key(who, idempotency_key))
         sent = await self._sent(conversation, await self._write(conversation, entry), wait_s)
         address = conversation if not topic.new else ""
         if topic.new and sent.status == "sent" and sent.parts:

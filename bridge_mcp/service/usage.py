@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.spending import DAY_S, Spent, day_of
-from bridge_mcp.service.base import BridgeBase, bounded
+from bridge_mcp.service.base import BridgeBase, check_range
 
 __all__ = ["DayUsage", "Usage", "UsageReading"]
 
@@ -60,15 +60,15 @@ class UsageReading(BridgeBase):
         """
         who.require("read")
         today = day_of(self._clock.now())
-        first = today - bounded("days", days, 366) + 1
+        first = today - check_range("days", days, 366) + 1
         by_day: dict[int, list[tuple[str, Spent]]] = {day: [] for day in range(first, today + 1)}
         for taken in await self.store.spending.between(first, today, *(who.within or {""})):
             by_day[taken.day].append((taken.model, taken.spent))
-        per_day = tuple(DayUsage(day, summed(models)) for day, models in by_day.items())
-        return Usage(per_day, summed(pair for day in per_day for pair in day.models))
+        per_day = tuple(DayUsage(day, sum_by_model(models)) for day, models in by_day.items())
+        return Usage(per_day, sum_by_model(pair for day in per_day for pair in day.models))
 
 
-def summed(models: Iterable[tuple[str, Spent]]) -> tuple[tuple[str, Spent], ...]:
+def sum_by_model(models: Iterable[tuple[str, Spent]]) -> tuple[tuple[str, Spent], ...]:
     """One sum for each model, the largest first."""
     sums: defaultdict[str, Spent] = defaultdict(Spent)
     for model, taken in models:

@@ -32,7 +32,7 @@ from bridge_mcp.ports import EventRules
 from bridge_mcp.ports.subscriptions import SUSPENDED_AFTER
 from bridge_mcp.server.app import build_server, the_one
 from bridge_mcp.server.events import callbacks
-from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks, signed
+from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks, signature_headers
 from bridge_mcp.server.events.deliveries import EventDeliveries
 from bridge_mcp.service import Bridge
 from tests.integration.face_clients import ERAS, MODES
@@ -550,7 +550,7 @@ def test_where_an_owner_lets_callbacks_in_link_local_ones_stay_out() -> None:
 def test_a_message_is_signed_as_the_library_verifies_it() -> None:
     from standardwebhooks import Webhook
 
-    assert Webhook(SECRET).verify('{"a": 1}', signed("evt_1", '{"a": 1}', [SECRET])) == {"a": 1}
+    assert Webhook(SECRET).verify('{"a": 1}', signature_headers("evt_1", '{"a": 1}', [SECRET])) == {"a": 1}
 
 
 # -- put together ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from bridge_mcp.server.http import jwks
-from bridge_mcp.server.http.jwks import IssuerAway, IssuerKeys, fetched
+from bridge_mcp.server.http.jwks import IssuerAway, IssuerKeys, fetch_keys
 from tests.servers.issuer import answering
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -123,8 +123,8 @@ async def test_an_answer_that_is_no_key_set_is_an_outage(body: bytes) -> None:
 
 async def test_what_is_fetched_is_bounded_and_no_redirect_is_followed() -> None:
     with answering(200, b" " * (jwks.MAX_KEYS + 1)) as large, answering(200, keys("a")) as good:
-        assert await fetched(good) == keys("a")
+        assert await fetch_keys(good) == keys("a")
         with pytest.raises(ValueError, match="more than 524,288 bytes"):
-            await fetched(large)
+            await fetch_keys(large)
         with answering(302, b"", location=good) as elsewhere, pytest.raises(ValueError, match="HTTP 302"):
-            await fetched(elsewhere)
+            await fetch_keys(elsewhere)

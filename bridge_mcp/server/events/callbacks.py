@@ -29,7 +29,7 @@ from bridge_mcp.server.tools.json_text import compact
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["CallbackFailed", "Callbacks", "Reason", "host_and_port", "signed"]
+__all__ = ["CallbackFailed", "Callbacks", "Reason", "host_and_port", "signature_headers"]
 
 Reason: TypeAlias = Literal["connection_refused", "timeout", "tls_error", "http_4xx", "http_5xx", "challenge_failed"]
 """Why a callback failed, in the words of the extension: nothing of what the callback answered."""
@@ -82,7 +82,7 @@ class Callbacks(Struct, frozen=True):
             "content-type": "application/json",
             "user-agent": f"bridge-mcp/{__version__}",
             **({"x-mcp-subscription-id": subscription} if subscription else {}),
-            **signed(message, body, keys),
+            **signature_headers(message, body, keys),
         }
         try:
             async with (
@@ -207,7 +207,7 @@ def check(addresses: Sequence[str], local: bool) -> None:
         raise NotPublic("not a public address")
 
 
-def signed(message: str, body: str, keys: Sequence[str]) -> dict[str, str]:
+def signature_headers(message: str, body: str, keys: Sequence[str]) -> dict[str, str]:
     """The headers of Standard Webhooks for a message that goes out now."""
     from standardwebhooks import Webhook
 

@@ -19,7 +19,7 @@ from bridge_mcp.core.errors import BadInput, Denied, NotFound, StoreError
 from bridge_mcp.ports import Changes, Clock, EventPage, EventSubscription
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
 from bridge_mcp.server.events.protocol import MAX_BODY, cursor_of, occurrence
-from bridge_mcp.server.http.aap_webhooks import resolved
+from bridge_mcp.server.http.aap_webhooks import verdict_message
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
 
@@ -149,7 +149,7 @@ class EventDeliveries:
             body = compact({"type": "gap", "cursor": cursor_of(position)})
         elif subscription.instance:
             position = page.events[0].cursor
-            message, body = resolved(subscription, page.events[0])
+            message, body = verdict_message(subscription, page.events[0])
         else:
             event = page.events[0]
             position = event.cursor

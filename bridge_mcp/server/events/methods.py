@@ -37,7 +37,7 @@ from bridge_mcp.server.events.protocol import (
     read,
     subscription_id,
 )
-from bridge_mcp.server.protocol.errors import fault_of, guarded
+from bridge_mcp.server.protocol.errors import fault_of, map_errors
 from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
@@ -83,7 +83,7 @@ class ClientEvents:
         if self._rules.webhooks:
             methods |= {"events/subscribe": self.subscribe, "events/unsubscribe": self.unsubscribe}
         for name, handler in methods.items():
-            server.add_request_handler(name, AnyParams, answered(name, handler))
+            server.add_request_handler(name, AnyParams, with_event_errors(name, handler))
 
     async def list(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """All types of events, on one page; none without the scope `read`."""
@@ -95,7 +95,7 @@ class ClientEvents:
         asked, who = read(Poll, params), self._principal_of(ctx)
         position, truncated = await self._begin(who, asked)
         if asked.cursor is None:
-            return polled([], position)
+            return poll_result([], position)
         most = min(asked.max_events, MAX_EVENTS)
         page = await self._bridge.read_feed(
             who,
@@ -112,13 +112,13 @@ class ClientEvents:
             cursor = page.events[len(events) - 1].cursor
         elif who.within:  # the feed's own cursor would tell of events elsewhere
             cursor = position
-        return polled(events, cursor, truncated=truncated, more=cut or len(events) == most)
+        return poll_result(events, cursor, truncated=truncated, more=cut or len(events) == most)
 
     async def subscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """Post events to a callback from now on, or from a cursor on; a subscription that is there is renewed."""
         asked, who = read(Subscribe, params), self._principal_of(ctx)
         if asked.delivery.mode != "webhook":
-            raise unsupported(asked.delivery.mode)
+            raise unsupported_error(asked.delivery.mode)
         current = await self._bridge.client_now(who.name, who.scopes)
         if current is None:
             raise MCPError(FORBIDDEN, "Only a client with a token of its own can have events posted to it.")
@@ -224,7 +224,7 @@ def fitting(events: Sequence[Event]) -> list[dict[str, JSON]]:
     return page
 
 
-def polled(
+def poll_result(
     events: list[dict[str, JSON]], position: int, *, truncated: bool = False, more: bool = False
 ) -> dict[str, Any]:
     """The answer of `events/poll`."""
@@ -259,11 +259,11 @@ def status_of(stands: EventSubscription) -> dict[str, Any]:
     }
 
 
-def unsupported(mode: str) -> MCPError:
+def unsupported_error(mode: str) -> MCPError:
     return MCPError(UNSUPPORTED, "Only webhooks are posted.", {"feature": "deliveryMode", "value": mode})
 
 
-def answered(where: str, handler: Handler) -> Handler:
+def with_event_errors(where: str, handler: Handler) -> Handler:
     """Wrap a handler: its errors become those of the extension, with the numbers that the client knows."""
 
     async def permitted(ctx: Context, params: AnyParams) -> dict[str, Any]:
@@ -273,18 +273,18 @@ def answered(where: str, handler: Handler) -> Handler:
             fault = fault_of(exc, where)
             raise MCPError(FORBIDDEN, fault.text, fault.body()) from None
 
-    known = guarded(where, permitted)
+    known = map_errors(where, permitted)
 
     async def handle(ctx: Context, params: AnyParams) -> dict[str, Any]:
         try:
             return await known(ctx, params)
         except MCPError as exc:
-            raise MCPError(numbered(ctx, exc.error.code), exc.error.message, exc.error.data) from None
+            raise MCPError(error_number(ctx, exc.error.code), exc.error.message, exc.error.data) from None
 
     return handle
 
 
-def numbered(ctx: Context, code: int) -> int:
+def error_number(ctx: Context, code: int) -> int:
     """The number of an error for this client."""
     able = ctx.session.client_capabilities
     declared = able is not None and EXTENSION in (able.extensions or {})

@@ -132,7 +132,9 @@ class ApprovalProtocol:
         if scope["method"] != "POST":
             raise Refused(405, "method_not_allowed", f"There is no {scope['method']} here.")
         try:
-            return await self._instances.create(cast("Principal", scope[PRINCIPAL]), key_of(scope), await sent(receive))
+            return await self._instances.create(
+                cast("Principal", scope[PRINCIPAL]), key_of(scope), await read_body(receive)
+            )
         except InstanceRefused as exc:
             raise Refused(exc.status, exc.code, str(exc)) from None
 
@@ -141,7 +143,7 @@ class ApprovalProtocol:
         who = cast("Principal", scope[PRINCIPAL])
         method, path = scope["method"], str(scope["path"]).rstrip("/")
         if path == REQUESTS and method == "POST":
-            return await self._create(who, key_of(scope), await sent(receive))
+            return await self._create(who, key_of(scope), await read_body(receive))
         name, _, act = path.removeprefix(f"{REQUESTS}/").partition("/")
         if path != REQUESTS and (not path.startswith(f"{REQUESTS}/") or act not in ("", "consume", "outcome")):
             raise NotFound("There is nothing here.")
@@ -159,7 +161,7 @@ class ApprovalProtocol:
                 taken = self._bridge.consume_request(who, call, key_of(scope))
                 return await self._changed(who, call, taken, "", "not_approved")
             case "POST", "outcome":
-                outcome, note = aap_format.outcome_in(await sent(receive))
+                outcome, note = aap_format.outcome_in(await read_body(receive))
                 finished = self._bridge.finish_request(who, call, outcome, note)
                 return await self._changed(who, call, finished, "outcome_conflict", "not_consumed")
             case _:
@@ -274,7 +276,7 @@ def key_of(scope: Scope) -> str:
     return key
 
 
-async def sent(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
     """The body of a request.
 
     Raises:

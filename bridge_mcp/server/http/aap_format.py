@@ -170,10 +170,10 @@ def consumption_of(request: RequestState) -> dict[str, Any] | None:
     """When the verdict was taken, and what is known of the call since; None while it was not."""
     if request.started is None:
         return None
-    return {"consumed_at": instant(request.started_at), **told_of(request.finished, request.finished_at)}
+    return {"consumed_at": instant(request.started_at), **reported_outcome(request.finished, request.finished_at)}
 
 
-def told_of(finished: Finished | None, at: float) -> dict[str, Any]:
+def reported_outcome(finished: Finished | None, at: float) -> dict[str, Any]:
     """The outcome that was told. Where nobody knows it, there is none."""
     words = {word: status for status, word in OUTCOMES.items()}
     if finished is None or finished.outcome not in words:

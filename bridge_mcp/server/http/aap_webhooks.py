@@ -14,10 +14,10 @@ from bridge_mcp.server.http.aap_format import id_of
 from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.json_text import compact
 
-__all__ = ["resolved"]
+__all__ = ["verdict_message"]
 
 
-def resolved(subscription: EventSubscription, event: Event) -> tuple[str, str]:
+def verdict_message(subscription: EventSubscription, event: Event) -> tuple[str, str]:
     """The id and the body of the message that tells of a verdict: the same for the same instance and request."""
     request = id_of(event.conversation.rpartition(".")[2])
     message = str(uuid5(UUID(subscription.instance), f"resolved {request}"))

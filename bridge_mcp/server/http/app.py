@@ -87,7 +87,7 @@ async def serve_http(
     """
     stored = bridge.store.clients
     somebody = bool(options.clients or options.oauth or await stored.all())
-    anonymous = admitted(options.host, somebody, options.insecure_loopback)
+    anonymous = anonymous_principal(options.host, somebody, options.insecure_loopback)
     authenticator = Authenticator(options.clients, anonymous, stored, options.oauth)
     face = BridgeServer(
         bridge,
@@ -108,7 +108,7 @@ async def serve_http(
         polls = LongPolls()
         shared = SharedSessions(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)), bridge.store, bridge.clock)
         ending = (polls.close, shared.close, *([options.beside.close] if options.beside else []))
-        app = guarded(shared, authenticator, options, bridge, polls)
+        app = guard(shared, authenticator, options, bridge, polls)
         server = Server(configured(app, LEAVE_S, options.limits), started)
         await run_until_stopped(
             server, listener, sessions, face, ending, partial(authenticator.watch, bridge.store.agenda)
@@ -117,7 +117,7 @@ async def serve_http(
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
 
 
-def guarded(
+def guard(
     sessions: ASGIApp, authenticator: Authenticator, options: HttpOptions, bridge: Bridge, polls: LongPolls
 ) -> ASGIApp:
     """The application of the sessions behind authentication, the limit for bodies, and clients that hang up.
@@ -158,7 +158,7 @@ async def run_until_stopped(
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             watching = asyncio.create_task(watch())
             try:
-                await ended(serving)
+                await wait_for_stop(serving)
             finally:
                 watching.cancel()
             face.push.close()
@@ -171,7 +171,7 @@ async def run_until_stopped(
             await serving
 
 
-async def ended(serving: asyncio.Task[None]) -> None:
+async def wait_for_stop(serving: asyncio.Task[None]) -> None:
     """Wait for a signal to stop, or until serving ends by itself."""
     stopped = asyncio.Event()
     watching = asyncio.create_task(stopped.wait())
@@ -182,7 +182,7 @@ async def ended(serving: asyncio.Task[None]) -> None:
         watching.cancel()
 
 
-def admitted(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
+def anonymous_principal(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
     """The principal of requests without a token, if those are allowed. `somebody`: whether there is any token.
 
     Raises:

@@ -91,7 +91,7 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if len(headers) < len(scope["headers"]) and (twice := given_twice(scope["headers"])):
+        if len(headers) < len(scope["headers"]) and (twice := repeated_header(scope["headers"])):
             await refuse(send, 400, "bad_request", f"There is more than one {twice} header.", "Send one.")
             return
         host = headers.get(b"host", b"").decode("latin-1")
@@ -205,7 +205,7 @@ class AuthMiddleware:
         return f', resource_metadata="{place.scheme}://{place.netloc}{METADATA}{place.path.rstrip("/")}"'
 
 
-def given_twice(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """A header of `ONCE` that occurs more than once; "" for none."""
     counts = Counter(name for name, _ in headers)
     return next((name.decode() for name in ONCE if counts[name] > 1), "")

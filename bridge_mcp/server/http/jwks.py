@@ -19,7 +19,7 @@ import jwt
 
 from bridge_mcp.core.backoff import Backoff
 
-__all__ = ["Fetch", "IssuerAway", "IssuerKeys", "fetched"]
+__all__ = ["Fetch", "IssuerAway", "IssuerKeys", "fetch_keys"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class IssuerKeys:
 
     def __init__(self, url: str, fetch: Fetch | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._url = url
-        self._fetch = fetch or fetched
+        self._fetch = fetch or fetch_keys
         self._now = now
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = -STALE_S
@@ -112,7 +112,7 @@ class IssuerKeys:
             self._fetching = None
 
 
-async def fetched(url: str) -> bytes:
+async def fetch_keys(url: str) -> bytes:
     """The bytes at a URL, without following redirects.
 
     Raises:

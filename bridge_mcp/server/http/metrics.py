@@ -200,11 +200,11 @@ def family(name: str, kind: str, about: str, series: Iterable[Series]) -> Iterat
 
 
 def labels(of: Mapping[str, str]) -> str:
-    pairs = ",".join(f'{name}="{escaped(value)}"' for name, value in of.items())
+    pairs = ",".join(f'{name}="{escape_label(value)}"' for name, value in of.items())
     return f"{{{pairs}}}" if pairs else ""
 
 
-def escaped(value: str) -> str:
+def escape_label(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

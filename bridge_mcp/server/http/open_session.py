@@ -12,9 +12,18 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Message, Scope, Send
 
-from bridge_mcp.server.http.session_notes import SESSION, Told, rpc
+from bridge_mcp.server.http.session_notes import SESSION, ClientMessage, rpc
 
-__all__ = ["PASS_S", "Open", "concerns_others", "handshake", "hashed", "nothing_more", "notify", "shown_in"]
+__all__ = [
+    "PASS_S",
+    "Open",
+    "concerns_others",
+    "handshake",
+    "hash_session_id",
+    "nothing_more",
+    "notify",
+    "with_session_id",
+]
 
 MAX_HANDSHAKE = 16 * 1024
 """Bytes that are kept of what a client says when it opens a session; of a longer one, only the names."""
@@ -57,14 +66,14 @@ async def notify(session: Open, uri: str) -> None:
             await session.stream({"type": "http.response.body", "body": event, "more_body": True})
 
 
-def concerns_others(message: Told, session: Open) -> bool:
+def concerns_others(message: ClientMessage, session: Open) -> bool:
     """Whether a message may be about a request that another process holds."""
     if message.method == "notifications/cancelled":
         return (message.values().request_id,) not in session.requests
     return message.kind == "response"
 
 
-def handshake(message: Told) -> str:
+def handshake(message: ClientMessage) -> str:
     """The parameters of `initialize`, to open a session with again; of very long ones what a session needs."""
     text = bytes(message.params).decode()
     if len(text) <= MAX_HANDSHAKE:
@@ -75,12 +84,12 @@ def handshake(message: Told) -> str:
     return json.dumps({**short, "clientInfo": {"name": "client", "version": ""}})
 
 
-def shown_in(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes, bytes]]:
+def with_session_id(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes, bytes]]:
     """The headers of a response, with the id by which the client knows its session."""
     return [(name, shown.encode("latin-1") if name.lower() == SESSION else value) for name, value in headers]
 
 
-def hashed(shown: str) -> str:
+def hash_session_id(shown: str) -> str:
     """What of a session's id stands in the store."""
     return sha256(shown.encode("utf-8", "replace")).hexdigest()
 

@@ -20,13 +20,13 @@ from bridge_mcp.ports import FaceNote
 __all__ = [
     "MAX_NOTE",
     "SESSION",
-    "Told",
+    "ClientMessage",
     "by_session",
     "header_of",
     "inner_post",
-    "replayed",
+    "message_in",
+    "replay_body",
     "session_not_found",
-    "told_in",
 ]
 
 SESSION = b"mcp-session-id"
@@ -44,7 +44,7 @@ class Params(Struct, frozen=True, rename="camel"):
     uri: str = ""
 
 
-class Told(Struct, frozen=True):
+class ClientMessage(Struct, frozen=True):
     """A JSON-RPC message, as far as it is looked at."""
 
     id: int | str | None = None
@@ -66,12 +66,12 @@ class Told(Struct, frozen=True):
             return Params()
 
 
-def told_in(body: bytes) -> Told:
+def message_in(body: bytes) -> ClientMessage:
     """The message of a request's body; of no kind where it is none."""
     try:
-        return msgspec.json.decode(body, type=Told)
+        return msgspec.json.decode(body, type=ClientMessage)
     except msgspec.DecodeError:
-        return Told()
+        return ClientMessage()
 
 
 def header_of(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str:
@@ -79,7 +79,7 @@ def header_of(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str:
     return next((value.decode("latin-1") for name, value in headers if name.lower() == wanted), "")
 
 
-def replayed(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives a whole body once more, and then what comes after it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -35,25 +35,25 @@ from bridge_mcp.server.http.open_session import (
     Open,
     concerns_others,
     handshake,
-    hashed,
+    hash_session_id,
     nothing_more,
     notify,
-    shown_in,
+    with_session_id,
 )
 from bridge_mcp.server.http.rate_limit import RateLimiter
 from bridge_mcp.server.http.session_notes import (
     MAX_NOTE,
     SESSION,
+    ClientMessage,
     Outcome,
-    Told,
     by_session,
     header_of,
     inner_post,
+    message_in,
     refuse,
-    replayed,
+    replay_body,
     rpc,
     session_not_found,
-    told_in,
     with_session,
 )
 
@@ -113,8 +113,8 @@ class SharedSessions:
             return
         shown = header_of(scope["headers"], SESSION)
         body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
-        message = told_in(body)
-        receive = replayed(body, receive)
+        message = message_in(body)
+        receive = replay_body(body, receive)
         if shown:
             await Use(self, who, shown, scope=scope, body=body).answer(receive, send)
         elif message.method == "initialize":
@@ -129,7 +129,7 @@ class SharedSessions:
 
     # -- opening ----------------------------------------------------------------------------------------------
 
-    async def _opened(self, who: Principal, told: Told, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _opened(self, who: Principal, told: ClientMessage, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the SDK open a session, and keep it before its client hears of it."""
         if not await self._has_room(who.name, ends=True):
             await self.refuse(who.name, send)
@@ -143,12 +143,12 @@ class SharedSessions:
 
         await self.app(scope, receive, keeping)
 
-    async def _keep(self, client: str, shown: str, message: Told, scope: Scope) -> None:
+    async def _keep(self, client: str, shown: str, message: ClientMessage, scope: Scope) -> None:
         now = self._clock.now()
         if now - self._cleared > CLEAR_EVERY_S:
             self._cleared = now
             await self._kept.end_old("mcp", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
-        session = FaceSession(hashed(shown), "mcp", client, handshake(message), begun=now, used=now)
+        session = FaceSession(hash_session_id(shown), "mcp", client, handshake(message), begun=now, used=now)
         await self._kept.put(session, at_most=MAX_STORED)
         self._add(client, shown, Open(session.id, shown, scope, used=now))
 
@@ -181,7 +181,7 @@ class SharedSessions:
 
     async def find(self, who: Principal, shown: str, scope: Scope) -> Open | None:
         """The session that a client shows, open in this process; None where there is none of that client."""
-        row = await self._kept.get(hashed(shown))
+        row = await self._kept.get(hash_session_id(shown))
         now = self._clock.now()
         if row is None or row.kind != "mcp" or row.client != who.name or now - row.used > IDLE_S:
             await self.drop(who.name, shown)
@@ -232,7 +232,9 @@ class SharedSessions:
         if not sessions:
             del self._open[client]
         with anyio.move_on_after(PASS_S):
-            await self.app(inner_post(session.scope, session.inner, "DELETE"), replayed(b"", nothing_more), Outcome())
+            await self.app(
+                inner_post(session.scope, session.inner, "DELETE"), replay_body(b"", nothing_more), Outcome()
+            )
 
     async def ended(self, session: Open) -> None:
         """Its client ends a session: in every process."""
@@ -242,7 +244,7 @@ class SharedSessions:
         """Post a message to the SDK's session as its client would."""
         outcome = Outcome()
         with anyio.move_on_after(PASS_S):
-            await self.app(inner_post(scope, inner), replayed(body, nothing_more), outcome)
+            await self.app(inner_post(scope, inner), replay_body(body, nothing_more), outcome)
         return outcome
 
     async def pass_on(self, client: str, session: Open, body: bytes) -> bool:
@@ -255,7 +257,7 @@ class SharedSessions:
         await self._kept.tell(FaceNote(session.id, self._name, body.decode("utf-8", "replace")), self._clock.now())
         return True
 
-    async def changed(self, session: Open, message: Told) -> bool:
+    async def changed(self, session: Open, message: ClientMessage) -> bool:
         """Its client changes what it subscribes to; whether it may have so many. Every process learns it."""
         note, uri, now = FaceNote(session.id, self._name), message.values().uri, self._clock.now()
         if message.method == "resources/subscribe":
@@ -351,7 +353,7 @@ class Use(Struct, frozen=True):
 
     async def _tried(self, session: Open, receive: Receive, send: Send) -> bool:
         """Pass it to the SDK; False if that knows the session no longer, and nothing was sent."""
-        told, method = told_in(self.body), self.scope["method"]
+        told, method = message_in(self.body), self.scope["method"]
         if told.method in ("resources/subscribe", "resources/unsubscribe") and not await self.sessions.changed(
             session, told
         ):
@@ -369,7 +371,7 @@ class Use(Struct, frozen=True):
                 gone = message["status"] == 404
                 if method == "DELETE" and message["status"] == 200:
                     await self.sessions.ended(session)
-                message = {**message, "headers": shown_in(list(message["headers"]), self.shown)}
+                message = {**message, "headers": with_session_id(list(message["headers"]), self.shown)}
             if not gone:
                 await send(message)
                 if method == "GET" and message.get("status") == 200:
@@ -386,7 +388,7 @@ class Use(Struct, frozen=True):
                 )
                 return True
             inner = with_session(self.scope, session.inner)
-            await self.sessions.app(inner, replayed(self.body, receive), sending)
+            await self.sessions.app(inner, replay_body(self.body, receive), sending)
         finally:
             session.under_way -= 1
             session.requests.discard(request)

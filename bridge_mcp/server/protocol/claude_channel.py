@@ -103,7 +103,7 @@ class ClaudeChannel:
             logger.warning("this client speaks a protocol version without channels: no messages are pushed to it")
         elif ctx.method == "initialize" and host_of(ctx.params) == HOST:
             self._declared = True
-            return declared(result)
+            return handshake_result(result)
         elif ctx.method == "notifications/initialized" and self._declared and not self._tasks:
             connection = connection_of(ctx)
             connection.exit_stack.push_async_callback(self._close)
@@ -133,7 +133,7 @@ class ClaudeChannel:
                     cursor = await self._push_again(connection)
                 page = await self._events(cursor, WAIT_S)
                 for event in filter(is_relayed, page.events):
-                    await connection.notify(f"notifications/{CHANNEL}", pushed(event))
+                    await connection.notify(f"notifications/{CHANNEL}", channel_message(event))
                 cursor = page.cursor
             except BridgeError as exc:
                 logger.warning("the channel pauses: %s", exc)
@@ -147,7 +147,7 @@ class ClaudeChannel:
             page = await self._events(page.cursor, 0.0)
             newest.extend(filter(is_relayed, page.events))
         for event in newest:
-            await connection.notify(f"notifications/{CHANNEL}", pushed(event))
+            await connection.notify(f"notifications/{CHANNEL}", channel_message(event))
         return page.cursor
 
     async def _events(self, after: int, timeout_s: float) -> EventPage:
@@ -184,7 +184,7 @@ def host_of(params: Mapping[str, Any] | None) -> str:
     return name if isinstance(name, str) else ""
 
 
-def declared(result: Any) -> dict[str, Any]:
+def handshake_result(result: Any) -> dict[str, Any]:
     """The answer to a handshake, with the channel among the capabilities and its use in the instructions."""
     if isinstance(result, BaseModel):
         result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -200,7 +200,7 @@ def is_relayed(event: Event) -> bool:
     return event.body.get("to") == "relay"
 
 
-def pushed(event: Event) -> dict[str, Any]:
+def channel_message(event: Event) -> dict[str, Any]:
     """A message as Claude Code takes it."""
     sender = cast("Mapping[str, JSON]", event.body["from"])
     text = plain(str(event.body["text"]), MAX_TEXT, lines=True)

@@ -120,7 +120,7 @@ class Elicitation:
         """The approvals of a ticket that a form can show completely, once their reviewers have looked at them."""
         approvals = await self._bridge.after_review(ticket.approvals)
         asked = [each for each in approvals if each.status == "waiting" and not each.in_review]
-        return [each for each in asked if len(shown_arguments(each.arguments)) <= MAX_SHOWN]
+        return [each for each in asked if len(form_arguments(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
         """Record the answer to a form; returns whether it was a verdict."""
@@ -158,7 +158,7 @@ async def show_form(ctx: ServerRequestContext[Any, Any], text: str) -> types.Eli
     return types.ElicitResult.model_validate(answer, by_name=False)
 
 
-def shown_arguments(arguments: str) -> str:
+def form_arguments(arguments: str) -> str:
     """Arguments as a form shows them, and by which their length is measured."""
     return visible(pretty(arguments), lines=True)
 
@@ -166,7 +166,7 @@ def shown_arguments(arguments: str) -> str:
 def form_text(approval: Approval) -> str:
     """The text of a form: the whole call, quoted so that nothing in it can disguise itself."""
     return (
-        f"Run {visible(approval.tool)}?\n\n{shown_arguments(approval.arguments)}\n\n"
+        f"Run {visible(approval.tool)}?\n\n{form_arguments(approval.arguments)}\n\n"
         f"Why you are asked: {visible(approval.reason)} Asked for by {visible(approval.requested_by)}."
         f"{review_words(approval)}"
     )

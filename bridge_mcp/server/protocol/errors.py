@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from bridge_mcp.core.errors import BridgeError, NotFound
 
-__all__ = ["Fault", "fault_of", "guarded", "naming"]
+__all__ = ["Fault", "fault_of", "map_errors", "naming"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def fault_of(exc: Exception, where: str) -> Fault:
     """The fault for an exception in `where`, which names it in the log."""
     if isinstance(exc, BridgeError):
         message = str(exc).removesuffix(exc.fix).rstrip()
-        return Fault(exc.code, clipped(message), clipped(exc.fix))
+        return Fault(exc.code, clip(message), clip(exc.fix))
     reference = uuid4().hex[:8]
     logger.error("internal error %s in %s", reference, where, exc_info=exc)
     return Fault(
@@ -75,10 +75,10 @@ def naming(ctx: ServerRequestContext[Any, Any], uri: str) -> Generator[None]:
         fault = fault_of(exc, "resources")
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         code = INVALID_PARAMS if modern else RESOURCE_NOT_FOUND
-        raise MCPError(code, fault.text, {**fault.body(), "uri": clipped(uri)}) from None
+        raise MCPError(code, fault.text, {**fault.body(), "uri": clip(uri)}) from None
 
 
-def guarded(
+def map_errors(
     where: str, handler: Callable[[ServerRequestContext[Any, Any], P], Awaitable[T]]
 ) -> Callable[[ServerRequestContext[Any, Any], P], Awaitable[T]]:
     """Wrap a handler: its errors become protocol errors with the same body as those of tools."""
@@ -96,5 +96,5 @@ def guarded(
     return handle
 
 
-def clipped(text: str) -> str:
+def clip(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}… ({len(text):,} characters)"

@@ -29,12 +29,12 @@ from bridge_mcp.core.tools import BRIDGE, GET_PROMPT, JSON, READ_RESOURCE, ToolS
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.server.protocol.subscriptions import Push
 from bridge_mcp.server.tools.approval_answers import Ticket as TicketAnswer
-from bridge_mcp.server.tools.attachments import illustrated
+from bridge_mcp.server.tools.attachments import with_files
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.server.tools.tool import ToolCall
 from bridge_mcp.service import MAX_WAIT_S, Bridge
 
-__all__ = ["ExposedTools", "announce_changes", "exposes_any", "own_result", "passed_on", "waiting_result"]
+__all__ = ["ExposedTools", "announce_changes", "client_progress", "exposes_any", "nested_result", "waiting_result"]
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class ExposedTools:
         self, ctx: ServerRequestContext[Any, Any], who: Principal, params: types.CallToolRequestParams
     ) -> Ticket:
         """Call one of them, and wait as long as a call may."""
-        arguments, progress = params.arguments or {}, passed_on(ctx)
+        arguments, progress = params.arguments or {}, client_progress(ctx)
         spec = await self._bridge.callable_tool(who, params.name)
         verbatim = spec is None or not spec.gives  # what the bridge made of a resource is no result of a tool
         return await self._bridge.call_tool(
@@ -176,11 +176,11 @@ def entry(spec: ToolSpec) -> dict[str, JSON]:
     return {"name": spec.name, "description": spec.description, "inputSchema": schema, "annotations": hints}
 
 
-async def own_result(bridge: Bridge, who: Principal, ticket: Ticket) -> dict[str, Any]:
+async def nested_result(bridge: Bridge, who: Principal, ticket: Ticket) -> dict[str, Any]:
     """The result of a call that is over: its server's own, or what is known of it where that was not kept."""
     if ticket.raw:
         return json.loads(ticket.raw)
-    shown = await illustrated(ToolCall(bridge, who), ticket, shown=True)
+    shown = await with_files(ToolCall(bridge, who), ticket, shown=True)
     blocks: tuple[Mapping[str, JSON], ...] = () if isinstance(shown, TicketAnswer) else shown.blocks
     result: dict[str, Any] = {"content": [{"type": "text", "text": ticket.text}, *blocks]}
     if ticket.structured:
@@ -195,7 +195,7 @@ def waiting_result(ticket: TicketAnswer) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": words}], "isError": True}
 
 
-def passed_on(ctx: ServerRequestContext[Any, Any]) -> ToolProgress | None:
+def client_progress(ctx: ServerRequestContext[Any, Any]) -> ToolProgress | None:
     """Where the progress of an exposed tool goes: to the client as it comes, if it asked for that."""
     if ctx.meta is None or "progress_token" not in ctx.meta:
         return None

@@ -52,14 +52,14 @@ class ExposedContext:
         """For `resources/list`."""
         return [
             {**each, "uri": uri_in(spec, each["uri"])}
-            for spec, each in listed(await self._exposed.specs(who), "resources", "uri")
+            for spec, each in named_entries(await self._exposed.specs(who), "resources", "uri")
         ]
 
     async def templates(self, who: Principal) -> list[Body]:
         """For `resources/templates/list`."""
         return [
             {**each, "uriTemplate": uri_in(spec, each["uriTemplate"])}
-            for spec, each in listed(await self._exposed.specs(who), "resourceTemplates", "uriTemplate")
+            for spec, each in named_entries(await self._exposed.specs(who), "resourceTemplates", "uriTemplate")
         ]
 
     async def prompts(self, who: Principal) -> list[Body]:
@@ -68,7 +68,7 @@ class ExposedContext:
 
     async def _prompts(self, who: Principal) -> dict[str, tuple[ToolSpec, Body]]:
         """The prompts by their names here."""
-        entries = listed(await self._exposed.specs(who), "prompts", "name")
+        entries = named_entries(await self._exposed.specs(who), "prompts", "name")
         names = tool_names((spec.server, each["name"]) for spec, each in entries)
         return {names[spec.server, each["name"]]: (spec, each) for spec, each in entries}
 
@@ -188,7 +188,7 @@ def with_uri_in(spec: ToolSpec, content: Body) -> Body:
     return {**content, "uri": uri_in(spec, content["uri"])} if isinstance(content.get("uri"), str) else content
 
 
-def listed(specs: Iterable[ToolSpec], what: str, named: str) -> list[tuple[ToolSpec, Body]]:
+def named_entries(specs: Iterable[ToolSpec], what: str, named: str) -> list[tuple[ToolSpec, Body]]:
     """The entries of one kind that these tools give, each with its tool and with its own name as a text."""
     tool = GET_PROMPT if what == "prompts" else READ_RESOURCE
     entries_of_tools: list[tuple[ToolSpec, Body]] = []

@@ -66,7 +66,7 @@ class Subscribers:
         """The subscribed URIs that these events change, as far as this audience may see them."""
         limited = bool(self.eye.within)
         mine = [e for e in events if not limited or (e.conversation and self.eye.sees(e.conversation))]
-        return [uri for uri in dict.fromkeys(uri for e in mine for uri in touched(e)) if uri in self.wanted]
+        return [uri for uri in dict.fromkeys(uri for e in mine for uri in touched_uris(e)) if uri in self.wanted]
 
     async def looked(self, bridge: Bridge) -> list[str]:
         """The subscribed URIs of polled resources that have changed since the last poll."""
@@ -227,7 +227,7 @@ class Push:
                 self._forget(connection)
 
 
-def touched(event: Event) -> tuple[str, ...]:
+def touched_uris(event: Event) -> tuple[str, ...]:
     """The URIs that an event changes. The status holds the feed's newest cursor, so every event changes it."""
     uris = uris_of(event.conversation) if event.conversation else ()
     return (*uris, APPROVALS, STATUS) if event.type.startswith("approval.") else (*uris, STATUS)

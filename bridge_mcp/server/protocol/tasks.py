@@ -31,8 +31,8 @@ __all__ = [
     "Tasks",
     "UpdateParams",
     "becomes_task",
-    "declared",
-    "undeclared",
+    "declares_tasks",
+    "undeclared_error",
 ]
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -57,7 +57,7 @@ class UpdateParams(TaskParams):
     input_responses: dict[str, Any] = Field(alias="inputResponses")
 
 
-def declared(ctx: ServerRequestContext[Any, Any]) -> bool:
+def declares_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:
     """Whether the client declares the extension in this request."""
     able = ctx.session.client_capabilities
     extensions = able.extensions if able is not None else None
@@ -93,7 +93,7 @@ class Tasks:
             NotFound: `who` has no such task.
         """
         opened = await self._seals.opened(who, params.task_id)
-        ticket, suffix = parted(opened)
+        ticket, suffix = split_task_id(opened)
         stands = await self._bridge.follow(who, ticket)
         return head(params.task_id, stands), stands, suffix
 
@@ -106,10 +106,10 @@ class Tasks:
         await self._bridge.cancel(who, await self._ticket(who, params))
 
     async def _ticket(self, who: Principal, params: TaskParams) -> str:
-        return parted(await self._seals.opened(who, params.task_id))[0]
+        return split_task_id(await self._seals.opened(who, params.task_id))[0]
 
 
-def parted(opened: str) -> tuple[str, str]:
+def split_task_id(opened: str) -> tuple[str, str]:
     """A task's ticket, and its suffix."""
     suffix = next((each for each in (SHOWING, EXPOSED) if opened.endswith(each)), "")
     return opened.removesuffix(suffix), suffix
@@ -146,7 +146,7 @@ def status_message(stands: Ticket) -> str:
     return stands.text if status_of(stands) == "cancelled" else ""
 
 
-def undeclared() -> MCPError:
+def undeclared_error() -> MCPError:
     """The error for a request about tasks from a client that does not declare the extension."""
     needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
     return MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, "Missing required client capability", needed)

@@ -13,10 +13,10 @@ from bridge_mcp.core.entries import TraceContext
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.trace_context import parse_trace
 
-__all__ = ["in_its_trace", "measured", "records_spans"]
+__all__ = ["in_its_trace", "measure_requests", "records_spans"]
 
 
-def measured() -> ServerMiddleware[Any]:
+def measure_requests() -> ServerMiddleware[Any]:
     """A middleware of the SDK's server that measures how long requests take (`mcp.server.operation.duration`)."""
     from opentelemetry import metrics  # where nobody measures, it is not loaded
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["orphaned", "settle", "stop_on_signals"]
+__all__ = ["settle", "stop_on_signals", "wait_until_orphaned"]
 
 PARENT_S = 1.0
 """How often to check that the parent still lives; a peer that dies mostly shows as the end of input first."""
@@ -28,7 +28,7 @@ def settle() -> None:
     gc.enable()
 
 
-async def orphaned() -> None:
+async def wait_until_orphaned() -> None:
     """Return once the parent process is gone."""
     parent = os.getppid()
     while True:

@@ -12,7 +12,7 @@ from typing import Any
 from mcp.server.lowlevel import Server
 
 from bridge_mcp.server.stdio.jsonrpc_stream import MessageReader, MessageWriter, OpenRequests
-from bridge_mcp.server.stdio.lifetime import orphaned, settle, stop_on_signals
+from bridge_mcp.server.stdio.lifetime import settle, stop_on_signals, wait_until_orphaned
 from bridge_mcp.server.stdio.line_io import open_lines
 from bridge_mcp.server.stdio.reserve_fds import Wire, claim
 
@@ -35,7 +35,7 @@ async def serve_stdio(server: Server[Any], wire: Wire | None = None) -> None:
         reader = MessageReader(lines, writer, open_requests)
         settle()
         serving = asyncio.create_task(server.run(reader, writer, server.create_initialization_options()))
-        watching = [asyncio.create_task(stopped.wait()), asyncio.create_task(orphaned())]
+        watching = [asyncio.create_task(stopped.wait()), asyncio.create_task(wait_until_orphaned())]
         try:
             with stop_on_signals(stopped):
                 await asyncio.wait([serving, *watching], return_when=asyncio.FIRST_COMPLETED)

@@ -235,7 +235,7 @@ async def call_tool(
     answer = call.bridge.call_tool(
         call.who, tool, arguments or {}, wait_s=wait_s, idempotency_key=idempotency_key, progress=call.hear
     )
-    return await attachments.illustrated(call, await call.wait(answer, wait_s), shown=show_files)
+    return await attachments.with_files(call, await call.wait(answer, wait_s), shown=show_files)
 
 
 def decision(decisions: Sequence[Decision]) -> approval_answers.Decision:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from bridge_mcp.core.entries import Button
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.server.tools.excerpts import json_shown, shortened
+from bridge_mcp.server.tools.excerpts import json_shown, shorten
 
 __all__ = [
     "Answer",
@@ -160,7 +160,7 @@ class Message(Answer):
     @model_validator(mode="after")
     def leave_out(self) -> Self:
         """Shorten a text that is too long, and leave out what says nothing."""
-        text, truncated = shortened(self.text, self.id, "text")
+        text, truncated = shorten(self.text, self.id, "text")
         if truncated:
             self.text, self.truncated = text, truncated
         if self.attempts == 1:
@@ -270,16 +270,16 @@ class Event(Answer):
     @model_validator(mode="after")
     def tell(self) -> Self:
         """Convert times and JSON texts in the body by the rules of this module."""
-        body = self.body = {name: converted(name, value) for name, value in self.body.items()}
+        body = self.body = {name: convert(name, value) for name, value in self.body.items()}
         text, of = body.get("text"), body.get("message")
         if isinstance(text, str) and isinstance(of, str):
-            body["text"], truncated = shortened(text, of, "text")
+            body["text"], truncated = shorten(text, of, "text")
             if truncated:
                 body["truncated"] = truncated
         return self
 
 
-def converted(name: str, value: JSON) -> JSON:
+def convert(name: str, value: JSON) -> JSON:
     if name.endswith("_at") and isinstance(value, int | float):
         return instant(value)
     return json_shown(value, "")[0] if name in ("arguments", "edited") and isinstance(value, str) else value

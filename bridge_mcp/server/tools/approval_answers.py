@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 from bridge_mcp.core.token_estimate import tokens_of
 from bridge_mcp.core.tools import WHOLE_JSON, WHOLE_TEXT
 from bridge_mcp.server.tools.answers import Answer, Attachment, Instant
-from bridge_mcp.server.tools.excerpts import MAX_TOKENS, json_shown, shortened
+from bridge_mcp.server.tools.excerpts import MAX_TOKENS, json_shown, shorten
 
 __all__ = ["Approval", "ApprovalPage", "Decided", "Decision", "Ticket"]
 
@@ -122,7 +122,7 @@ class Ticket(Answer):
     @model_validator(mode="after")
     def shorten(self) -> Self:
         """Shorten a text and structured result that are too long, and say how to get them."""
-        self.text, cut = shortened(self.text, self.message or self.id, "text")
+        self.text, cut = shorten(self.text, self.message or self.id, "text")
         left = max(MIN_TOKENS, MAX_TOKENS - tokens_of(self.text))
         self.structured, cut_json = json_shown(self.structured, self.id, left)
         last = len(self.attachments) - 1

@@ -17,7 +17,7 @@ from bridge_mcp.server.tools.excerpts import beginning
 from bridge_mcp.server.tools.tool import Illustrated, ToolCall
 from bridge_mcp.service import Fetched
 
-__all__ = ["fetched", "illustrated"]
+__all__ = ["file_result", "with_files"]
 
 MAX_SHOWN = 8
 """Files that one result shows."""
@@ -28,7 +28,7 @@ PIECE = 24 * 1024
 """Bytes of a file that one result holds as base64, unless the caller asks for more: some 20,000 tokens."""
 
 
-def fetched(
+def file_result(
     found: Fetched, message: str, index: int, *, form: str, max_bytes: int | None = None, offset: int = 0
 ) -> Illustrated:
     """The result for one file.
@@ -92,7 +92,7 @@ def what_it_is(data: bytes, no_text: str) -> str:
     return f"no image, and {no_text}"
 
 
-async def illustrated(call: ToolCall, known: Ticket, *, shown: bool) -> approval_answers.Ticket | Illustrated:
+async def with_files(call: ToolCall, known: Ticket, *, shown: bool) -> approval_answers.Ticket | Illustrated:
     """A ticket; with `shown`, the files of its result as content blocks, as far as there is room.
 
     A file that holds a text too long for the ticket is not shown: it is for reading on.

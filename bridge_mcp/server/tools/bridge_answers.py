@@ -13,7 +13,7 @@ from bridge_mcp.core.tool_search import first_line
 from bridge_mcp.core.tools import ToolSpec
 from bridge_mcp.ports import Claim
 from bridge_mcp.server.tools.answers import Answer, Instant
-from bridge_mcp.server.tools.excerpts import parsed
+from bridge_mcp.server.tools.excerpts import parse_json
 from bridge_mcp.server.tools.status_answers import Server
 
 __all__ = [
@@ -68,7 +68,7 @@ class NestedTool(Answer):
     """How it differs from its trusted definition."""
     tool: str = ""
     """Its name on its own server."""
-    json_schema: Annotated[Any, BeforeValidator(parsed)] = Field(None, alias="schema")
+    json_schema: Annotated[Any, BeforeValidator(parse_json)] = Field(None, alias="schema")
     """The JSON schema of its arguments."""
     read_only: bool | None = None
     """Whether its server says that it changes nothing."""
@@ -199,7 +199,7 @@ class Consumption(Answer):
         return cls.of(
             {
                 "ticket": f"call:{request.conversation}",
-                "arguments": parsed(request.arguments),
+                "arguments": parse_json(request.arguments),
                 "digest": verdict.digest if verdict else "",
                 "edited": verdict is not None and verdict.arguments is not None,
                 "approval": request.approval,

@@ -9,7 +9,7 @@ from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json
 from bridge_mcp.core.token_estimate import tokens_of
 
-__all__ = ["MAX_TOKENS", "beginning", "json_shown", "parsed", "shortened"]
+__all__ = ["MAX_TOKENS", "beginning", "json_shown", "parse_json", "shorten"]
 
 MAX_TOKENS = 20_000
 """Estimated tokens of one result's text."""
@@ -33,7 +33,7 @@ def beginning(text: str, tokens: int = MAX_TOKENS) -> str:
     return text[:low]
 
 
-def shortened(text: str, of: str, form: str, tokens: int = MAX_TOKENS) -> tuple[str, str]:
+def shorten(text: str, of: str, form: str, tokens: int = MAX_TOKENS) -> tuple[str, str]:
     """The beginning of a text for a result, and how to get the rest: "" if this is all of it.
 
     Args:
@@ -54,11 +54,11 @@ def json_shown(text: str, of: str, tokens: int = MAX_TOKENS) -> tuple[JSON, str]
 
     The second value says how to get the rest; "" if this is all of it.
     """
-    shown, truncated = shortened(text, of, "json", tokens)
-    return (f"{shown}…" if truncated else parsed(text)), truncated
+    shown, truncated = shorten(text, of, "json", tokens)
+    return (f"{shown}…" if truncated else parse_json(text)), truncated
 
 
-def parsed(text: str) -> JSON:
+def parse_json(text: str) -> JSON:
     """The value of a JSON text: "" is null; a text that is no JSON, or nested too deep for some hosts, stays a text."""
     if not text:
         return None

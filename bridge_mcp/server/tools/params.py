@@ -39,7 +39,7 @@ MAX_PROBLEMS = 20
 CONFIG: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=400)
 
 
-def bounded(value: dict[str, Any]) -> dict[str, Any]:
+def check_bounds(value: dict[str, Any]) -> dict[str, Any]:
     """Raise unless an object is small and shallow enough to be stored and sent."""
     try:
         written = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -58,8 +58,8 @@ def bounded(value: dict[str, Any]) -> dict[str, Any]:
 Text: TypeAlias = Annotated[str, Field(max_length=MAX_SIZE)]
 """A text for which the service has its own limit."""
 Texts: TypeAlias = Annotated[tuple[str, ...], Strict(False), Field(max_length=100)]
-JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(bounded)]
-TextsByName: TypeAlias = Annotated[dict[str, Text], AfterValidator(bounded)]
+JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(check_bounds)]
+TextsByName: TypeAlias = Annotated[dict[str, Text], AfterValidator(check_bounds)]
 
 
 class Params:
@@ -196,11 +196,11 @@ def problem(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
         case "too_long":
             return f"has {len(value):,} items; at most {error.get('ctx', {})['max_length']:,} are taken"
         case "literal_error":
-            return f"expected one of {', '.join(schema['enum'])}; got {shown(value)}"
+            return f"expected one of {', '.join(schema['enum'])}; got {describe(value)}"
         case "tuple_type":
-            return f'expected a list of texts, such as ["one", "two"]; got {shown(value)}'
+            return f'expected a list of texts, such as ["one", "two"]; got {describe(value)}'
         case kind:
-            return f"expected {EXPECTED.get(kind) or number(schema)}{place(error)}, got {shown(value)}"
+            return f"expected {EXPECTED.get(kind) or number(schema)}{place(error)}, got {describe(value)}"
 
 
 EXPECTED: Final = {"string_type": "a text", "bool_type": "true or false", "dict_type": "an object"}
@@ -231,7 +231,7 @@ def half_pair(value: str) -> str:
     return ""
 
 
-def shown(value: object) -> str:
+def describe(value: object) -> str:
     """A value in an error: its type, and a short beginning."""
     match value:
         case str():

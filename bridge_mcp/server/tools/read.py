@@ -105,7 +105,7 @@ async def fetch_attachment(
         found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
     else:
         found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes or MAX_FETCHED)
-    return attachments.fetched(found, message, index, form=form, max_bytes=max_bytes, offset=offset)
+    return attachments.file_result(found, message, index, form=form, max_bytes=max_bytes, offset=offset)
 
 
 @tool("read", read_only=True)
@@ -153,7 +153,7 @@ async def wait_for(
 ) -> approval_answers.Ticket | Illustrated:
     """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
     answer = call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear)
-    return await attachments.illustrated(call, await call.wait(answer, timeout_s), shown=show_files)
+    return await attachments.with_files(call, await call.wait(answer, timeout_s), shown=show_files)
 
 
 @tool("read", read_only=True)
