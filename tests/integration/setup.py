@@ -7,7 +7,7 @@ The store is a file in the test's folder, or the database of `store_database` wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,8 +125,15 @@ class World:
         """Say something, wait until the turn is over, and give the answer."""
         message = await self.say(text, conversation)
         ticket = await self.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=WAIT_S)
-        assert ticket.state == "done", f"the turn is still open, waiting for {ticket.approvals}"
+        assert ticket.state == "done", await self._still_open(conversation, ticket.approvals)
         return ticket.text
+
+    async def _still_open(self, conversation: str, waits_for: Sequence[str]) -> str:
+        """Where a turn stands that should be over."""
+        now, log = self.clock.now(), await self.store.log.load(conversation)
+        last = [f"{type(each.entry).__name__}#{each.seq} {now - each.at:.1f} s ago" for each in log[-4:]]
+        warnings = (await self.bridge.get_status(OWNER)).warnings
+        return f"the turn is still open, waiting for {waits_for}; the last entries: {last}; warnings: {warnings}"
 
 
 def rules_for(**changes: object) -> Rules:

@@ -112,6 +112,12 @@ def check_log(log: tuple[Logged, ...], summaries: int) -> None:
     assert len([entry for entry in entries if isinstance(entry, Started) and entry.effect == "summary"]) == summaries
 
 
+@pytest.fixture(autouse=True)
+def tokenizer() -> None:
+    """Loaded before the first turn, whose time is no loader's: it takes seconds on a busy machine."""
+    request_tokens({"messages": [{"role": "user", "content": "hi"}]})
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """In memory where the system has such a place: the disk's pace says nothing of ours."""
