@@ -56,7 +56,7 @@ def environment() -> Environment:
         "path": path_of,
         "number": number,
     }
-    names: dict[str, Any] = {"BASE": BASE, "static": static_url, "anchors": anchor}
+    names: dict[str, Any] = {"BASE": BASE, "static": static_url, "anchors": anchor, "icon": icon()}
     made.globals.update(names)
     return made
 
@@ -117,6 +117,11 @@ def ago(at: float) -> str:
 def number(value: float) -> str:
     """A number with separators."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def icon() -> Markup:
+    """The icon as a part of a page: as an image it would be a document of its own, which the first paint waits for."""
+    return Markup(static_files()["icon.svg"][0].decode().replace("<svg ", '<svg aria-hidden="true" ', 1))
 
 
 @cache
