@@ -182,7 +182,7 @@ class Matrix:
         processes = os.cpu_count() or 1
         self._say(f"{len(self._runs)} runs with two workers, in {processes} processes")
         try:
-            with ProcessPoolExecutor(processes, get_context("spawn"), max_tasks_per_child=20) as pool:
+            with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
                 doing = [pool.submit(share_done, self._server, database.name, share) for share in shares]
                 try:
                     for share in as_completed(doing, BOUND_S):
