@@ -558,5 +558,6 @@ async def reached(asked: object) -> bool:
 
 
 @pytest.mark.shows("approvals.every-door")
+@pytest.mark.slow
 def test_a_call_runs_once_by_a_valid_verdict_at_whichever_door() -> None:
     run_state_machine_as_test(Doors, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))  # pyright: ignore[reportUnknownMemberType]
