@@ -384,7 +384,12 @@ def findings(world: World, log: Log, *, crashed: bool, expect_reply: bool = True
     stopped = taken_back_after_reading(entries)
     heard = [each.seq for each in log if isinstance(each.entry, Heard) and each.seq not in back and each.seq >= stopped]
     last = max(heard, default=-1)
-    if expect_reply and not any(isinstance(e, Replied) and not e.calls and e.upto > last for e in entries):
+    # Where the host's stop has ended all that was heard, nothing is left to be answered.
+    if (
+        expect_reply
+        and (heard or not stopped)
+        and not any(isinstance(e, Replied) and not e.calls and e.upto > last for e in entries)
+    ):
         found.append("a message was never answered")
     return found
 
