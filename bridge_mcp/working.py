@@ -47,7 +47,7 @@ from bridge_mcp.voices import Voices, make_voices
 from bridge_mcp.workers.clock import DatabaseClock
 from bridge_mcp.workers.jobs import JobDispatcher
 from bridge_mcp.workers.leases import PostgresLeases
-from bridge_mcp.workers.registry import Registry
+from bridge_mcp.workers.registry import TICK_S, Registry
 from bridge_mcp.workers.session import DirectSession
 
 __all__ = ["Worker", "WorkerOptions", "open_worker"]
@@ -107,7 +107,7 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
             assembly = Assembly(
                 config, store, files, bridge=bridge, place=place, drafts=drafts, otlp=otlp, callers=callers
             )
-            worker = Worker(assembly, options, channels, models, roster, clock)
+            worker = Worker(assembly, store, options, channels, models, roster, clock)
             store.fence_by(worker.fences)
             yield worker
     finally:
@@ -164,6 +164,7 @@ class Worker:
     def __init__(
         self,
         assembly: Assembly,
+        store: PostgresStore,
         options: WorkerOptions,
         channels: Mapping[str, Channel],
         models: Models,
@@ -179,12 +180,12 @@ class Worker:
         self._host = socket.gethostname()
         self._id = secrets.token_hex(8)
         url = assembly.config.store.direct
-        self._session = DirectSession(url, clock)
+        self._session = DirectSession(url, clock, TICK_S)
         self.registry = Registry(self._session, self._say)
         self._leased = DirectSession(url, DatabaseClock())
         """Of the leases alone: what else a worker says waits for its turn among all workers."""
         self._leases = PostgresLeases(self._leased, f"{self._host}:{os.getpid()}", self.registry.may_drive)
-        self._jobs = JobDispatcher(url, self._session, assembly.store.agenda, self.registry.may_drive, self._shared)
+        self._jobs = JobDispatcher(url, self._session, store, self.registry.may_drive, self._shared)
         self._engine: Engine | None = None
         self._toolbox: NestedToolbox | None = None
 

@@ -14,7 +14,6 @@ that fails is an entry with a time.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +28,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.ports import Agenda, Drives
+from bridge_mcp.ports import Drives
+from bridge_mcp.stores.postgres.store import PostgresStore
 from bridge_mcp.workers.session import DirectSession, line
 from bridge_mcp.workers.statements import statements
 from bridge_mcp.workers.work import ADVANCE, Endings, Notice, Work, queue_of
@@ -40,16 +40,18 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-POLL_S = 1.0
-"""How often jobs are looked for where no notice came: notices are hints."""
+CHANNEL = "procrastinate_any_queue_v1"
+"""Where Postgres tells of jobs that were made (migration 0003)."""
 SWEEP_S = 1.0
-"""How often what nobody tells of is looked for."""
+"""How often is looked for what nobody tells of, jobs among it: notices are hints."""
+RETRY_S = 1.0
+"""The longest pause after a failure."""
 THOROUGH = 5
 """Every so many sweeps look also at what is due and should have a job."""
 SWEPT = 200
 """How many conversations one sweep makes jobs for."""
-BEAT_S = 1.0
-"""How often a worker writes that it lives."""
+BEAT_S = 0.8
+"""How often a worker writes that it lives: at every tick of its session."""
 LOST_S = 4.0
 """A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
 STOPPED_S = 2.0
@@ -84,17 +86,17 @@ class JobDispatcher:
         self,
         url: str,
         session: DirectSession,
-        agenda: Agenda,
+        store: PostgresStore,
         may_drive: Callable[[], bool],
         shared: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
-        """`url` reaches Postgres directly, for LISTEN. `may_drive` says whether this worker begins anything now.
+        """`url` reaches Postgres directly. `may_drive` says whether this worker begins anything now.
 
         `shared` names the tool servers that one worker runs for all, and says of each whether this one does: then it
         takes the jobs that wait for it, too.
         """
         self._shared = shared
-        self._agenda = agenda
+        self._store = store
         self._may_drive = may_drive
         self._url = url
         self._app = App(connector=PsycopgConnector())
@@ -135,9 +137,10 @@ class JobDispatcher:
         await self._app.open_async(pool)
         try:
             async with anyio.create_task_group() as tasks:
-                for lane in (self._listen, self._sweep, self._watch, self._look_again):
+                for lane in (self._sweep, self._watch, self._look_again):
                     tasks.start_soon(lane)
-                await self._fetch(drives, tasks)
+                with self._store.hearing(CHANNEL, self._notice.give):
+                    await self._fetch(drives, tasks)
         finally:
             with anyio.CancelScope(shield=True):
                 with anyio.move_on_after(GOODBYE_S):
@@ -189,7 +192,8 @@ class JobDispatcher:
 
     async def _fetch(self, drives: Drives, tasks: anyio.abc.TaskGroup) -> None:
         """Fetch jobs while there is room, and begin them."""
-        backoff = Backoff(0.1, POLL_S)
+        backoff = Backoff(0.1, RETRY_S)
+        pause: float | None
         while True:
             noticed = self._notice.next  # before the fetch: a notice that comes during it is for the next one
             try:
@@ -198,7 +202,7 @@ class JobDispatcher:
                         self._under_way.add(work)
                         tasks.start_soon(self._work, work, drives)
                 backoff.reset()
-                pause = POLL_S
+                pause = None  # the sweep looks often whether jobs wait
             except ConnectorException as exc:
                 pause, self._unsure = backoff.next(), True
                 logger.warning("jobs cannot be fetched: %s", line(exc))
@@ -232,24 +236,6 @@ class JobDispatcher:
                 self._worker = None  # it stood still for so long that its row was removed
             raise
 
-    async def _listen(self) -> None:
-        """Hear of jobs that were made."""
-
-        async def heard(**_: object) -> None:
-            self._notice.give()
-
-        manager = self._app.job_manager
-        listening = asyncio.create_task(
-            self._until_done("Listening for jobs", lambda: manager.listen_for_jobs(on_notification=heard))
-        )
-        try:
-            await asyncio.shield(listening)
-        finally:
-            # Cancelled once: cancelled again and again, as in a scope of anyio, it may leave its connection open.
-            listening.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait((listening,), timeout=GOODBYE_S)
-
     async def _sweep(self) -> None:
         """Make jobs for what has become due by itself, and for what workers have left behind."""
         sweeps, pause = 0, SWEEP_S
@@ -270,6 +256,8 @@ class JobDispatcher:
                 pause = SWEEP_S
                 continue
             sweeps += 1
+            if found["waiting"]:
+                self._notice.give()
             if found["undone"]:
                 logger.warning("%d processes stood still within a transaction: it is undone", found["undone"])
             if found["handed_back"]:
@@ -296,7 +284,7 @@ class JobDispatcher:
             await self._again.wait()
             self._again = anyio.Event()
             try:
-                waiting = tuple(dict.fromkeys(await self._agenda.waiting(MAX_WAITING)))
+                waiting = tuple(dict.fromkeys(await self._store.agenda.waiting(MAX_WAITING)))
                 for first in range(0, len(waiting), AT_ONCE):
                     values = {"conversations": list(waiting[first : first + AT_ONCE]), "queue": ADVANCE}
                     await self._ask("defer_all", **values)
@@ -304,7 +292,7 @@ class JobDispatcher:
             except (ConnectorException, StoreError) as exc:
                 logger.warning("what waits cannot be looked at once more: %s", line(exc))
                 self._again.set()
-                await anyio.sleep(POLL_S)
+                await anyio.sleep(RETRY_S)
 
     # -- jobs --------------------------------------------------------------------------------------------------
 
@@ -376,7 +364,7 @@ class JobDispatcher:
 
     async def _until_done(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
         """Try until it succeeds: a database that is away comes back."""
-        backoff = Backoff(0.1, POLL_S)
+        backoff = Backoff(0.1, RETRY_S)
         while True:
             try:
                 return await act()

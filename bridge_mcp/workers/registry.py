@@ -23,12 +23,15 @@ from bridge_mcp.stores.postgres.workers import SILENT_S, worker_of
 from bridge_mcp.workers.session import DirectSession
 from bridge_mcp.workers.statements import statements
 
-__all__ = ["Registry", "refusal"]
+__all__ = ["TICK_S", "Registry", "refusal"]
 
 logger = logging.getLogger(__name__)
 
-SAY_S = 1.0
-"""How often a worker says that it lives."""
+TICK_S = 1.0
+"""How often the session is used in which a worker says that it lives."""
+
+SAY_S = 0.8
+"""How soon it says so again: at every tick."""
 
 LEAVE_S = 1.0
 """How long a worker that ends tries to leave the list."""
@@ -93,6 +96,7 @@ class Registry:
         if why != self.refuses:
             self.refuses = why
             self._said = float("-inf")
+            self._session.poke()
             if why:
                 logger.error("%s", why)
             else:

@@ -1,7 +1,7 @@
 """A direct session of a worker with Postgres: what lives as long as it does, and the worker's sign of life.
 
 Session advisory locks (`leases`) are given back by Postgres when the session ends. It ends with the process and with
-the connection; and the server itself ends a session that says nothing for `SILENT_S`, as that of a process that is
+the connection; and the server itself ends a session that says nothing for `silent_s`, as that of a process that is
 stopped, or whose network is gone. This side uses the session much more often, and takes it for lost as soon as one
 answer is late, which is before the server lets anybody else have what was held.
 
@@ -33,13 +33,13 @@ __all__ = ["DirectSession", "Lived"]
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.4
-"""How often the session is used: to see that it lives, and to try for what others hold."""
+"""How often a session that holds leases is used: to see that it lives, and to try for what others hold."""
 
 LATE_S = 1.0
-"""A tick that takes longer is taken for a lost session. `TICK_S` and this are less than `SILENT_S`."""
+"""A tick that takes longer is taken for a lost session."""
 
-SILENT_S = 1.5
-"""After so long without a word the server ends the session."""
+MARGIN_S = 0.1
+"""After a tick's time, and the longest that one may take, and this, the server ends a session that says nothing."""
 
 HUNG_S = 5.0
 """A process whose event loop has had no turn for so long is to hold nothing."""
@@ -63,8 +63,12 @@ class Lived(Protocol):
 class DirectSession:
     """Keeps a session, and a new one whenever it is lost. `run` runs beside whatever needs it."""
 
-    def __init__(self, url: str, clock: DatabaseClock) -> None:
-        """`url` reaches Postgres directly: behind PgBouncer in transaction mode there are no sessions."""
+    def __init__(self, url: str, clock: DatabaseClock, tick_s: float = TICK_S) -> None:
+        """`url` reaches Postgres directly: behind PgBouncer in transaction mode there are no sessions.
+
+        `tick_s` is how often it is used: the sooner, the sooner somebody else can have what it held.
+        """
+        self._tick_s, self.silent_s = tick_s, tick_s + LATE_S + MARGIN_S
         self.lived: list[Lived] = []
         """What is done with it."""
         self.looks: list[Callable[[], None]] = []
@@ -147,7 +151,7 @@ class DirectSession:
         backoff = Backoff(0.1, 1.0)
         while not self._stopping:
             while self._hangs():  # noqa: ASYNC110 - a loop that hangs sets no event
-                await anyio.sleep(TICK_S)
+                await anyio.sleep(self._tick_s)
             try:
                 session = await self._connect()
             except (psycopg.Error, OSError) as exc:
@@ -183,7 +187,7 @@ class DirectSession:
         """
         with anyio.fail_after(LATE_S):
             # Not as options of the connection: PgBouncer takes none.
-            await session.execute(f"SET idle_session_timeout = {int(SILENT_S * 1000)}".encode(), prepare=False)
+            await session.execute(f"SET idle_session_timeout = {int(self.silent_s * 1000)}".encode(), prepare=False)
             # Signs of life need no disk: a server that crashes has ended all sessions, and with them all leases.
             await session.execute("SET synchronous_commit = off", prepare=False)
         while True:
@@ -192,9 +196,9 @@ class DirectSession:
             with anyio.fail_after(LATE_S):  # psycopg closes a connection whose waiting is cancelled again and again
                 await self._tick(session)
             backoff.reset()
-            with anyio.move_on_after(TICK_S):
+            with anyio.move_on_after(self._tick_s):
                 await self._wake.wait()
-            if (still := time.monotonic() - began) > SILENT_S:
+            if (still := time.monotonic() - began) > self.silent_s:
                 raise TimeoutError(f"this process stood still for {still:.1f} s")
             if self._hangs():
                 raise TimeoutError(f"this process has done nothing for {HUNG_S:g} s")
@@ -204,7 +208,7 @@ class DirectSession:
         row = await (await session.execute(statements()["server_time"])).fetchone()
         if row is not None:
             self.clock.told(row[0], asked, time.monotonic())
-        self._sure_until = asked + SILENT_S
+        self._sure_until = asked + self.silent_s
         for each in self.lived:
             await each.beat(session)
 

@@ -26,6 +26,7 @@ from bridge_mcp.stores.opening import open_store
 from bridge_mcp.toolservers.schemas import Schemas
 from tests.bench.figures import median
 from tests.bench.table import Table, amount, milli
+from tests.contract.store_kit import turn
 from tests.servers.model_apis.openai_server import OpenAIServer
 from tests.servers.postgres import Database, PostgresServer
 
@@ -240,7 +241,7 @@ async def idles(folder: Path, server: PostgresServer, quick: bool) -> list[tuple
         async with face(place) as bridge, AsyncExitStack() as stack:
             async with anyio.create_task_group() as tasks:
                 for number in range(count):
-                    tasks.start_soon(rested, bridge, f"local/{number}")
+                    tasks.start_soon(turn, bridge.store, f"local/{number}")
             command = ("serve",) if database is None else ("worker",)
             child = await stack.enter_async_context(process(place, *command))
             await turns(place, bridge, "warm", 20)
@@ -254,12 +255,6 @@ async def idles(folder: Path, server: PostgresServer, quick: bool) -> list[tuple
             queries = "-" if database is None else f"{amount((transactions(database) - asked) / seconds)}/s"
         rows.append((f"{name}, {count:,} conversations that rest", f"{100 * share:.1f} % of a core", queries, "1 %"))
     return rows
-
-
-async def rested(bridge: Bridge, name: str) -> None:
-    """A conversation in which nothing is left to do."""
-    await bridge.store.log.record(name, Heard("hi", ANN, "m1"))
-    await bridge.store.agenda.rest(name, 1, None)
 
 
 def jobs_of(database: Database | None) -> int:

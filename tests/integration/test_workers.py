@@ -235,7 +235,7 @@ async def test_a_busy_event_loop_neither_loses_a_lease_nor_keeps_a_process_from_
             first.start_soon(one.run)
             await until(lambda: one.held)
             began = time.monotonic()
-            blocked_until(lambda: time.monotonic() - began > sessions.SILENT_S)
+            blocked_until(lambda: time.monotonic() - began > one.session.silent_s)
             assert holders(database) == one.leases.fences == {"channel:family": 1}
             tasks.start_soon(other.run)
             await until(lambda: other.session.is_sure)
@@ -373,13 +373,18 @@ async def test_a_worker_that_was_given_up_ends_no_job_of_another_one(
         assert connection.execute("SELECT worker_id, status FROM procrastinate_jobs").fetchall() == [(other, "doing")]
 
 
+def postgres_store(house: House) -> PostgresStore:
+    assert isinstance(house.store, PostgresStore)
+    return house.store
+
+
 @asynccontextmanager
 async def at_work(
     house: House, database: Database, drives: FakeDrives, shared: dict[str, bool]
 ) -> AsyncGenerator[None]:
     """A worker that knows of these tool servers, each with whether it runs it for all."""
     session = DirectSession(database.url, DatabaseClock())
-    dispatcher = jobs.JobDispatcher(database.url, session, house.store.agenda, lambda: True, lambda: shared)
+    dispatcher = jobs.JobDispatcher(database.url, session, postgres_store(house), lambda: True, lambda: shared)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(session.run)
         tasks.start_soon(dispatcher.run, drives)
@@ -459,13 +464,13 @@ async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(
             cut.set()
 
     session = DirectSession(database.url, DatabaseClock())  # it never runs: nothing gets through
-    dispatcher = jobs.JobDispatcher(database.url, session, house.store.agenda, lambda: True)
+    dispatcher = jobs.JobDispatcher(database.url, session, postgres_store(house), lambda: True)
     async with anyio.create_task_group() as tasks:
         drives = FakeDrives(house.store, most=1, act=hang)
         tasks.start_soon(dispatcher.run, drives)
         with anyio.fail_after(SOON_S):
             await cut.wait()
-        await anyio.sleep(2 * jobs.POLL_S)  # it looks again, and begins nothing
+        await anyio.sleep(2 * jobs.SWEEP_S)  # it looks again, and begins nothing
         assert drives.seen["local/a"] == 1
         tasks.cancel_scope.cancel()
 
@@ -477,7 +482,7 @@ async def test_a_dispatcher_ends_though_postgres_stands_still(
     monkeypatch.setattr(jobs, "GOODBYE_S", 0.3)
     url = cut.url(database)
     session = DirectSession(url, DatabaseClock())
-    dispatcher = jobs.JobDispatcher(url, session, house.store.agenda, lambda: True)
+    dispatcher = jobs.JobDispatcher(url, session, postgres_store(house), lambda: True)
     drives = FakeDrives(house.store)
     with anyio.fail_after(SOON_S * 2):
         async with anyio.create_task_group() as tasks:
@@ -516,7 +521,7 @@ async def test_a_restart_of_postgres_in_the_middle_is_gone_on_after(own_postgres
     database, clock = own_postgres.served.create(), DatabaseClock()
     store = await open_store(database.url, clock=clock, delivered_by_commit=frozenset({"local"}))
     session = DirectSession(database.url, clock)
-    dispatcher = jobs.JobDispatcher(database.url, session, store.agenda, lambda: True)
+    dispatcher = jobs.JobDispatcher(database.url, session, store, lambda: True)
     drives = FakeDrives(store)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(session.run)

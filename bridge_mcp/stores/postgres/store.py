@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Set
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Mapping, Set
+from contextlib import closing, contextmanager, nullcontext
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Clock, StoreHealth
@@ -76,6 +76,12 @@ class PostgresStore(Faces):
     def fence_by(self, fences: Mapping[str, int]) -> None:
         """Store what comes from a channel only while its lease is held: `fences` always has those of now, by name."""
         self._writing.fences = fences
+
+    @contextmanager
+    def hearing(self, channel: str, hear: Callable[[], object]) -> Generator[None]:
+        """Have `hear` called after notices of a channel of Postgres: they are hints, and may be lost."""
+        with closing(self._hub.subscribe(conversations=False)), self._watcher.hearing(channel, hear):
+            yield
 
     def health(self) -> StoreHealth:
         """See `ports.Store`."""

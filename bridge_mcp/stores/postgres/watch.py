@@ -9,11 +9,12 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.stores.postgres.connecting import ANSWER_S, Database, cut
@@ -68,6 +69,20 @@ class Watcher:
         self._known: set[int] = set()
         """The transactions that were told of, or seen to have ended, from `_from` on."""
         self._from = -1
+        self._hearing: dict[str, Callable[[], object]] = {}
+        """By channel of notices beside those of commits: what is called when one comes."""
+        self._listened: set[str] = set()
+        """Those channels that the connection listens to."""
+
+    @contextmanager
+    def hearing(self, channel: str, hear: Callable[[], object]) -> Generator[None]:
+        """While anybody watches, have `hear` called on the event loop after notices of a channel: they are hints."""
+        self._hearing = {**self._hearing, channel: hear}
+        self._wake()
+        try:
+            yield
+        finally:
+            self._hearing = {name: each for name, each in self._hearing.items() if name != channel}
 
     def watch(self, watched: bool) -> None:
         """Listen from now on, or no longer. Called on the event loop."""
@@ -124,18 +139,28 @@ class Watcher:
         if self._connection is None:
             self._connection = self._database.connect(answer_s=ANSWER_S)
             self._connection.execute(f"LISTEN {CHANNEL}".encode())
-            self._from = -1
+            self._from, self._listened = -1, set()
         connection, until = self._connection, time.monotonic() + POLL_S
         if self._from < 0:
             self._look(connection)
         while self._watched and not self._closed and (left := until - time.monotonic()) > 0:
-            self._wait(left)
-            connection.pgconn.consume_input()
+            heard = {channel for channel in self._hearing if channel not in self._listened}
+            for channel in heard:
+                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                self._listened.add(channel)
+            if not heard:
+                self._wait(left)
+                connection.pgconn.consume_input()
             while (notice := connection.pgconn.notifies()) is not None:
+                if (channel := notice.relname.decode()) != CHANNEL:
+                    heard.add(channel)
+                    continue
                 number, changed = told_by(notice.extra)
                 self._known.add(number)
                 if notice.be_pid != self._own():
                     self._tell(changed)
+            for channel in heard & self._hearing.keys():
+                self._call(self._hearing[channel])
         self._look(connection)
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
@@ -172,8 +197,11 @@ class Watcher:
 
     def _tell(self, changed: Mapping[str, int] | None) -> None:
         """Have the event loop tell of it."""
+        self._call(self._notify, changed)
+
+    def _call(self, act: Callable[..., object], *values: object) -> None:
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(self._notify, changed)
+            self._loop.call_soon_threadsafe(act, *values)
         except RuntimeError:  # it is closed: nobody is there any more
             self._closed = True

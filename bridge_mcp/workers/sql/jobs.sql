@@ -22,7 +22,8 @@ FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s AND id
 -- name: sweep(stale_s, thorough, limit, stopped_s)
 -- First, for a sweep could wait for them, those are ended that have written and wait for their client in the middle of a
 -- pipeline: such a process was stopped, and keeps its locks. For the server it is no idle transaction, and in no timeout.
-SELECT handed_back, deferred, next_due, now, undone
+SELECT handed_back, deferred, next_due, now, undone,
+    EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo') AS waiting
 FROM (
     SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) AS undone FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND state = 'active' AND backend_xid IS NOT NULL
