@@ -26,7 +26,6 @@ from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.state import open_calls
 from bridge_mcp.core.tools import BRIDGE, JSON, ToolSpec, arguments_text, call_digest, parse_arguments
 from bridge_mcp.operations import status_board
-from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.operations.tickets import APPROVAL
 from bridge_mcp.ports import Clock, Rules, Store
 
@@ -247,7 +246,7 @@ class ApprovalDesk(Struct, frozen=True):
         person = self.people.person(verdict.by)
         vote = Voted(approval.call, verdict.by, verdict.digest, note=verdict.note, via=verdict.via, person=person)
         while True:
-            log = await load_tail(self.store.log, approval.conversation)
+            log = await self.store.log.tail(approval.conversation)
             if not waits(log, approval.call):
                 now = await find(self.store, approval.id)
                 return Decision(now, error=verdict_text(now))
@@ -387,7 +386,7 @@ async def spec_of(store: Store, approval: Approval) -> ToolSpec:
         BadInput: the tool is not there now.
     """
     if is_external(approval.server):
-        entries = [each.entry for each in await load_tail(store.log, approval.conversation)]
+        entries = [each.entry for each in await store.log.tail(approval.conversation)]
         asked = next((each.external for each in entries if isinstance(each, Requested) and each.external), None)
         if asked is not None:
             return external_tool(asked)

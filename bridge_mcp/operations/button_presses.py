@@ -16,7 +16,6 @@ from bridge_mcp.core.state import open_calls
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.approval_texts import asks_for, form_of, takes_words
-from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.ports import ButtonPress, ChannelOffset, Form
 
 __all__ = ["PRESSED", "form", "is_open", "press"]
@@ -94,5 +93,5 @@ async def is_open(scene: commands.Scene, asked: Message) -> bool:
         return False
     if not question.call:
         return True
-    log = await load_tail(scene.store.log, asked.conversation)
+    log = await scene.store.log.tail(asked.conversation)
     return any(call.id == question.call for call, _ in open_calls(log))

@@ -19,7 +19,6 @@ from bridge_mcp.core.spending import day_of
 from bridge_mcp.core.state import CallState, open_calls, open_fates, state_of, unread
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
-from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.ports import ChannelTraits, Clock, Pairing, Rules, Store
 
 __all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
@@ -31,7 +30,7 @@ MAX_SUBJECT = 128
 async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
     """Stop the current turn: waiting calls are cancelled, running ones cut off. False if there was nothing to stop."""
     while True:
-        log = await load_tail(store.log, conversation)
+        log = await store.log.tail(conversation)
         if not log or isinstance(decide(log, Policy(conversation), clock.now()), Idle):
             return False
         head = log[-1].seq + 1
@@ -49,7 +48,7 @@ async def withdraw(store: Store, conversation: str, message: int, by: str, reaso
     A turn that has read no other message is stopped; from others only this message is removed.
     """
     while True:
-        log = await load_tail(store.log, conversation)
+        log = await store.log.tail(conversation)
         entries = taking_back(log, message, by, reason)
         if not entries:
             return False
@@ -77,7 +76,7 @@ def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ..
 async def clear(store: Store, conversation: str, by: str) -> bool:
     """Begin a new epoch: the model sees nothing before it, people still can. False if there was nothing to clear."""
     while True:
-        log = await load_tail(store.log, conversation)
+        log = await store.log.tail(conversation)
         if not log or not since_cleared(log):
             return False
         try:
@@ -98,7 +97,7 @@ async def conversation_status(store: Store, rules: Rules, clock: Clock, conversa
     """The state of one conversation. Its time does not grow with the log."""
     known = await store.history.conversation(conversation)
     channel = Address.of(conversation).channel
-    log = await load_tail(store.log, conversation)
+    log = await store.log.tail(conversation)
     waiting = await store.approvals.find(status="waiting", conversation=conversation)
     configured = rules.channel(channel).responder
     return ConversationStatus(

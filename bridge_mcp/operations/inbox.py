@@ -39,7 +39,6 @@ from bridge_mcp.operations.messages_in import (
     offset_after,
     unanswered_message,
 )
-from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.ports import (
     Arrival,
     ButtonPress,
@@ -277,7 +276,7 @@ class Intake:
 
     async def _busy(self, conversation: str) -> tuple[str, ...]:
         """The commands that would do something in a conversation now."""
-        log = await load_tail(self._store.log, conversation)
+        log = await self._store.log.tail(conversation)
         waiting = any(asked for _, asked in open_calls(log))
         under_way = ("stop",) if unread(log) or open_calls(log) else ()
         return (*under_way, *(("approve", "reject") if waiting else ()))

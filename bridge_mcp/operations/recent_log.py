@@ -18,25 +18,13 @@ from bridge_mcp.ports import LogStore
 if TYPE_CHECKING:
     from cachetools import LRUCache
 
-__all__ = ["LogCache", "load_tail"]
-
-SHORT = 64
-"""Entries that a single look at a conversation starts with."""
-
-KEPT = 256
-"""Conversations whose tails are kept."""
+__all__ = ["LogCache"]
 
 FAR = 4
 """How many times the limit a tail may be long for the sake of the model's view; a cut ends that before long."""
 
-
-async def load_tail(log: LogStore, conversation: str, limit: int = SHORT) -> Log:
-    """The last `limit` entries, and as many more as `decide` needs."""
-    first = await log.unsettled(conversation)
-    entries = await log.load(conversation, limit=limit)
-    if first is None or not entries or entries[0].seq <= first:
-        return entries
-    return await log.load(conversation, first - 1)
+KEPT = 256
+"""Conversations whose tails are kept."""
 
 
 class LogCache:
@@ -71,9 +59,9 @@ class LogCache:
             else:
                 kept = None  # so much was said since that most of it is of no use
         if not kept:
-            entries = await load_tail(self._log, conversation, limit)
+            entries = await self._log.tail(conversation, limit)
             if entries and entries[0].seq > begins_at(entries):
-                entries = await load_tail(self._log, conversation, FAR * limit)
+                entries = await self._log.tail(conversation, FAR * limit)
             kept = list(self._dated(entries))
         if kept:
             self._kept[conversation] = kept

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bridge_mcp.core.entries import Delivered, Finished, Judged, Rang, Stopped
 from bridge_mcp.core.restoring import ends
-from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.operations.waiting_approvals import close_what_is_over
 from bridge_mcp.ports import Clock, Store
 
@@ -45,7 +44,7 @@ async def bring_to_rest(
     unfinished = await store.restoring.unfinished()
     for number, conversation in enumerate(unfinished):
         progress(number, len(unfinished))
-        log = await load_tail(store.log, conversation)
+        log = await store.log.tail(conversation)
         unsent, questions = await store.restoring.unsent(conversation), await store.restoring.questions(conversation)
         entries = ends(log, unsent, questions)
         if entries:

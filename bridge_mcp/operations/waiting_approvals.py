@@ -9,7 +9,6 @@ from bridge_mcp.core.entries import Judged
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.state import open_calls
-from bridge_mcp.operations.recent_log import load_tail
 from bridge_mcp.ports import Store
 
 __all__ = ["close_what_is_over", "waiting"]
@@ -43,7 +42,7 @@ async def close_what_is_over(store: Store) -> None:
     """
     for approval in [each async for each in waiting(store)]:
         try:
-            open_now = {call.id for call, _ in open_calls(await load_tail(store.log, approval.conversation))}
+            open_now = {call.id for call, _ in open_calls(await store.log.tail(approval.conversation))}
             if approval.call and approval.call not in open_now:
                 over = Judged(approval.call, "cancelled", "bridge", digest=approval.digest, note=OVER, via="rule")
                 await store.log.record(approval.conversation, over)

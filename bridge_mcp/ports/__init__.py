@@ -40,7 +40,7 @@ from bridge_mcp.ports.face_sessions import FaceNote, FaceSession, FaceSessionKin
 from bridge_mcp.ports.files import KEPT, Files
 from bridge_mcp.ports.forgetting import Forgetting, Forgotten, ToForget, Why
 from bridge_mcp.ports.leases import Leases
-from bridge_mcp.ports.logs import Agenda, Changes, EventPage, Feed, LogStore, Recorded
+from bridge_mcp.ports.logs import SHORT_TAIL, Agenda, Changes, EventPage, Feed, LogStore, Recorded
 from bridge_mcp.ports.models import Capacity, Fetch, Model, ModelCall, ModelHealth, ModelReply, ModelRequest, OnText
 from bridge_mcp.ports.reading import Approvals, History, Outbox, Traces
 from bridge_mcp.ports.restoring import HeldBack, Restoring
@@ -70,6 +70,7 @@ from bridge_mcp.ports.workers import WorkerInfo, Workers
 
 __all__ = [
     "KEPT",
+    "SHORT_TAIL",
     "Access",
     "Agenda",
     "Approvals",

@@ -18,7 +18,10 @@ from bridge_mcp.core.events import Event, EventType
 from bridge_mcp.core.unreadable import UnreadableEntry
 from bridge_mcp.ports.channel_state import ChannelOffset
 
-__all__ = ["Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
+__all__ = ["SHORT_TAIL", "Agenda", "Changes", "EventPage", "Feed", "LogStore", "Recorded"]
+
+SHORT_TAIL = 64
+"""Entries that a single look at a conversation starts with."""
 
 
 class Recorded(Struct, frozen=True):
@@ -43,6 +46,14 @@ class LogStore(Protocol):
         self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
     ) -> tuple[Logged, ...]:
         """The entries with seq > after, in order; with `limit`, only the last so many, with `most`, only the first.
+
+        Raises:
+            NewerSchema: an entry was written by a newer bridge_mcp.
+        """
+        ...
+
+    async def tail(self, conversation: str, limit: int = SHORT_TAIL) -> tuple[Logged, ...]:
+        """The last `limit` entries, and all from `unsettled` on: what `decide` needs.
 
         Raises:
             NewerSchema: an entry was written by a newer bridge_mcp.

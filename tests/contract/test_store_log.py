@@ -54,6 +54,25 @@ async def test_a_log_is_read_in_order_from_after_a_seq_or_from_the_end(store: St
     assert await seqs(limit=99) == list(range(10))
 
 
+async def test_the_end_of_a_log_reaches_back_to_what_is_not_settled(store: Store) -> None:
+    """`decide` needs that, however long ago it was."""
+
+    async def seqs(limit: int) -> list[int]:
+        return [logged.seq for logged in await store.log.tail(HERE, limit)]
+
+    assert await seqs(3) == []
+    await store.log.record(HERE, *[heard(str(n), key=f"old{n}", to="off") for n in range(5)])
+    assert await store.log.unsettled(HERE) is None
+    assert await seqs(3) == [2, 3, 4]
+    await say(store, HERE, "hi")
+    await store.log.record(HERE, *[heard(str(n), key=f"new{n}", to="off") for n in range(400)])
+    assert await store.log.unsettled(HERE) == 5
+    assert await seqs(3) == list(range(5, 406))
+    assert await seqs(402) == list(range(4, 406))
+    assert await store.log.tail(HERE, 402) == (await store.log.load(HERE))[4:]
+    assert await seqs(9_999) == list(range(406))
+
+
 async def test_an_entry_is_found_by_its_key_in_its_own_conversation_alone(store: Store) -> None:
     await say(store, HERE, *(f"text {n}" for n in range(3)))
     await store.log.record(HERE, Finished("4.0", "ok", "done"))

@@ -17,7 +17,8 @@ LONG, OTHERS, IN_EACH = 20_000, 400, 10
 
 FILL = f"""
 INSERT INTO conversations (id, name, channel, head, at, tip, woken, due_since, title, messages, last_at, last_text)
-SELECT n, 'local/' || n, 'local', 0, 0, '', -1, 0, 't', 1, n, '' FROM generate_series(1, {OTHERS}) AS n;
+SELECT n, 'local/' || n, 'local', CASE n WHEN 1 THEN {LONG} ELSE {IN_EACH} END,
+    0, '', -1, 0, 't', 1, n, '' FROM generate_series(1, {OTHERS}) AS n;
 INSERT INTO log (conversation, seq, at, body, link)
 SELECT 1, n, n, '{{"text":"x"}}', '' FROM generate_series(0, {LONG - 1}) AS n;
 INSERT INTO log (conversation, seq, at, body, link)
@@ -39,6 +40,7 @@ READS: dict[str, tuple[dict[str, object], int]] = {
     "messages_before": ({"name": HERE, "before": LONG // 2, "limit": 20}, 400),
     "message": ({"name": HERE, "seq": 7}, 40),
     "entries_after": ({"name": HERE, "after": LONG // 2, "most": 50}, 40),
+    "entries_of_tail": ({"name": HERE, "limit": 64, "most": 257}, 60),
     "conversation_row": ({"name": HERE}, 10),
     "conversation": ({"name": HERE}, 20),
     "conversations_of_channel": ({"channel": "local", "last_at": 1e9, "id": 2**62, "limit": 20}, 120),

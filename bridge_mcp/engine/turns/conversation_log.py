@@ -29,6 +29,8 @@ class ConversationLog:
         """The next seq by what is known here."""
         self._told = math.inf
         """The next seq as somebody told of it; infinite: there may be any."""
+        self._rests_at = -1
+        """The next seq after an append with which the store noted that there is nothing to do by itself; -1: none."""
 
     @property
     def behind(self) -> bool:
@@ -59,7 +61,7 @@ class ConversationLog:
         try:
             appended = await self._deps.store.log.intend(self._conversation, expected, *entries, wake=wake)
         finally:
-            self._add(appended)
+            self._add(appended, rests=wake is None)
         return appended
 
     async def record(self, *entries: Entry) -> None:
@@ -75,18 +77,29 @@ class ConversationLog:
         try:
             answered = await self._deps.store.log.answer(self._conversation, started, entry, wake=wake)
         finally:
-            self._add((answered,) if answered is not None else ())
+            # What came in meanwhile has made it due, whatever `wake` said.
+            alone = answered is not None and answered.seq == started + 1
+            self._add((answered,) if answered is not None else (), rests=alone and wake is None)
 
     async def rest(self, head: int, until: float | None) -> bool:
-        """Note that there is nothing to do before `until`; False if the log has grown."""
+        """Note that there is nothing to do before `until`; False if the log has grown.
+
+        After an append that has noted the same there is nothing to write. Whoever has appended since made it due.
+        """
+        if until is None and head == self._rests_at and not self.behind:
+            return True
         rests = await self._deps.store.agenda.rest(self._conversation, head, until)
         if not rests:
             self.note_head(None)
         return rests
 
-    def _add(self, appended: tuple[Logged, ...]) -> None:
-        """Add appended entries; none: the append failed or was cancelled, and may have happened."""
+    def _add(self, appended: tuple[Logged, ...], *, rests: bool) -> None:
+        """Add appended entries; none: the append failed or was cancelled, and may have happened.
+
+        `rests`: with them, the store noted that there is nothing to do by itself.
+        """
         if appended and self._deps.recent_logs.add(self._conversation, *appended):
             self._head = appended[-1].seq + 1
+            self._rests_at = self._head if rests else -1
         else:
             self.note_head(None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Set
 
 from bridge_mcp.core.entries import Entry, Failed, Judged, Logged, Replied, Summarised, wakes
 from bridge_mcp.core.errors import Conflict
 from bridge_mcp.core.unreadable import UnreadableEntry, kind_of
-from bridge_mcp.ports import ChannelOffset, Clock, Recorded
+from bridge_mcp.ports import SHORT_TAIL, ChannelOffset, Clock, Recorded
 from bridge_mcp.stores.sql.appends import Append, prepare
 from bridge_mcp.stores.sql.rows import logged, logged_or_unreadable
 from bridge_mcp.stores.sql.session import MAX_INLINE_ROWS, Reads, Session
@@ -49,6 +50,16 @@ class SqlLog:
             return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
 
         return await self._reads.short(read) if head - first <= MAX_INLINE_ROWS else await self._reads.long(read)
+
+    async def tail(self, conversation: str, limit: int = SHORT_TAIL) -> tuple[Logged, ...]:
+        """See `ports.LogStore`; long reads run on a worker thread."""
+
+        def found(session: Session, most: int = sys.maxsize) -> tuple[Logged, ...]:
+            rows = session.rows("entries_of_tail", name=conversation, limit=limit, most=most)
+            return tuple([logged(conversation, seq, at, body) for seq, at, body in rows])
+
+        short = await self._reads.short(lambda session: found(session, MAX_INLINE_ROWS + 1))
+        return short if len(short) <= MAX_INLINE_ROWS else await self._reads.long(found)
 
     async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
         """See `ports.LogStore`; long reads run on a worker thread."""

@@ -11,6 +11,11 @@ SELECT id, head FROM conversations WHERE name = :name;
 -- name: conversation_unsettled(name)
 SELECT unsettled FROM conversations WHERE name = :name;
 
+-- name: entries_of_tail(name, limit, most)
+SELECT l.seq, l.at, l.body FROM conversations AS c JOIN log AS l ON l.conversation = c.id
+WHERE c.name = :name AND l.seq >= CASE WHEN c.unsettled < c.head - :limit THEN c.unsettled ELSE c.head - :limit END
+ORDER BY l.seq LIMIT :most;
+
 -- name: conversation_cleared(name)
 SELECT cleared FROM conversations WHERE name = :name;
 
