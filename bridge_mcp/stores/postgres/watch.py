@@ -69,20 +69,20 @@ class Watcher:
         self._known: set[int] = set()
         """The transactions that were told of, or seen to have ended, from `_from` on."""
         self._from = -1
-        self._hearing: dict[str, Callable[[], object]] = {}
-        """By channel of notices beside those of commits: what is called when one comes."""
+        self._hearing: tuple[tuple[str, Callable[[], object]], ...] = ()
+        """Channels of notices beside those of commits, each with what is called when one comes."""
         self._listened: set[str] = set()
         """Those channels that the connection listens to."""
 
     @contextmanager
     def hearing(self, channel: str, hear: Callable[[], object]) -> Generator[None]:
         """While anybody watches, have `hear` called on the event loop after notices of a channel: they are hints."""
-        self._hearing = {**self._hearing, channel: hear}
+        self._hearing += ((channel, hear),)
         self._wake()
         try:
             yield
         finally:
-            self._hearing = {name: each for name, each in self._hearing.items() if name != channel}
+            self._hearing = tuple(each for each in self._hearing if each != (channel, hear))
 
     def watch(self, watched: bool) -> None:
         """Listen from now on, or no longer. Called on the event loop."""
@@ -144,7 +144,7 @@ class Watcher:
         if self._from < 0:
             self._look(connection)
         while self._watched and not self._closed and (left := until - time.monotonic()) > 0:
-            heard = {channel for channel in self._hearing if channel not in self._listened}
+            heard = {channel for channel, _ in self._hearing} - self._listened
             for channel in heard:
                 connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 self._listened.add(channel)
@@ -159,8 +159,9 @@ class Watcher:
                 self._known.add(number)
                 if notice.be_pid != self._own():
                     self._tell(changed)
-            for channel in heard & self._hearing.keys():
-                self._call(self._hearing[channel])
+            for channel, hear in self._hearing:
+                if channel in heard:
+                    self._call(hear)
         self._look(connection)
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
