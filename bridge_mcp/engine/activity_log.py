@@ -41,7 +41,7 @@ class ActivityLog:
     async def run(self) -> None:
         """Until cancelled."""
         feed = self._store.feed
-        with closing(self._store.agenda.watch(conversations=False)) as changes:
+        with closing(self._store.agenda.watch()) as changes:
             if self._cursor is None:
                 self._cursor = await feed.head()
             while True:

@@ -56,7 +56,7 @@ class SpanLane:
     async def run(self) -> None:
         """Until cancelled."""
         feed, backoff = self._store.feed, Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
-        with closing(self._store.agenda.watch(conversations=False)) as changes:
+        with closing(self._store.agenda.watch()) as changes:
             cursor = await feed.acknowledge(CONSUMER, -1) or await feed.acknowledge(CONSUMER, await feed.head())
             while True:
                 page = await feed.read(cursor, PAGE)

@@ -34,3 +34,15 @@ async def test_a_stranger_is_named_with_the_code_in_the_log_alone(
     assert request.code not in str(told)
     lines = [each.getMessage() for each in caplog.records if each.name.endswith("activity_log")]
     assert "my secret" not in "\n".join(lines)
+
+
+@pytest.mark.shows("cli.log")
+async def test_what_this_process_alone_did_is_told_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "bridge_mcp.engine.activity_log")
+    async with world(tmp_path, FakeModel([says("one"), says("two")])) as it:
+        for number in range(2):
+            await anyio.sleep(2.0)  # what the engine writes when it begins is over: nothing else wakes anybody
+            with anyio.fail_after(10):
+                await it.bridge.say(OWNER, "local/1", f"hello {number}")
+                while sum(": answered in " in each for each in caplog.messages) <= number:  # noqa: ASYNC110 - the log sets no event
+                    await anyio.sleep(0.01)
