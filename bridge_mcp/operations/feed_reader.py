@@ -48,7 +48,7 @@ async def follow_feed(
             page = await feed.read(cursor, PAGE, types=types)
             for start in range(0, len(page.events), at_once):
                 await handle_together(page.events[start : start + at_once], handle)
-            if page.events:
+            if page.events or (from_now and page.cursor > cursor):  # a reader at 0 would begin anew
                 await feed.acknowledge(reader, page.cursor)
             cursor = page.cursor
             if len(page.events) < PAGE:

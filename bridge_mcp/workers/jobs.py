@@ -44,6 +44,8 @@ CHANNEL = "procrastinate_any_queue_v1"
 """Where Postgres tells of jobs that were made (migration 0003)."""
 SWEEP_S = 1.0
 """How often is looked for what nobody tells of, jobs among it: notices are hints."""
+POLL_S = 5.0
+"""How often jobs are looked for where sweeps do not succeed."""
 RETRY_S = 1.0
 """The longest pause after a failure."""
 THOROUGH = 5
@@ -193,7 +195,6 @@ class JobDispatcher:
     async def _fetch(self, drives: Drives, tasks: anyio.abc.TaskGroup) -> None:
         """Fetch jobs while there is room, and begin them."""
         backoff = Backoff(0.1, RETRY_S)
-        pause: float | None
         while True:
             noticed = self._notice.next  # before the fetch: a notice that comes during it is for the next one
             try:
@@ -202,7 +203,7 @@ class JobDispatcher:
                         self._under_way.add(work)
                         tasks.start_soon(self._work, work, drives)
                 backoff.reset()
-                pause = None  # the sweep looks often whether jobs wait
+                pause = POLL_S
             except ConnectorException as exc:
                 pause, self._unsure = backoff.next(), True
                 logger.warning("jobs cannot be fetched: %s", line(exc))

@@ -163,8 +163,8 @@ class DirectSession:
             except (psycopg.Error, OSError, TimeoutError) as exc:
                 logger.warning("the session with Postgres is lost: %s", line(exc))
             finally:
-                session.pgconn.finish()  # at once: a goodbye could take for ever
                 self._sure_until = float("-inf")
+                session.pgconn.finish()  # at once: a goodbye could take for ever
                 for each in self.lived:
                     each.lost()
             await anyio.sleep(backoff.next())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 
@@ -12,9 +13,10 @@ import pytest
 
 from bridge_mcp.core.events import Event
 from bridge_mcp.ports import EventPage, Store
-from bridge_mcp.stores.postgres import open_store
+from bridge_mcp.stores.postgres import open_store, watch
 from bridge_mcp.stores.postgres.notices import CHANNEL
 from bridge_mcp.stores.postgres.statements import statements
+from bridge_mcp.stores.postgres.store import open_store as open_postgres
 from bridge_mcp.testing import ManualClock
 from tests.contract.store_kit import SOON_S, heard
 from tests.servers.launch import eventually
@@ -190,3 +192,39 @@ async def test_notices_of_strangers_are_no_harm(stores: tuple[Store, Store, Stor
                 connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
         with anyio.fail_after(SOON_S):
             assert await changes.wait() is None
+
+
+async def test_a_notice_that_comes_while_the_listener_looks_is_heard(
+    store_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of notices that tell of no commit the slow look finds nothing."""
+    monkeypatch.setattr(watch, "SNAPSHOT", watch.SNAPSHOT + ", pg_sleep(0.5)")
+    store = await open_postgres(store_database.url, clock=ManualClock())
+    heard_at: list[float] = []
+    with store.hearing("others", lambda: heard_at.append(time.monotonic())), store_database.connect() as connection:
+        for _ in range(8):
+            await anyio.sleep(0.3)
+            sent = time.monotonic()
+            connection.execute("SELECT pg_notify('others', '')")
+            with anyio.fail_after(1.5):
+                while not heard_at or heard_at[-1] < sent:  # noqa: ASYNC110 - it sets no event
+                    await anyio.sleep(0.01)
+    await store.close()
+
+
+async def test_whoever_watches_nothing_listens_to_nothing(
+    stores: tuple[Store, Store, Store], store_database: Database
+) -> None:
+    """Notices that nobody reads would fill the server's queue; whoever watches again hears them again."""
+    writer, other, _ = stores
+    for number in range(2):
+        with closing(other.agenda.watch()) as changes, anyio.fail_after(SOON_S):
+            while await changes.wait(0.3) != {}:
+                pass
+            await writer.log.record("local/main", heard(f"hi {number}"))
+            while (changed := await changes.wait()) is not None and "local/main" not in changed:
+                pass
+        with anyio.fail_after(SOON_S), store_database.connect() as connection:
+            silent = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'UNLISTEN *'"
+            while connection.execute(silent).fetchone() != (1,):  # noqa: ASYNC110 - nor does Postgres
+                await anyio.sleep(0.01)

@@ -189,3 +189,10 @@ async def test_a_user_who_may_not_create_tables_is_told_what_is_missing(database
         migrate(Place(postgres.url("postgres", tcp=True)))
     assert "permission denied" in str(caught.value)
     assert "GRANT CREATE" in caught.value.fix
+
+
+async def test_a_url_may_name_an_encoding_and_texts_come_back_as_they_were(store_database: Database) -> None:
+    store = await open_store(f"{store_database.url}&client_encoding=latin1", clock=ManualClock())
+    await store.log.record("local/main", heard("你好 ä"))
+    assert [each.entry for each in await store.log.load("local/main")] == [heard("你好 ä")]
+    await store.close()

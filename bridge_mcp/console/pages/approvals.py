@@ -30,8 +30,11 @@ async def index(visit: Visit) -> Response:
         raise NotFound(f"There is no status '{status[:40]}'.")
     after = await start_of(visit)
     page = await visit.bridge.page_approvals(visit.who, status=status, limit=PER_PAGE, cursor=visit.query("cursor"))
+    live = status == "waiting" and not visit.query("cursor")  # the newest are on the first page
     views = await rows(visit, page.approvals[::-1] if status == "waiting" else page.approvals)
-    return await visit.page("approvals.html", views=views, page=page, which=status, statuses=STATUSES, after=after)
+    return await visit.page(
+        "approvals.html", views=views, page=page, which=status, statuses=STATUSES, after=after, live=live
+    )
 
 
 async def rows(visit: Visit, approvals: Sequence[Approval], whole: bool = False) -> list[CallView]:

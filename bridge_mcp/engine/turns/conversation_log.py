@@ -88,6 +88,7 @@ class ConversationLog:
         """
         if until is None and head == self._rests_at and not self.behind:
             return True
+        self._rests_at = -1
         rests = await self._deps.store.agenda.rest(self._conversation, head, until)
         if not rests:
             self.note_head(None)

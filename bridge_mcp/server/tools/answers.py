@@ -79,7 +79,7 @@ class Conversation(Answer):
     last_at: Instant
     """When the last message was written."""
     last_text: str
-    """The last message's text."""
+    """The beginning of the last message's text."""
 
 
 class ConversationPage(Answer):
@@ -311,7 +311,7 @@ class FetchedFile(Answer):
     text: str | None = None
     """The text, or a piece of it; null for other files."""
     base64: str | None = None
-    """The bytes, or a piece of them; null where there is text."""
+    """The bytes, or a piece of them; null where it is shown in another way."""
     truncated: str = ""
     """How to get the rest; empty at the end."""
     shown: str = ""

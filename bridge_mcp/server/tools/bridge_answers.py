@@ -260,7 +260,7 @@ class Topic(Answer):
     message: str
     """The id of the request, as events tell of it."""
     status: str
-    """`sent`, `queued`, `uncertain` or `failed`, as of a message."""
+    """`sent`, `sending`, `queued`, `uncertain` or `failed`, as of a message."""
     conversation: str
     """Where to write in it; empty while it is not made."""
     reason: str

@@ -22,7 +22,7 @@ from bridge_mcp.stores.postgres.errors import ConnectionLost, refusal, store_err
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
-__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database", "keep_sessions"]
+__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database", "backend", "keep_sessions"]
 
 T = TypeVar("T")
 
@@ -145,7 +145,7 @@ class Database:
             raise ConfigError(
                 "The URL of the store cannot be read.", fix='Write "postgresql://USER@HOST/DATABASE" as [store] url.'
             )
-        self._given = {**DEFAULTS, **given}
+        self._given = {**DEFAULTS, **given, "client_encoding": "UTF8"}
         self.password = str(given.get("password") or "")
         host, port = given.get("host") or given.get("hostaddr") or "", given.get("port") or ""
         self._shares: bool | None = None
@@ -218,7 +218,6 @@ class Database:
         """A connection that prepares nothing, and is set to nothing."""
         return Bounded.connect(
             **self._given,  # pyright: ignore[reportArgumentType] - libpq's own parameters
-            client_encoding="UTF8",
             autocommit=True,
             prepare_threshold=None,
         )

@@ -73,6 +73,8 @@ class Watcher:
         """Channels of notices beside those of commits, each with what is called when one comes."""
         self._listened: set[str] = set()
         """Those channels that the connection listens to."""
+        self._late: deque[psycopg.Notify] = deque()
+        """Notices that came while a statement ran: psycopg takes them out of its connection then."""
 
     @contextmanager
     def hearing(self, channel: str, hear: Callable[[], object]) -> Generator[None]:
@@ -82,7 +84,9 @@ class Watcher:
         try:
             yield
         finally:
-            self._hearing = tuple(each for each in self._hearing if each != (channel, hear))
+            left = list(self._hearing)
+            left.remove((channel, hear))
+            self._hearing = tuple(left)
 
     def watch(self, watched: bool) -> None:
         """Listen from now on, or no longer. Called on the event loop."""
@@ -121,7 +125,7 @@ class Watcher:
         try:
             while not self._closed:
                 if not self._watched:
-                    self._from = -1
+                    self._unlisten()
                     self._wait(None)
                     continue
                 try:
@@ -138,31 +142,51 @@ class Watcher:
         """Hear what comes, and look once in `POLL_S` whether all of it was heard."""
         if self._connection is None:
             self._connection = self._database.connect(answer_s=ANSWER_S)
-            self._connection.execute(f"LISTEN {CHANNEL}".encode())
+            self._late.clear()
+            self._connection.add_notify_handler(self._late.append)
             self._from, self._listened = -1, set()
         connection, until = self._connection, time.monotonic() + POLL_S
-        if self._from < 0:
-            self._look(connection)
         while self._watched and not self._closed and (left := until - time.monotonic()) > 0:
-            heard = {channel for channel, _ in self._hearing} - self._listened
-            for channel in heard:
+            fresh = {CHANNEL, *(channel for channel, _ in self._hearing)} - self._listened
+            for channel in fresh:
                 connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 self._listened.add(channel)
-            if not heard:
+            if self._from < 0:
+                self._look(connection)
+            if not (fresh or self._late):
                 self._wait(left)
                 connection.pgconn.consume_input()
-            while (notice := connection.pgconn.notifies()) is not None:
-                if (channel := notice.relname.decode()) != CHANNEL:
-                    heard.add(channel)
-                    continue
-                number, changed = told_by(notice.extra)
-                self._known.add(number)
-                if notice.be_pid != self._own():
-                    self._tell(changed)
-            for channel, hear in self._hearing:
-                if channel in heard:
-                    self._call(hear)
+            self._pass_on(connection, fresh)
         self._look(connection)
+
+    def _unlisten(self) -> None:
+        """Listen to nothing: notices that nobody reads would fill the server's queue of them."""
+        self._from = -1
+        if self._connection is not None and self._listened:
+            try:
+                self._connection.execute("UNLISTEN *")
+            except (psycopg.Error, StoreError):
+                self._let_go()  # it is made anew when somebody watches
+        self._listened = set()
+        self._late.clear()
+
+    def _pass_on(self, connection: psycopg.Connection[Any], heard: set[str]) -> None:
+        """Tell of the notices that are there; who listens to a channel of `heard` is told in any case."""
+        notices = [(each.channel, each.pid, each.payload.encode()) for each in self._late]
+        self._late.clear()
+        while (notice := connection.pgconn.notifies()) is not None:
+            notices.append((notice.relname.decode(), notice.be_pid, notice.extra))
+        for channel, process, payload in notices:
+            if channel != CHANNEL:
+                heard.add(channel)
+                continue
+            number, changed = told_by(payload)
+            self._known.add(number)
+            if process != self._own():
+                self._tell(changed)
+        for channel, hear in self._hearing:
+            if channel in heard:
+                self._call(hear)
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         """Tell where anything ended that nobody told of."""
