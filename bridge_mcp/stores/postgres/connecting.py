@@ -22,7 +22,7 @@ from bridge_mcp.stores.postgres.errors import ConnectionLost, refusal, store_err
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
-__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database", "backend", "keep_sessions"]
+__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database", "keep_sessions"]
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.postgres.ahead import Ahead, columns
 from bridge_mcp.stores.postgres.batch import KINDS, Batch, Sent
-from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, backend, cut, is_lost
+from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, cut, is_lost
 from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
 from bridge_mcp.stores.postgres.notices import CHANNEL, Events, payload
 from bridge_mcp.stores.postgres.statements import statements
@@ -377,9 +377,8 @@ class Session:
             )
         finally:
             self.waits_since = None
-        self._connection = connection
-        if not self._reading:
-            self.backend = backend(connection)  # asked for: a pooler names another process at the start
+        # Of a pooler it is the number that this one gives: then own commits count as others', which costs a look.
+        self._connection, self.backend = connection, connection.info.backend_pid
         return connection
 
     def mend(self) -> None:
