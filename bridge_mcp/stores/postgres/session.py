@@ -377,7 +377,6 @@ class Session:
             )
         finally:
             self.waits_since = None
-        # Of a pooler it is the number that this one gives: then own commits count as others', which costs a look.
         self._connection, self.backend = connection, connection.info.backend_pid
         return connection
 
