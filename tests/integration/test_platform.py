@@ -135,6 +135,7 @@ async def test_a_prompt_tells_when_an_agent_was_faster_and_always_makes_a_grant(
         await it.bridge.reject_call(SUPERVISOR, waiting.id, reason="not *today*")
         await edits(it, 1)
         assert "Rejected by supervisor: not \\*today\\*" in it.family.edited[0].text
+        await sent(it, 2)  # else its answer may be one to both
         await it.family.receive("second", chat="7", sender=ANN)
         prompt = await sent(it, 3)
         told = await it.family.press("3", button(prompt, "Always").token, chat="7", sender=ANN)
