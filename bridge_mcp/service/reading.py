@@ -92,8 +92,8 @@ class Reading(BridgeBase):
         for call in open_still[:MAX_OPEN]:
             for kind in ("judged", "tool"):
                 with suppress(Unreadable):  # the call itself stays, as one whose outcome is unknown
-                    seq = await self.store.log.find(conversation, f"{kind}:{call}")
-                    log += [seq] if seq is not None else []
+                    outcome = await self.store.log.find(conversation, f"{kind}:{call}")
+                    log += [outcome] if outcome is not None else []
         return log
 
     async def search_messages(

@@ -229,17 +229,17 @@ class OutboxWorker:
             action = await self._action(message)
             parts = (await self._parts(channel, action))[message.parts :]
         except SendFailed as exc:
-            return self._failure_entry(message, exc, growing)
+            return self._after_failure(message, exc, growing)
         except (StoreError, OSError) as exc:  # a file or a row could not be read: nothing went out
             again = growing if message.attempts < UNREAD_ATTEMPTS else None
-            return self._failure_entry(message, SendFailed(str(exc), retry_after_s=again), growing)
+            return self._after_failure(message, SendFailed(str(exc), retry_after_s=again), growing)
         except Exception as exc:
             logger.exception("%s: the message could not be made ready", message.id)
-            return self._failure_entry(message, SendFailed(f"It could not be made ready: {error_line(exc)}"), growing)
+            return self._after_failure(message, SendFailed(f"It could not be made ready: {error_line(exc)}"), growing)
         try:
             sent = await self._send_parts(channel, parts, message)
         except SendFailed as exc:
-            return self._failure_entry(message, exc, growing)
+            return self._after_failure(message, exc, growing)
         return partial(self._record_delivered, message, sent)
 
     async def _parts(self, channel: Channel, action: OutgoingAction) -> Sequence[Part]:
@@ -248,7 +248,8 @@ class OutboxWorker:
             return channel.parts(action)
         return await anyio.to_thread.run_sync(channel.parts, action)
 
-    def _failure_entry(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
+    def _after_failure(self, message: Message, exc: SendFailed, growing: float) -> Callable[[], Awaitable[object]]:
+        """What is to be written of a try that failed: that it did, or when the next one is due."""
         if exc.retry_after_s is None:
             return partial(self._record_failed, message, whole_characters(str(exc)))
         until = self._clock.now() + (exc.retry_after_s or growing)

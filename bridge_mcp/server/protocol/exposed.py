@@ -65,8 +65,8 @@ class ExposedTools:
         if not exposes_any(who):
             return []
         await self.watch()
-        specs = await self._bridge.callable_tools(who)
-        return [spec for spec in specs.tools if exposes(who, spec)]
+        listed = await self._bridge.callable_tools(who)
+        return [spec for spec in listed.tools if exposes(who, spec)]
 
     async def has(self, who: Principal, name: str) -> bool:
         """Whether a nested tool of this name is exposed to `who`."""
