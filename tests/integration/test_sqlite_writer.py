@@ -179,6 +179,22 @@ async def test_others_commits_are_told_apart_from_its_own(tmp_path: Path) -> Non
     await other.close()
 
 
+async def test_who_opens_a_store_waits_for_who_has_it_alone_for_a_moment(tmp_path: Path) -> None:
+    """As the last one has it that closes it; a write waits by itself, so its connection does not."""
+    path = tmp_path / "bridge.db"
+    migrate(path)
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other, ThreadPoolExecutor() as threads:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("SELECT count(*) FROM log").fetchone()
+        opened = threads.submit(connect, path, reading=False, wait_s=0.0)
+        await anyio.sleep(SOON_S)
+        assert not opened.done()
+        other.close()
+        session = await anyio.to_thread.run_sync(opened.result)
+        assert session.value("data_version")
+        session.close()
+
+
 def test_a_store_belongs_to_the_event_loop_that_used_it_first(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "bridge.db", clock=StoreClock())
     anyio.run(store.log.record, "local/main", heard())

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 MIN_SQLITE = (3, 31)
 FOLDER = Path(__file__).with_name("migrations")
 
+MADE_S = 2.0
+"""How long a new store is an empty file at most, while the process that makes it is not held up."""
+
 
 def migrations(folder: Path = FOLDER) -> tuple[Path, ...]:
     """The files in order; the number of the last one is the schema's version.
@@ -100,6 +103,8 @@ def migrate(
 def found_empty(path: Path) -> None:
     """A file of no bytes is no store: it begins anew, and that is told, unless something of the old one is there.
 
+    One that another process has just made is left to it.
+
     Raises:
         StoreError: a write-ahead log lies beside it.
     """
@@ -109,6 +114,11 @@ def found_empty(path: Path) -> None:
             f"The store {path} is empty, and its write-ahead log is not: it was emptied, not new.",
             fix="Restore a backup, or move both files away to start anew.",
         )
+    deadline = time.monotonic() + MADE_S
+    while time.monotonic() < deadline:
+        if path.stat().st_size:
+            return
+        time.sleep(0.01)
     logger.warning("the store %s is an empty file: if there was one before, it is lost; a new one begins", path)
 
 

@@ -283,14 +283,15 @@ def connect(
     guard: Guard | None = None,
     holder: Holder | None = None,
 ) -> Session:
-    """A connection to a store that is there.
+    """A connection to a store that is there. Its reads wait `wait_s` for others, once it is open.
 
     Raises:
         StoreError: it cannot be opened.
     """
     try:
+        # Whoever closes a store as the last one has it alone for a moment, and refuses who opens it then.
         connection = sqlite3.connect(
-            path, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256
+            path, timeout=LOCK_S, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.create_function("terms", 1, indexed, deterministic=True)
         if reading:
@@ -300,6 +301,8 @@ def connect(
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4 * 4096}")
+        connection.execute("PRAGMA user_version").fetchone()  # the file is held from here, until this is closed
+        connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
     except BROKEN as exc:
         raise store_error(path, exc) from exc
     return Session(connection, path, guard, holder)
