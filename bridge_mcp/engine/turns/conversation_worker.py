@@ -195,9 +195,10 @@ class ConversationWorker:
                 await self._settle(Finished(step.call.id, step.outcome, step.content), look)
             case Judge():
                 verdict = Judged(step.call.id, step.verdict, step.by, digest=step.digest, note=step.note, via=step.via)
-                await self._log.record(*with_evidence(look.log, (verdict,)))
+                # Only as the log was read: a reviewer's word may have been escalated since, or a person has spoken.
+                await self._intend(look, *with_evidence(look.log, (verdict,)))
             case Escalate():
-                await self._log.record(reviews.escalate(step.call.id, step.digest, step.reason))
+                await self._intend(look, reviews.escalate(step.call.id, step.digest, step.reason))
             case Ask():
                 await self._ask(step, look)
             case Run():
