@@ -52,6 +52,8 @@ OF_A_MESSAGE = frozenset(
 PATIENCE_S = 10.0
 QUIET_S = 40.0
 """The most that a step waits until nothing happens any more."""
+LATE_S = 5.0
+"""How much longer a pause takes at most while the bridge has not taken all updates."""
 SERVERS_S = 20.0
 SERVER = re.compile(r"^\[tool_servers\.([\w-]+)\]", re.MULTILINE)
 BESIDE = Path(__file__).with_name("telegram")
@@ -140,7 +142,7 @@ class Player:
             "outbox": self._outbox,
             # time
             "quiet": lambda silence_s: self._tell.wait_until_quiet(silence_s, QUIET_S, self._idle),
-            "sleep": time.sleep,
+            "sleep": self._sleep,
             "wait_models": lambda count: wait(lambda: len(self.model.requests) >= count),
             "wait_approvals": lambda count: wait(lambda: self.bridge.call("list_approvals").get("count", 0) >= count),
             "drained": self._drained,
@@ -203,6 +205,13 @@ class Player:
         return not self._server.pending
 
     # -- steps -------------------------------------------------------------------------------------------------
+
+    def _sleep(self, seconds: float) -> None:
+        """Let time go by, and on a slow machine a little more, until the bridge took what there is."""
+        time.sleep(seconds)
+        deadline = time.monotonic() + LATE_S
+        while time.monotonic() < deadline and not self._idle():
+            time.sleep(0.01)
 
     def _fill(self, value: Any) -> Any:
         """A value with everything in it filled in: what the stage knows, and ids that only the bridge knows."""

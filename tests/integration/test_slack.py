@@ -376,7 +376,7 @@ async def test_a_token_that_slack_refuses_is_told_with_the_fix(
         it.waits = False
         async with it.up() as bridge:
             await asyncio.wait_for(stopped(it), WAIT_S)
-            (told,) = [each for each in (await bridge.get_status(OWNER)).warnings if "family" in each]
+            (told,) = [each for each in (await bridge.get_status(OWNER)).warnings if "family is stopped" in each]
             assert words in told
             assert "bridge-mcp init slack" in told
 
