@@ -86,15 +86,13 @@ class StatusPublisher:
 
     async def run(self) -> None:
         """Until cancelled: at changes, and every `LOOK_S`."""
-        reloaded = await status_board.reload_asked(self._store)
-        retried = await status_board.retries_asked(self._store)
+        reloaded, retried = await status_board.asked_for(self._store)
         while True:
             await self._changed.wait(LOOK_S)
-            asked = await status_board.reload_asked(self._store)
+            asked, wanted = await status_board.asked_for(self._store)
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
-            wanted = await status_board.retries_asked(self._store)
             for name in (each for each, at in wanted.items() if at != retried.get(each)):
                 self._retry(name)
             retried = wanted

@@ -18,6 +18,7 @@ __all__ = [
     "EngineInfo",
     "ask_reload",
     "ask_retry",
+    "asked_for",
     "channel_info",
     "channels",
     "complaints",
@@ -33,8 +34,6 @@ __all__ = [
     "put_named_clients",
     "put_tools",
     "put_troubles",
-    "reload_asked",
-    "retries_asked",
     "tools",
     "troubles",
 ]
@@ -109,21 +108,17 @@ async def ask_reload(store: Store, at: float) -> None:
     await store.status.put("reload", at)
 
 
-async def reload_asked(store: Store) -> JSON:
-    """When that was last asked for."""
-    return await store.status.get("reload")
-
-
 async def ask_retry(store: Store, channel: str, at: float) -> None:
     """Ask the engine to run a channel afresh, at once."""
-    asked = await retries_asked(store)
+    _, asked = await asked_for(store)
     await store.status.put("retries", {**asked, channel: at})
 
 
-async def retries_asked(store: Store) -> dict[str, JSON]:
-    """By channel: when that was last asked for."""
-    body = await store.status.get("retries")
-    return dict(body) if isinstance(body, dict) else {}
+async def asked_for(store: Store) -> tuple[JSON, dict[str, JSON]]:
+    """When a reload was last asked for, and by channel, when it was to run afresh."""
+    found = await store.status.several("reload", "retries")
+    retries = found.get("retries")
+    return found.get("reload"), dict(retries) if isinstance(retries, dict) else {}
 
 
 async def last_retention_at(store: Store) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol, TypeAlias
 
 from bridge_mcp.core.tools import JSON
@@ -39,6 +40,10 @@ class EngineStatus(Protocol):
 
     async def get(self, name: StatusName) -> JSON:
         """None when nobody put it up."""
+        ...
+
+    async def several(self, *names: StatusName) -> Mapping[StatusName, JSON]:
+        """Those of these that somebody put up, by one look."""
         ...
 
 

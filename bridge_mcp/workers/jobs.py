@@ -30,7 +30,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Drives
 from bridge_mcp.stores.postgres.store import PostgresStore
-from bridge_mcp.workers.session import DirectSession, line
+from bridge_mcp.workers.session import Answers, Asked, DirectSession, line
 from bridge_mcp.workers.statements import statements
 from bridge_mcp.workers.work import ADVANCE, Endings, Notice, Work, queue_of
 
@@ -56,6 +56,8 @@ BEAT_S = 0.8
 """How often a worker writes that it lives: at every tick of its session."""
 LOST_S = 4.0
 """A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
+LOOK_S = 0.5
+"""How often it looks, while there is none, whether something was begun meanwhile."""
 STOPPED_S = 2.0
 """A transaction whose process says nothing for so long is undone."""
 STALE_S = 5.5
@@ -178,13 +180,17 @@ class JobDispatcher:
 
     # -- Lived -------------------------------------------------------------------------------------------------
 
-    async def beat(self, session: psycopg.AsyncConnection) -> None:
+    def asks(self) -> Asked:
         """See `Lived`: the sign of life."""
-        now = time.monotonic()
-        if self._worker is not None and now - self._beaten > BEAT_S:
-            await session.execute(statements()["heartbeat"], {"worker": self._worker})
-            self._beaten = now
-        self._alive = now
+        if self._worker is None or time.monotonic() - self._beaten <= BEAT_S:
+            return {}
+        return {"heartbeat": {"worker": self._worker}}
+
+    def told(self, answers: Answers) -> None:
+        """See `Lived`."""
+        self._alive = time.monotonic()
+        if answers:
+            self._beaten = self._alive
 
     def lost(self) -> None:
         """See `Lived`: nothing yet; `_watch` sees whether it lasts."""
@@ -269,7 +275,7 @@ class JobDispatcher:
     async def _watch(self) -> None:
         """Give up all drives once this worker must count as dead: whoever took them over is not to be disturbed."""
         while True:
-            await anyio.sleep(0.5)
+            await anyio.sleep(max(LOOK_S, self._alive + LOST_S - time.monotonic()))
             if not self._counts_as_dead:
                 continue
             lost = [work for work in self._under_way if not work.scope.cancel_called]

@@ -11,10 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import anyio
-import psycopg
 
-from bridge_mcp.workers.session import DirectSession
-from bridge_mcp.workers.statements import statements
+from bridge_mcp.workers.session import Answers, Asked, DirectSession
 
 __all__ = ["PostgresLeases"]
 
@@ -70,6 +68,8 @@ class PostgresLeases:
         self._wanted: dict[str, Lease] = {}
         self._left: set[str] = set()
         """What is still held, and wanted no longer."""
+        self._tried: dict[str, Lease] = {}
+        """What this tick tries for."""
         self.fences = Fences(self._wanted, lambda: session.is_sure)
         session.lived.append(self)
 
@@ -96,24 +96,32 @@ class PostgresLeases:
 
     # -- in the session's thread ---------------------------------------------------------------------------------
 
-    async def beat(self, session: psycopg.AsyncConnection) -> None:
+    def asks(self) -> Asked:
         """See `Lived`: give back what is wanted no longer, and try for what is not held."""
-        if not self._may_hold():
+        asked: dict[str, dict[str, object]] = {}
+        may_hold = self._may_hold()
+        if not may_hold:
             self._left |= {name for name, lease in list(self._wanted.items()) if lease.fence is not None}
             self._give_up()
-        for name in tuple(self._left):
-            await session.execute(statements()["leave_lease"], {"name": name})
-            self._left.discard(name)
-        for name, lease in list(self._wanted.items()):
-            if lease.fence is None and self._may_hold():
-                answer = await session.execute(statements()["take_lease"], {"name": name, "holder": self._holder})
-                row = await answer.fetchone()
-                if row is not None and row[0] is not None:
-                    lease.fence = row[0]
-                    if self._wanted.get(name) is not lease:
-                        self._left.add(name)  # it was given back while it was taken
-                    self._session.tell(lease.news.set)
-                    logger.info("this process holds %s now", name)
+        if self._left:
+            asked["leave_leases"] = {"left": list(self._left)}
+        self._tried = {name: lease for name, lease in list(self._wanted.items()) if may_hold and lease.fence is None}
+        if self._tried:
+            asked["take_leases"] = {"wanted": list(self._tried), "holder": self._holder}
+        return asked
+
+    def told(self, answers: Answers) -> None:
+        """See `Lived`."""
+        self._left.difference_update(row["name"] for row in answers.get("leave_leases", ()))
+        for name, fence in ((row["name"], row["fence"]) for row in answers.get("take_leases", ())):
+            if fence is None:
+                continue
+            lease = self._tried[name]
+            lease.fence = fence
+            if self._wanted.get(name) is not lease:
+                self._left.add(name)  # it was given back while it was taken
+            self._session.tell(lease.news.set)
+            logger.info("this process holds %s now", name)
 
     def lost(self) -> None:
         """See `Lived`."""

@@ -15,13 +15,11 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
-import psycopg
 from msgspec.structs import replace
 
 from bridge_mcp.ports import WorkerInfo
 from bridge_mcp.stores.postgres.workers import SILENT_S, worker_of
-from bridge_mcp.workers.session import DirectSession
-from bridge_mcp.workers.statements import statements
+from bridge_mcp.workers.session import Answers, Asked, DirectSession
 
 __all__ = ["TICK_S", "Registry", "refusal"]
 
@@ -48,8 +46,10 @@ class Registry:
         self._say = say
         self._session = session
         self._own: WorkerInfo | None = None
+        """What it is like now."""
+        self._said: WorkerInfo | None = None
         """What it said last."""
-        self._said = float("-inf")
+        self._said_at = float("-inf")
         """When it last said so (monotonic)."""
         self.refuses = "It has not yet read which other workers there are."
         """Why this worker drives nothing; "" where it does."""
@@ -76,26 +76,30 @@ class Registry:
         with anyio.move_on_after(LEAVE_S):
             await self._left.wait()
 
-    async def beat(self, session: psycopg.AsyncConnection) -> None:
+    def asks(self) -> Asked:
         """See `Lived`."""
         if (own := self._own) is None:
-            return
+            return {}
         if self._leaves:
-            await session.execute(statements()["worker_leaves"], {"id": own.id})
-            self._session.tell(self._left.set)
-            return
-        if time.monotonic() - self._said < SAY_S:
-            return
-        said = replace(own, refuses=self.refuses)
+            return {"worker_leaves": {"id": own.id}}
+        if time.monotonic() - self._said_at < SAY_S:
+            return {}
+        self._said = said = replace(own, refuses=self.refuses)
         body = msgspec.json.encode(said).decode()
-        values = {"id": said.id, "body": body, "silent_s": SILENT_S, "gone_s": GONE_S}
-        rows = await (await session.execute(statements()["worker_lives"], values)).fetchall()
-        self._said = time.monotonic()
-        self.workers = tuple(replace(worker_of(body), since=since, seen=seen) for body, since, seen in rows)
+        return {"worker_lives": {"id": said.id, "body": body, "silent_s": SILENT_S, "gone_s": GONE_S}}
+
+    def told(self, answers: Answers) -> None:
+        """See `Lived`."""
+        if "worker_leaves" in answers:
+            self._session.tell(self._left.set)
+        if (rows := answers.get("worker_lives")) is None or (said := self._said) is None:
+            return
+        self._said_at = time.monotonic()
+        self.workers = tuple(replace(worker_of(row["body"]), since=row["since"], seen=row["seen"]) for row in rows)
         why = refusal(said, self.workers)
         if why != self.refuses:
             self.refuses = why
-            self._said = float("-inf")
+            self._said_at = float("-inf")
             self._session.poke()
             if why:
                 logger.error("%s", why)
@@ -105,7 +109,7 @@ class Registry:
 
     def lost(self) -> None:
         """See `Lived`: what was read last holds until there is news."""
-        self._said = float("-inf")
+        self._said_at = float("-inf")
 
 
 def refusal(own: WorkerInfo, workers: Sequence[WorkerInfo]) -> str:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -26,9 +26,9 @@ import psycopg
 
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.workers.clock import DatabaseClock
-from bridge_mcp.workers.statements import statements
+from bridge_mcp.workers.statements import together
 
-__all__ = ["DirectSession", "Lived"]
+__all__ = ["Answers", "Asked", "DirectSession", "Lived"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,25 @@ CONNECT_S = 5
 """Seconds for one attempt to connect."""
 
 
+Asked: TypeAlias = Mapping[str, Mapping[str, object]]
+"""Named statements, each with its values: no two of a session have a value of the same name."""
+
+Answers: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
+"""The rows of each."""
+
+
 class Lived(Protocol):
     """Something that is done with the session as long as there is one; in its thread."""
 
-    async def beat(self, session: psycopg.AsyncConnection) -> None:
-        """Done at each tick, and soon after `DirectSession.poke`; short."""
+    def asks(self) -> Asked:
+        """What is to be done at this tick, of which there is one soon after `DirectSession.poke`; short.
+
+        All of a tick is one statement, and so one transaction.
+        """
+        ...
+
+    def told(self, answers: Answers) -> None:
+        """The tick is over; the answers to what was asked."""
         ...
 
     def lost(self) -> None:
@@ -133,7 +147,8 @@ class DirectSession:
             look()
 
     def _hangs(self) -> bool:
-        self.tell(self._look)
+        if self.looks or time.monotonic() - self._turn > HUNG_S / 5:  # a turn for nothing wakes the process
+            self.tell(self._look)
         return time.monotonic() - self._turn > HUNG_S
 
     # -- in the thread -------------------------------------------------------------------------------------------
@@ -204,13 +219,17 @@ class DirectSession:
                 raise TimeoutError(f"this process has done nothing for {HUNG_S:g} s")
 
     async def _tick(self, session: psycopg.AsyncConnection) -> None:
-        asked = time.monotonic()
-        row = await (await session.execute(statements()["server_time"])).fetchone()
-        if row is not None:
-            self.clock.told(row[0], asked, time.monotonic())
-        self._sure_until = asked + self.silent_s
-        for each in self.lived:
-            await each.beat(session)
+        asks = [(each, each.asks()) for each in self.lived]
+        names = tuple(name for _, asked in asks for name in asked)
+        values = {key: value for _, asked in asks for own in asked.values() for key, value in own.items()}
+        began = time.monotonic()
+        row = await (await session.execute(together(names), values)).fetchone()
+        assert row is not None
+        self.clock.told(row[0], began, time.monotonic())
+        self._sure_until = began + self.silent_s
+        answers = {name: rows or () for name, rows in zip(names, row[1:], strict=True)}
+        for each, asked in asks:
+            each.told({name: answers[name] for name in asked})
 
 
 def line(exc: BaseException) -> str:

@@ -130,6 +130,8 @@ async def test_a_status_is_what_was_put_last(place: Place, store: Store, body: J
     await store.status.put("engine", body)
     await store.status.put("channels", "others are left alone")
     assert await other.status.get("engine") == body
+    found = await other.status.several("engine", "channels", "reload")
+    assert found == {"engine": body, "channels": "others are left alone"}
 
 
 async def test_a_status_that_nobody_put_up_is_none(store: Store) -> None:

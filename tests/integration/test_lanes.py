@@ -261,22 +261,22 @@ async def test_a_side_lane_that_fails_cuts_no_tool_off(
     failures = list[str]()
 
     def prepare(it: World) -> None:
-        real_get = it.store.status.get
+        real = it.store.status.several
 
         async def publish(*events: object) -> None:
             failures.append("progress")
             raise StoreError("database is locked")
 
-        async def get(name: StatusName) -> Any:
-            if name == "reload" and len(failures) < 3:
+        async def several(*names: StatusName) -> Any:
+            if len(failures) < 3:
                 failures.append("status")
                 raise StoreError("database is locked")
-            return await real_get(name)
+            return await real(*names)
 
         if lane == "progress":
             monkeypatch.setattr(it.store.feed, "publish", publish)
         else:
-            monkeypatch.setattr(it.store.status, "get", get)
+            monkeypatch.setattr(it.store.status, "several", several)
 
     async with tool_at_work(tmp_path, prepare) as work:
 

@@ -13,14 +13,15 @@ import pytest
 
 from bridge_mcp.core.events import Event
 from bridge_mcp.ports import EventPage, Store
-from bridge_mcp.stores.postgres import open_store, watch
+from bridge_mcp.stores.postgres import watch
 from bridge_mcp.stores.postgres.notices import CHANNEL
 from bridge_mcp.stores.postgres.statements import statements
-from bridge_mcp.stores.postgres.store import open_store as open_postgres
+from bridge_mcp.stores.postgres.store import open_store
 from bridge_mcp.testing import ManualClock
+from bridge_mcp.workers.statements import together
 from tests.contract.store_kit import SOON_S, heard
 from tests.servers.launch import eventually
-from tests.servers.postgres import Database
+from tests.servers.postgres import Database, PostgresServer
 
 LOCAL = frozenset({"local"})
 
@@ -199,7 +200,7 @@ async def test_a_notice_that_comes_while_the_listener_looks_is_heard(
 ) -> None:
     """Of notices that tell of no commit the slow look finds nothing."""
     monkeypatch.setattr(watch, "SNAPSHOT", watch.SNAPSHOT + ", pg_sleep(0.5)")
-    store = await open_postgres(store_database.url, clock=ManualClock())
+    store = await open_store(store_database.url, clock=ManualClock())
     heard_at: list[float] = []
     with store.hearing("others", lambda: heard_at.append(time.monotonic())), store_database.connect() as connection:
         for _ in range(8):
@@ -228,3 +229,19 @@ async def test_whoever_watches_nothing_listens_to_nothing(
             silent = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'UNLISTEN *'"
             while connection.execute(silent).fetchone() != (1,):  # noqa: ASYNC110 - nor does Postgres
                 await anyio.sleep(0.01)
+
+
+async def test_that_a_worker_lives_is_no_news(own_postgres: PostgresServer) -> None:
+    """It says so every second; whoever watches would have to look at everything as often."""
+    database = own_postgres.served.create()
+    store = await open_store(database.url, clock=ManualClock())
+    lives = together(("worker_lives",))
+    values = {"id": "w", "body": "{}", "silent_s": 5.0, "gone_s": 60.0}
+    with database.connect() as worker, closing(store.agenda.watch()) as changes, anyio.fail_after(SOON_S):
+        while await changes.wait(1.5) != {}:  # it begins to watch
+            pass
+        while True:
+            worker.execute(lives, values)
+            if await changes.wait(1.5) == {}:
+                break
+    await store.close()

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -144,21 +144,18 @@ async def test_a_lease_that_is_lost_at_once_is_not_taken_for_held(database: Data
     """It is lost again before whoever waits for it has a turn."""
     holder = Holder(database, "one")
 
-    class Granting:
-        async def execute(self, statement: str, values: object) -> Granting:
-            return self
-
-        async def fetchone(self) -> tuple[int]:
-            return (1,)
+    def granted() -> None:
+        assert holder.leases.asks() == {"take_leases": {"wanted": ["channel:family"], "holder": "one"}}
+        holder.leases.told({"take_leases": [{"name": "channel:family", "fence": 1}]})
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(holder.leases.hold, "channel:family", holder.hold)
         await anyio.wait_all_tasks_blocked()
-        await holder.leases.beat(cast("psycopg.AsyncConnection", Granting()))
+        granted()
         holder.leases.lost()
         await anyio.wait_all_tasks_blocked()
         assert not holder.held
-        await holder.leases.beat(cast("psycopg.AsyncConnection", Granting()))
+        granted()
         await until(lambda: holder.held)
         tasks.cancel_scope.cancel()
 

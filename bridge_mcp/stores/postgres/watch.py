@@ -32,10 +32,15 @@ MOST = 100_000
 
 SNAPSHOT = """
 SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint), CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint),
-    ARRAY(SELECT CAST(CAST(pg_snapshot_xip(s) AS text) AS bigint))
+    ARRAY(SELECT CAST(CAST(pg_snapshot_xip(s) AS text) AS bigint)),
+    ARRAY(SELECT CAST(CAST(xmin AS text) AS bigint) FROM workers)
 FROM pg_current_snapshot() AS s
 """
-"""The first transaction that may be under way, the first that has not begun, and those between that are under way."""
+"""The first transaction that may be under way, the first that has not begun, those between that are under way, and the
+last signs of life of workers, by the lower half of their numbers."""
+
+EPOCH = 2**32
+"""What the numbers in rows leave out."""
 
 
 class Watcher:
@@ -192,7 +197,7 @@ class Watcher:
         """Tell where anything ended that nobody told of."""
         row = connection.execute(SNAPSHOT).fetchone()
         assert row is not None
-        first, beyond, under_way = row
+        first, beyond, under_way, signs = row
         while self._committed:
             self._known.add(self._committed.popleft())
         if self._from < 0 or beyond - self._from > MOST:
@@ -200,7 +205,7 @@ class Watcher:
             ended = set(range(max(first, beyond - MOST), beyond)).difference(under_way)
         else:
             ended = set(range(self._from, beyond)).difference(under_way)
-            if not ended <= self._known:
+            if any(number % EPOCH not in signs for number in ended - self._known):
                 self._tell(None)
         self._known = {number for number in self._known | ended if number >= first}
         self._from = first

@@ -30,6 +30,10 @@ class SqlStatus(Face):
         found: JSON = None if text is None else json.loads(text)
         return found
 
+    async def several(self, *names: StatusName) -> Mapping[StatusName, JSON]:
+        """See `ports.EngineStatus`."""
+        return {name: json.loads(text) for name, text in await self._reads.rows("status_several", names=dump(names))}
+
 
 class SqlSecrets(Face):
     """See `ports.Secrets`."""

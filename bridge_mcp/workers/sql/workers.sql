@@ -2,4 +2,4 @@
 SELECT body, since, seen FROM bridge_worker_lives(%(id)s, %(body)s::text::jsonb, %(silent_s)s, %(gone_s)s);
 
 -- name: worker_leaves(id)
-DELETE FROM workers WHERE id = %(id)s;
+DELETE FROM workers WHERE id = %(id)s RETURNING id;

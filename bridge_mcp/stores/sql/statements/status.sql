@@ -1,6 +1,9 @@
 -- name: status_get(name)
 SELECT body FROM engine_status WHERE name = :name;
 
+-- name: status_several(names)
+SELECT name, body FROM engine_status WHERE name IN (SELECT value FROM json_each(:names));
+
 -- name: status_put(name, body)
 INSERT INTO engine_status (name, body) VALUES (:name, :body) ON CONFLICT (name) DO UPDATE SET body = excluded.body;
 
