@@ -156,10 +156,11 @@ def heard(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
     """News of a call or a session; most concern nobody, and cost no more than a look."""
     try:
         from bridge_mcp.hooks.open_calls import any_open
-        from bridge_mcp.hooks.store_files import usual_files
+        from bridge_mcp.hooks.store_files import database_url, usual_files
 
         files = usual_files(options.config, os.environ)
-        if files is not None and not any_open(files.store, host, news):
+        place = database_url(options.config, os.environ) if files is None else files.store
+        if place and not any_open(place, host, news):
             return 0
         from bridge_mcp.cli.hook_waits import tell
 

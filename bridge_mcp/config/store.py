@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
+from bridge_mcp.core.database_url import POSTGRES, Parts, far_hosts, mode_of, taken_apart, unprotected
 from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["StoreAddress", "store_address"]
 
-POSTGRES = ("postgresql://", "postgres://")
-SAFE_MODES = frozenset({"require", "verify-ca", "verify-full"})
-"""What `sslmode` has to be so that nobody on the way reads along (postgresql.org/docs/current/libpq-ssl.html)."""
 SHAPE = 'Write "sqlite:///PATH" or "postgresql://USER@HOST/DATABASE".'
 
 
@@ -59,24 +55,6 @@ class StoreAddress(HidesFields, frozen=True):
     def name(self) -> str:
         """A short name for files that belong to this store, on a machine where there may be several."""
         return hashlib.sha256(self.shown.encode()).hexdigest()[:12]
-
-
-class Parts(HidesFields, frozen=True):
-    """A URL of Postgres', taken apart as libpq does."""
-
-    HIDDEN: ClassVar = frozenset({"password"})
-
-    user: str
-    password: str
-    hosts: tuple[str, ...]
-    database: str
-    options: Mapping[str, str]
-
-    @property
-    def shown(self) -> str:
-        """Without the password."""
-        user = f"{self.user}@" if self.user else ""
-        return f"postgresql://{user}{','.join(self.hosts)}/{self.database}"
 
 
 def store_address(
@@ -141,52 +119,13 @@ def checked(url: str, key: str, problems: Problems) -> Parts:
     return parts
 
 
-def taken_apart(url: str) -> Parts:
-    """The parts of a URL of Postgres'. Raises ValueError where it is none."""
-    split = urlsplit(url)
-    options = dict(parse_qsl(split.query, keep_blank_values=True, max_num_fields=100))
-    who, _, where = split.netloc.rpartition("@")
-    user, _, password = who.partition(":")
-    hosts = [unquote(each) for each in where.split(",") if each]
-    if options.get("host") or options.get("hostaddr"):
-        hosts = (options.get("host") or options["hostaddr"]).split(",")
-    return Parts(
-        unquote(user) or options.get("user", ""),
-        unquote(password) or options.get("password", ""),
-        tuple(hosts),
-        database=unquote(split.path.removeprefix("/")) or options.get("dbname", ""),
-        options=options,
-    )
-
-
 def unencrypted(parts: Parts, key: str, problems: Problems, env: Mapping[str, str]) -> tuple[str, ...]:
     """The hosts beyond this machine that are reached without TLS; refused unless the owner says that it is so."""
-    far = tuple(host for host in reached(parts, env) if not is_here(host))
-    mode = parts.options.get("sslmode") or env.get("PGSSLMODE", "")
-    if far and mode not in SAFE_MODES and mode != "disable":
+    for host in unprotected(parts, env)[:1]:
         problems.add(
             key,
-            f"{far[0]} is another machine, and without `sslmode` whoever is on the way may read all that is written.",
+            f"{host} is another machine, and without `sslmode` whoever is on the way may read all that is written.",
             "Append ?sslmode=verify-full (with &sslrootcert=PATH for a certificate of your own), ?sslmode=require, or "
             "?sslmode=disable where the network between is yours alone.",
         )
-    return far if mode == "disable" else ()
-
-
-def reached(parts: Parts, env: Mapping[str, str]) -> list[str]:
-    """Where libpq connects to: an address wins over a name, and its variables hold where the URL says nothing."""
-    address = parts.options.get("hostaddr") or env.get("PGHOSTADDR")
-    return [each for each in (address or ",".join(parts.hosts) or env.get("PGHOST", "")).split(",") if each]
-
-
-def is_here(host: str) -> bool:
-    """Whether a host is this machine, or a folder with Postgres' socket."""
-    if host.startswith(("/", "@")):
-        return True
-    name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
-    if (name or host) == "localhost":
-        return True
-    try:
-        return ip_address((name or host).strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return far_hosts(parts, env) if mode_of(parts, env) == "disable" else ()

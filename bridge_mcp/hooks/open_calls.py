@@ -8,7 +8,7 @@ from bridge_mcp.core.errors import StoreError
 from bridge_mcp.hooks.events import Ended, Outcome
 from bridge_mcp.hooks.filing import prefix_of
 from bridge_mcp.hooks.hosts import Host
-from bridge_mcp.stores.quick_request import heads, waits_for_verdict
+from bridge_mcp.stores.quick_request import look
 
 __all__ = ["OVER", "any_open", "open_calls"]
 
@@ -16,28 +16,28 @@ OVER = ("Finished", "Stopped", "Collected")
 """The kinds of entries that end the log of a call."""
 
 
-def open_calls(path: str, host: Host, session: str) -> tuple[str, ...]:
-    """The logs of a session's calls that are not over.
+def open_calls(place: str, host: Host, session: str) -> tuple[str, ...]:
+    """The logs of a session's calls that are not over. `place` is the file of the store, or the URL of its database.
 
     Raises:
         StoreError: the store cannot be read so.
     """
-    found = heads(path, prefix_of(host, session))
-    return tuple(name for name, body in found.items() if json.loads(body).get("kind") not in OVER)
+    return not_over(look(place, prefix_of(host, session))[0])
 
 
-def any_open(path: str, host: Host, news: Outcome | Ended) -> bool:
-    """Whether news may concern a call that is open; where the store cannot be read so, they may."""
+def any_open(place: str, host: Host, news: Outcome | Ended) -> bool:
+    """Whether news may concern a call that is open; where the store cannot be read so, they may.
+
+    Beside the session's own calls that is one of the tool that is told of, about which the host's channel has had
+    people asked.
+    """
+    relayed = f"channel:{host.name}__{news.tool}" if isinstance(news, Outcome) else ""
     try:
-        return bool(open_calls(path, host, news.session)) or is_relayed(path, host, news)
+        found, waits = look(place, prefix_of(host, news.session), relayed)
     except StoreError:
         return True
+    return waits or bool(not_over(found))
 
 
-def is_relayed(path: str, host: Host, news: Outcome | Ended) -> bool:
-    """Whether the host's channel has had people asked about a call of the tool that is told of.
-
-    Raises:
-        StoreError: the store cannot be read so.
-    """
-    return isinstance(news, Outcome) and waits_for_verdict(path, f"channel:{host.name}__{news.tool}")
+def not_over(heads: dict[str, str]) -> tuple[str, ...]:
+    return tuple(name for name, body in heads.items() if json.loads(body).get("kind") not in OVER)

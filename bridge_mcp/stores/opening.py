@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge_mcp.core.database_url import POSTGRES
 from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.ports import Clock
 from bridge_mcp.stores.sql.owner import Owner
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["is_postgres", "migrate", "open_store", "rebuild", "schema_version", "verify"]
 
 SQLITE = "sqlite:///"
-POSTGRES = ("postgresql://", "postgres://")
 
 
 def is_postgres(url: str) -> bool:

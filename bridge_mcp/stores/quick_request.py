@@ -1,4 +1,4 @@
-"""One `Requested`, written to the store by a process that has no time to load the store.
+"""What a process does that has no time to load the store: write one `Requested`, and look which calls are open.
 
 A hook stands in an agent's way, and loading the store takes longer than the hook may. So this writes exactly what
 `SqliteLog.intend` would write of a request that begins a log (a test holds the two together), by the same statements,
@@ -15,11 +15,15 @@ from os import urandom
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
 
-__all__ = ["BUSY_S", "heads", "request", "waits_for_verdict"]
+__all__ = ["BUSY_S", "END", "look", "request", "statements"]
 
 BUSY_S = 5.0
 """How long others may hold the store."""
 
+END = "\U0010ffff"
+"""Stands behind all that a name may go on with."""
+
+POSTGRES = ("postgresql://", "postgres://")
 STORES = os.path.dirname(__file__)
 FOLDER = os.path.join(STORES, "sqlite")
 
@@ -51,27 +55,25 @@ def request(path: str, conversations: Iterable[str], body: str, now: float) -> s
     return conversation
 
 
-def heads(path: str, prefix: str) -> dict[str, str]:
-    """The logs whose names begin so, each with the text of its last entry.
+def look(place: str, prefix: str, tool: str = "") -> tuple[dict[str, str], bool]:
+    """The logs whose names begin so, each with the text of its last entry; and whether a call of a tool is undecided.
+
+    `place` is a file, or the URL of a database of Postgres'.
 
     Raises:
         StoreError: the store cannot do it, or is none of this version's.
     """
-    with OpenStore(path) as connection:
-        sql = statements("last_entries")["last_entries"]
-        found = connection.execute(sql, {"first": prefix, "end": f"{prefix}\U0010ffff"}).fetchall()
-        return dict(found)
-
-
-def waits_for_verdict(path: str, tool: str) -> bool:
-    """Whether any call of this tool waits for a verdict.
-
-    Raises:
-        StoreError: the store cannot do it, or is none of this version's.
-    """
-    with OpenStore(path) as connection:
-        sql = statements("waits_for_verdict")["waits_for_verdict"]
-        return bool(connection.execute(sql, {"tool": tool}).fetchone()[0])
+    if place.startswith(POSTGRES):
+        try:
+            from bridge_mcp.stores.postgres import quick_look
+        except ImportError as exc:
+            raise StoreError(f"The driver of Postgres cannot be loaded: {exc}.") from exc
+        return quick_look.look(place, prefix, tool)
+    with OpenStore(place) as connection:
+        sql = statements("last_entries", "waits_for_verdict")
+        found = connection.execute(sql["last_entries"], {"first": prefix, "end": prefix + END}).fetchall()
+        waits = bool(tool) and bool(connection.execute(sql["waits_for_verdict"], {"tool": tool}).fetchone()[0])
+        return dict(found), waits
 
 
 class OpenStore:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import anyio
 import anyio.to_thread
 import pytest
@@ -61,3 +64,17 @@ async def test_hooks_and_gates_ask_through_a_worker(home: Home, database: Databa
             after = Hook(home, "claude-code", hook_input("claude-code", "done"))
             assert await anyio.to_thread.run_sync(after.answer) is None
             assert await ended(bridge, asked["hook"].conversation) == "ok"
+
+
+@pytest.mark.shows("cli.hook-light")
+def test_a_hook_after_a_call_that_concerns_nobody_loads_no_bridge(home: Home, store_database: Database) -> None:
+    home.write('[store]\nurl_env = "STORE"\n' + CONFIG)
+    script = (
+        "import sys; from bridge_mcp.cli import main; code = main(['hook', 'claude-code']);"
+        "print(code, [n for n in ('anyio', 'pydantic', 'bridge_mcp.ports') if n in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=hook_input("claude-code", "done"), capture_output=True, text=True,
+        timeout=WAIT_S, cwd=home.work, env=home.environment(STORE=store_database.tcp_url), check=False,
+    )  # fmt: skip
+    assert done.stderr == "0 []\n"

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 
 from bridge_mcp.core.codec import decode, encode
-from bridge_mcp.core.entries import External, Requested
+from bridge_mcp.core.entries import Asked, External, Requested
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.hooks.events import BrokenInput, Permission
 from bridge_mcp.hooks.filing import body_of, canonical, conversations_of, prefix_of, principal_of, request
 from bridge_mcp.hooks.hosts import HOSTS, host_named
 from bridge_mcp.operations.external_calls import request_of
 from bridge_mcp.operations.tickets import is_call_of, slug
-from bridge_mcp.stores.quick_request import heads
+from bridge_mcp.ports import Store
+from bridge_mcp.stores.quick_request import look
 from bridge_mcp.stores.sqlite import open_store
 from bridge_mcp.testing import ManualClock
 from tests.cases.hook_inputs import hook_event
+from tests.contract.store_kit import Place, PostgresPlace
+from tests.servers.postgres import Database
 
 ODD: dict[str, Any] = {"command": 'echo "ü" \t\x01\x7f 😀 </script>', "n": [1, 2.5, None, True], "ä": {"b": ""}}
 
@@ -82,12 +85,35 @@ async def test_the_same_call_again_is_the_next_one_and_a_session_is_found_by_its
     await (await open_store(path, clock=ManualClock())).close()
     first, second = (request(path, host, call, "me") for _ in range(2))
     assert first != second
-    found = heads(path, prefix_of(host, call.session))
+    found, _ = look(path, prefix_of(host, call.session))
     assert set(found) == {first, second}
     assert json.loads(found[first])["kind"] == "Requested"
-    assert heads(path, prefix_of(host, "another")) == {}
+    assert look(path, prefix_of(host, "another")) == ({}, False)
     assert is_call_of(first, "hook:claude-code")
     assert first.startswith(f"calls/{slug('hook:claude-code')}.")
+
+
+async def test_a_look_finds_what_is_open_on_either_store(place: Place, store: Store) -> None:
+    where = place.url if isinstance(place, PostgresPlace) else str(place.folder / "bridge.db")
+    host, call = host_named("claude-code"), call_of()
+    prefix, tool = prefix_of(host, call.session), "channel:claude-code__Bash"
+    assert look(where, prefix, tool) == ({}, False)
+    body = body_of(host, call, canonical(call.arguments), "me")
+    name = next(conversations_of(host, call, canonical(call.arguments)))
+    await store.log.intend(name, 0, decode(body))
+    await store.log.record("desk/1", Asked("1.0", "channel:claude-code", tool, "{}", "d"))
+    assert look(where, prefix, tool) == ({name: body}, True)
+    assert look(where, prefix, "channel:claude-code__Read") == ({name: body}, False)
+    assert look(where, prefix) == ({name: body}, False)
+
+
+async def test_a_database_of_another_version_is_left_to_the_store(store_database: Database) -> None:
+    with store_database.connect() as connection:
+        connection.execute("UPDATE bridge_mcp_schema SET version = version + 1")
+    with pytest.raises(StoreError, match="schema version"):
+        look(store_database.url, "calls/")
+    with pytest.raises(StoreError):
+        look("postgresql://nobody@127.0.0.1:1/nothing", "calls/")
 
 
 @pytest.mark.parametrize("state", ["missing", "older", "broken"])
@@ -99,7 +125,7 @@ async def test_what_is_not_this_version_s_store_is_left_to_the_store(tmp_path: P
         path.write_bytes(b"no database" * 1000)
     assert request(str(path), host_named("codex"), call_of("codex"), "me") == ""
     with pytest.raises(StoreError):
-        heads(str(path), "calls/")
+        look(str(path), "calls/")
     assert path.exists() == (state != "missing")
 
 

@@ -30,7 +30,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "testing": frozenset({"core", "ports"}),
     "workers": frozenset({"core", "ports", "stores"}),
     "config": frozenset({"core", "ports", "channels", "models", "toolservers", "paths", "telemetry"}),
-    "hooks": frozenset({"core", "ports", "operations", "service", "stores", "folders", "hosts"}),
+    "hooks": frozenset({"core", "ports", "operations", "service", "stores", "folders", "file_owner", "hosts"}),
     "hosts": frozenset({"core", "config"}),
     "paths": frozenset({"core", "folders", "file_owner"}),
     "folders": frozenset({"core"}),

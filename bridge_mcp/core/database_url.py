@@ -1,0 +1,87 @@
+"""A URL of Postgres', taken apart as libpq does: what of it may be shown, and whether others may read along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import ClassVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from bridge_mcp.core.secret_fields import HidesFields
+
+__all__ = ["POSTGRES", "Parts", "far_hosts", "mode_of", "taken_apart", "unprotected"]
+
+POSTGRES = ("postgresql://", "postgres://")
+SAFE_MODES = frozenset({"require", "verify-ca", "verify-full"})
+"""What `sslmode` has to be so that nobody on the way reads along (postgresql.org/docs/current/libpq-ssl.html)."""
+
+
+class Parts(HidesFields, frozen=True):
+    """A URL of Postgres', taken apart as libpq does."""
+
+    HIDDEN: ClassVar = frozenset({"password"})
+
+    user: str
+    password: str
+    hosts: tuple[str, ...]
+    database: str
+    options: Mapping[str, str]
+
+    @property
+    def shown(self) -> str:
+        """Without the password."""
+        user = f"{self.user}@" if self.user else ""
+        return f"postgresql://{user}{','.join(self.hosts)}/{self.database}"
+
+
+def taken_apart(url: str) -> Parts:
+    """The parts of a URL of Postgres'. Raises ValueError where it is none."""
+    split = urlsplit(url)
+    options = dict(parse_qsl(split.query, keep_blank_values=True, max_num_fields=100))
+    who, _, where = split.netloc.rpartition("@")
+    user, _, password = who.partition(":")
+    hosts = [unquote(each) for each in where.split(",") if each]
+    if options.get("host") or options.get("hostaddr"):
+        hosts = (options.get("host") or options["hostaddr"]).split(",")
+    return Parts(
+        unquote(user) or options.get("user", ""),
+        unquote(password) or options.get("password", ""),
+        tuple(hosts),
+        database=unquote(split.path.removeprefix("/")) or options.get("dbname", ""),
+        options=options,
+    )
+
+
+def far_hosts(parts: Parts, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The hosts beyond this machine."""
+    return tuple(host for host in reached(parts, env) if not is_here(host))
+
+
+def mode_of(parts: Parts, env: Mapping[str, str]) -> str:
+    """What is said of TLS; "" for nothing."""
+    return parts.options.get("sslmode") or env.get("PGSSLMODE", "")
+
+
+def unprotected(parts: Parts, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The hosts beyond this machine to which others may read along, though nobody has said that they may."""
+    mode = mode_of(parts, env)
+    return () if mode in SAFE_MODES or mode == "disable" else far_hosts(parts, env)
+
+
+def reached(parts: Parts, env: Mapping[str, str]) -> list[str]:
+    """Where libpq connects to: an address wins over a name, and its variables hold where the URL says nothing."""
+    address = parts.options.get("hostaddr") or env.get("PGHOSTADDR")
+    return [each for each in (address or ",".join(parts.hosts) or env.get("PGHOST", "")).split(",") if each]
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine, or a folder with Postgres' socket."""
+    if host.startswith(("/", "@")):
+        return True
+    name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
+    if (name or host) == "localhost":
+        return True
+    try:
+        return ip_address((name or host).strip("[]")).is_loopback
+    except ValueError:
+        return False
