@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -53,9 +52,7 @@ class WorkersSeen:
         Raises:
             StoreError: Postgres cannot be reached.
         """
-        asked = time.monotonic()
-        now = await self._store.workers.now()
-        self._clock.told(now, asked, time.monotonic())
+        await self._clock.ask(self._store.workers.now)
         self.workers = await self._store.workers.listed()
 
     async def run(self) -> None:

@@ -88,6 +88,7 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
     store = await opened(config, clock, roster.delivered_by_commit, tell)
     files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
     try:
+        await clock.ask(store.workers.now)  # this machine's own may be wrong, and is not taken for one that was set
         drafts = DraftFolder(config.drafts_path)
         bridge = Bridge(
             store,

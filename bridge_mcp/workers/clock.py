@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 __all__ = ["DatabaseClock"]
 
@@ -23,6 +24,11 @@ class DatabaseClock:
         """Epoch seconds by the server's clock."""
         server, at = self._base
         return server + (time.monotonic() - at)
+
+    async def ask(self, server: Callable[[], Awaitable[float]]) -> None:
+        """Ask the server. Whoever compares clocks, or dates anything, begins after this: nothing was set meanwhile."""
+        asked = time.monotonic()
+        self.told(await server(), asked, time.monotonic())
 
     def told(self, server: float, asked: float, answered: float) -> None:
         """What the server's clock showed between two moments of this machine's monotonic clock."""

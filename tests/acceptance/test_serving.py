@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -32,10 +32,12 @@ scopes = ["read", "send"]
 
 
 @contextmanager
-def running(home: Home, *arguments: str, **env: str) -> Generator[subprocess.Popen[str]]:
+def running(
+    home: Home, *arguments: str, command: Sequence[str] = (COMMAND,), **env: str
+) -> Generator[subprocess.Popen[str]]:
     """A command that stays up."""
     with subprocess.Popen(
-        [COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         cwd=home.work, env=home.environment(**env),
     ) as process:  # fmt: skip
         try:
