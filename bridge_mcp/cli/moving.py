@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from bridge_mcp.cli.output import console
 from bridge_mcp.cli.texts import keeping as texts
 from bridge_mcp.config import Config, working_folder
 from bridge_mcp.config.values import files_beside, lock_beside
+from bridge_mcp.core.database_url import ENCODED, POSTGRES, taken_apart
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.safe_text import visible
 
@@ -88,13 +88,24 @@ def url_of(given: str, option: str) -> str:
             given = (working_folder() / Path(name).expanduser()).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise BadInput(f"{option}: {name} cannot be read.", fix="Write the URL of the store into it.") from None
-    elif urlsplit(given).password or "password=" in given:
+    elif has_password(given):
         raise BadInput(
             f"{option} holds a password, and command lines can be read by others.",
             fix=f"Write {option} env:NAME or {option} file:PATH, or leave the password to ~/.pgpass or PGPASSWORD.",
         )
     if given.startswith(SQLITE):
         return f"{SQLITE}{working_folder() / Path(given.removeprefix(SQLITE)).expanduser()}"
-    if given.startswith(("postgresql://", "postgres://")):
-        return given
+    if given.startswith(POSTGRES):
+        with suppress(ValueError):
+            taken_apart(given)
+            return given
+        raise BadInput(f"The URL of {option} cannot be read.", fix=ENCODED)
     raise BadInput(f"{option} is no URL of a store.", fix="Write sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL holds one, or may: what cannot be read may be a password with a special character in it."""
+    try:
+        return url.startswith(POSTGRES) and bool(taken_apart(url).password)
+    except ValueError:
+        return True

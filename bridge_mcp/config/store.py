@@ -10,7 +10,7 @@ from typing import ClassVar
 from bridge_mcp.config import schema
 from bridge_mcp.config.problems import Problems
 from bridge_mcp.config.secrets import Secrets
-from bridge_mcp.core.database_url import POSTGRES, Parts, far_hosts, mode_of, taken_apart, unprotected
+from bridge_mcp.core.database_url import ENCODED, POSTGRES, Parts, far_hosts, mode_of, taken_apart, unprotected
 from bridge_mcp.core.secret_fields import HidesFields
 
 __all__ = ["StoreAddress", "store_address"]
@@ -107,7 +107,7 @@ def checked(url: str, key: str, problems: Problems) -> Parts:
     try:
         parts = taken_apart(url)
     except ValueError:
-        problems.add(key, "this URL cannot be read.", 'Write "postgresql://USER@HOST/DATABASE".')
+        problems.add(key, "this URL cannot be read.", ENCODED)
         return Parts("", "", (), database="", options={})
     if parts.password and not key.endswith(("_env", "_file")):
         problems.add(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from bridge_mcp.core.secret_fields import HidesFields
 
-__all__ = ["POSTGRES", "Parts", "far_hosts", "mode_of", "taken_apart", "unprotected"]
+__all__ = ["ENCODED", "POSTGRES", "Parts", "far_hosts", "mode_of", "taken_apart", "unprotected"]
 
 POSTGRES = ("postgresql://", "postgres://")
 SAFE_MODES = frozenset({"require", "verify-ca", "verify-full"})
 """What `sslmode` has to be so that nobody on the way reads along (postgresql.org/docs/current/libpq-ssl.html)."""
+WHO = re.compile(r"([^@/]*)@")
+HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
+ENCODED = (
+    'Write "postgresql://USER@HOST/DATABASE", with each special character of user and password in percent form: '
+    "%2F for /, %40 for @, %25 for %."
+)
 
 
 class Parts(HidesFields, frozen=True):
@@ -35,19 +42,30 @@ class Parts(HidesFields, frozen=True):
 
 
 def taken_apart(url: str) -> Parts:
-    """The parts of a URL of Postgres'. Raises ValueError where it is none."""
-    split = urlsplit(url)
-    options = dict(parse_qsl(split.query, keep_blank_values=True, max_num_fields=100))
-    who, _, where = split.netloc.rpartition("@")
+    """The parts of a URL of Postgres', read as libpq does (`conninfo_uri_parse_options`).
+
+    Whatever stands before the first `@`, where no `/` is before it, is user and password: these may hold `#` and `?`.
+
+    Raises:
+        ValueError: it is none, or what is a part of a password would be taken for a host or a database.
+    """
+    _, _, rest = url.partition("://")
+    given = WHO.match(rest)
+    who, where = (given[1], rest[given.end() :]) if given else ("", rest)
     user, _, password = who.partition(":")
-    hosts = [unquote(each) for each in where.split(",") if each]
+    place, _, query = where.partition("?")
+    hosts, _, database = place.partition("/")
+    named = [unquote(each) for each in hosts.split(",") if each]
+    options = {unquote(name): unquote(value) for name, _, value in (each.partition("=") for each in query.split("&"))}
+    if "@" in place or any("@" in name for name in options) or not all(HOST.fullmatch(each) for each in named):
+        raise ValueError("a special character of user or password stands as it is")
     if options.get("host") or options.get("hostaddr"):
-        hosts = (options.get("host") or options["hostaddr"]).split(",")
+        named = (options.get("host") or options["hostaddr"]).split(",")
     return Parts(
         unquote(user) or options.get("user", ""),
         unquote(password) or options.get("password", ""),
-        tuple(hosts),
-        database=unquote(split.path.removeprefix("/")) or options.get("dbname", ""),
+        tuple(named),
+        database=unquote(database) or options.get("dbname", ""),
         options=options,
     )
 

@@ -16,6 +16,12 @@ def test_a_bridge_goes_into_a_database_and_comes_back(home: Home, database: Data
     refused = home.done("migrate", "--from", f"sqlite:///{store}", "--to", database.tcp_url).stderr
     assert "command lines can be read by others" in refused
     assert database.server.password not in refused
+    for odd in ("ha#sh-pass", "sla/sh-pass", "at@sign-pass"):
+        url = f"postgresql://bridge:{odd}@127.0.0.1:1/x"
+        assert "command lines can be read" in home.run("migrate", "--from", f"sqlite:///{store}", "--to", url, code=1)
+    told = home.run("migrate", "--from", f"sqlite:///{store}", "--to", "env:DB", code=1, DB=url)
+    assert "%40 for @" in told
+    assert "sign-pass" not in told
     assert "has a --from and a --to" in home.run("migrate", "--to", "sqlite:///x.db", code=1)
     assert "no URL of a store" in home.run("migrate", "--from", "x.db", "--to", "env:DB", code=1, DB=database.tcp_url)
     moved = home.run("migrate", "--from", f"sqlite:///{store}", "--to", "env:DB", DB=database.tcp_url)

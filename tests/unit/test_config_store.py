@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from psycopg import conninfo
 
 from bridge_mcp.config import Config, load_config
 from bridge_mcp.config.load import complaint
@@ -111,3 +113,26 @@ def test_what_libpq_takes_for_the_host_is_looked_at(tmp_path: Path, query: str, 
         load(tmp_path, f'[store]\nurl = "postgresql:///db{query}"\n', **env)
     with pytest.raises(ConfigError, match="is another machine"):
         load(tmp_path, '[store]\nurl_env = "U"\n', U=f"postgresql:///db{query}", **env)
+
+
+@pytest.mark.shows("store.postgres-secrets")
+@pytest.mark.parametrize(
+    ("secret", "how"),
+    [("ha#sh-pass", "reads"), ("quest?ion-pass", "reads"), ("co:lon[pass]", "reads"), ("per%2Fcent+pass", "reads"),
+     ("sla/sh-pass", "refuses"), ("at@sign-pass", "refuses"), ("sla/sh?and@both-pass", "refuses")],
+)  # fmt: skip
+def test_special_characters_of_a_password_are_read_as_libpq_does_or_refused_and_shown_nowhere(
+    tmp_path: Path, secret: str, how: str
+) -> None:
+    """What would be taken for a host or a database stood in answers and errors."""
+    url = f"postgresql://bridge:{secret}@127.0.0.1:5432/bridge?application_name=a+b"
+    text = '[store]\nurl_env = "U"\n'
+    if how == "reads":
+        config = load(tmp_path, text, U=url)
+        assert config.store.shown == "postgresql://bridge@127.0.0.1:5432/bridge"
+        assert unquote(secret) in config.secrets.values()
+        assert conninfo.conninfo_to_dict(url)["password"] == unquote(secret)
+    else:
+        with pytest.raises(ConfigError, match="in percent form: %2F for /") as caught:
+            load(tmp_path, text, U=url)
+        assert "pass" not in str(caught.value).replace("password", "")
