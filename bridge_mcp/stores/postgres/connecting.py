@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
 from bridge_mcp.core.errors import BadInput, ConfigError, StoreError
-from bridge_mcp.stores.postgres.errors import ConnectionLost, refusal, store_error
+from bridge_mcp.stores.postgres.errors import ConnectionLost, Refused, store_error
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -177,7 +177,7 @@ class Database:
                 return self._connected(read_only, answer_s)
             except psycopg.Error as exc:
                 error = store_error(self.place, exc, lost=True)
-                if refusal(str(exc)) or time.monotonic() > until or given_up():
+                if isinstance(error, Refused) or time.monotonic() > until or given_up():
                     raise self._without_password(error) from None
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, RETRY_S[1])

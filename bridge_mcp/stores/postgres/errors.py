@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 from psycopg import errors
 
 from bridge_mcp.core.errors import BadInput, StoreError
 from bridge_mcp.stores.sql.session import Contended
 
-__all__ = ["UNREACHABLE", "ConnectionLost", "refusal", "store_error"]
+__all__ = ["UNREACHABLE", "ConnectionLost", "Refused", "store_error"]
 
 CONTENDED = (
     errors.DeadlockDetected,
@@ -37,22 +39,23 @@ FIXES: dict[str, str] = {
     "53300": "Raise max_connections of Postgres, or run fewer processes of the bridge.",
     "25006": "Name the primary in [store] url (target_session_attrs=read-write): this server is a standby.",
     "08P01": "See sslmode, sslrootcert in [store] url, and whether that server takes TLS.",
+    "connect": "Let this user in (GRANT CONNECT ON DATABASE), or name another one in [store] url.",
     "startup": "A pooler takes no such parameter: leave options= out of the URL (ALTER ROLE … SET does it).",
     "XX001": "Postgres finds its data damaged: restore a backup.",
     "XX002": "Postgres finds an index damaged: REINDEX DATABASE, or restore a backup.",
 }
-REFUSED: dict[str, str] = {
-    # by what libpq says where there is no connection yet, and so no SQLSTATE
-    "authentication failed": "28P01",
-    "no password supplied": "28P01",
-    "pg_hba.conf": "28000",
-    "role": "28000",
-    'database "': "3D000",
-    "unsupported startup parameter": "startup",
-    "SSL": "08P01",
-    "certificate": "08P01",
-}
-"""What no waiting helps against."""
+CONNECTING: tuple[tuple[str, str, bool], ...] = (
+    # what libpq says where there is no connection yet, and so no SQLSTATE; whether no waiting helps against it
+    ("authentication failed|no password supplied", "28P01", True),
+    (r'pg_hba\.conf|role "[^"]*" (does not exist|is not permitted)', "28000", True),
+    ('database "[^"]*" does not exist|no such database', "3D000", True),
+    ("permission denied for database", "connect", True),
+    ("too many (clients|connections)|remaining connection slots", "53300", False),
+    ("unsupported startup parameter", "startup", True),
+    ('SSL(?! SYSCALL| connection has been closed)|certificate (file )?"|certificate verify', "08P01", True),
+)
+NAMES = re.compile(r'server at "[^"]*"|host \'[^\']*\'')
+"""Names of machines, which may hold any word."""
 
 UNREACHABLE = "See that Postgres runs and can be reached from here; the bridge goes on by itself then."
 
@@ -61,9 +64,14 @@ class ConnectionLost(Contended):
     """The connection is gone, and what was not committed with it."""
 
 
-def refusal(said: str) -> str:
-    """The SQLSTATE of a connection that was refused for good; "" where it may be made later."""
-    return next((state for word, state in REFUSED.items() if word in said), "")
+class Refused(ConnectionLost):
+    """No connection is made, however long that is tried: somebody has to do something first."""
+
+
+def reason(said: str) -> tuple[str, bool]:
+    """Why there is no connection, as a key of `FIXES`, and whether that stays so; "" where it may be made later."""
+    said = NAMES.sub("", said)
+    return next(((key, stays) for pattern, key, stays in CONNECTING if re.search(pattern, said)), ("", False))
 
 
 def store_error(place: str, exc: Exception, *, lost: bool = False) -> StoreError | BadInput:
@@ -74,7 +82,10 @@ def store_error(place: str, exc: Exception, *, lost: bool = False) -> StoreError
         return Contended(f"The store {place} is busy: {said}.", fix="Try again.")
     if isinstance(exc, VALUES):
         return BadInput(f"A value cannot be stored: {said}.", fix="Use text of whole characters, 64-bit numbers.")
-    fix = FIXES.get(state or refusal(said), "")
+    key, stays = reason(str(exc)) if state is None else (state, False)
+    fix = FIXES.get(key, "")
     if lost:
-        return ConnectionLost(f"The store {place} cannot be reached: {said}.", fix=fix or UNREACHABLE)
+        return (Refused if stays else ConnectionLost)(
+            f"The store {place} cannot be reached: {said}.", fix=fix or UNREACHABLE
+        )
     return StoreError(f"The store {place} failed: {said}.", fix=fix)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.stores.postgres.connecting import ANSWER_S, CONNECT_S, LONG_S, Database
-from bridge_mcp.stores.postgres.errors import UNREACHABLE, ConnectionLost
+from bridge_mcp.stores.postgres.errors import UNREACHABLE, ConnectionLost, Refused
 from bridge_mcp.stores.postgres.session import Session as PostgresSession
 from bridge_mcp.stores.sql.session import Row, Session
 
@@ -87,9 +87,9 @@ class PostgresReads:
         while True:
             try:
                 return read(session)
-            except ConnectionLost:
+            except ConnectionLost as lost:
                 session.mend()
-                if time.monotonic() > until or self._closed:
+                if isinstance(lost, Refused) or time.monotonic() > until or self._closed:
                     raise
 
     def give_up(self) -> None:

@@ -16,7 +16,7 @@ from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.postgres.ahead import Ahead, columns
 from bridge_mcp.stores.postgres.batch import KINDS, Batch, Sent
 from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, cut, is_lost
-from bridge_mcp.stores.postgres.errors import ConnectionLost, store_error
+from bridge_mcp.stores.postgres.errors import ConnectionLost, Refused, store_error
 from bridge_mcp.stores.postgres.notices import CHANNEL, Events, payload
 from bridge_mcp.stores.postgres.statements import statements
 from bridge_mcp.stores.postgres.words import WORDS, PostgresWords
@@ -234,7 +234,7 @@ class Session:
                 return self._begin(conversations, keys)
             except ConnectionLost as lost:
                 self.roll_back()
-                if time.monotonic() > until or self._given_up:
+                if isinstance(lost, Refused) or time.monotonic() > until or self._given_up:
                     # Not `ConnectionLost`: it was tried for long enough.
                     raise StoreError(str(lost).removesuffix(lost.fix).strip(), fix=lost.fix) from lost
             except (StoreError, BadInput):
