@@ -18,7 +18,7 @@ from bridge_mcp.core.safe_text import visible
 from bridge_mcp.paths import make_private
 from bridge_mcp.redaction import LEVELS, Redactor, log_as_json, set_up_logging
 
-__all__ = ["examined", "loop", "not_taken", "prepare", "report"]
+__all__ = ["examined", "located", "loop", "not_taken", "prepare", "report"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -59,6 +59,17 @@ def examined(
     if config.log_json:
         log_as_json(redactor)
     return config, wrong
+
+
+def located(config: Config) -> str:
+    """The URL of the store, not by way of a pooler.
+
+    Raises:
+        ConfigError: nobody knows where it is.
+    """
+    if config.store.lacking:
+        raise ConfigError(f"The store cannot be found: {config.store.lacking}", fix="See [store] in bridge.toml.")
+    return config.store.direct
 
 
 def not_taken(path: Path) -> str:

@@ -18,12 +18,12 @@ from bridge_mcp.channels.registry import plug, type_names
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.first_files import write_drafted, write_new
 from bridge_mcp.cli.output import Hanging, console, progress
-from bridge_mcp.cli.run import report
+from bridge_mcp.cli.run import located, report
 from bridge_mcp.cli.texts import keeping
 from bridge_mcp.cli.texts import setup as texts
-from bridge_mcp.config import CONFIG_NAME, Config, own_config, working_folder
+from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import template as all_keys
-from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
+from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.safe_text import visible
 
 __all__ = ["init", "migrate", "rebuild"]
@@ -159,17 +159,6 @@ def migrate(
         opening.migrate(url, owner=nullcontext if config.store.is_postgres else owner, progress=migrated)
     console().print(keeping.migrated(config.store.where, before, opening.schema_version(url) or 0))
     return 0
-
-
-def located(config: Config) -> str:
-    """The URL of the store, not by way of a pooler.
-
-    Raises:
-        ConfigError: nobody knows where it is.
-    """
-    if config.store.lacking:
-        raise ConfigError(f"The store cannot be found: {config.store.lacking}", fix="See [store] in bridge.toml.")
-    return config.store.direct
 
 
 def rebuild(*, common: Common = USUAL) -> int:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bridge_mcp.cli.common import USUAL, Common
 from bridge_mcp.cli.output import console
-from bridge_mcp.cli.run import loop
+from bridge_mcp.cli.run import located, loop
 from bridge_mcp.cli.texts import worker as texts
 from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, ConfigError
@@ -47,9 +47,10 @@ def worker(
         Seconds that a stop waits for what is under way, before it is handed over to other workers.
     """
     config = common.prepare("info")
+    located(config)
     if not config.store.is_postgres:
         raise ConfigError(
-            f"Workers share a store on Postgres, and {config.where} has its store in a file.",
+            f"Workers share a store on Postgres, and this one is a file: {config.store.where}.",
             fix="Start the bridge with: bridge-mcp serve. For several machines, see [store] url in the README.",
         )
     from bridge_mcp.working import WorkerOptions

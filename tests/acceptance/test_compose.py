@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +21,9 @@ from tests.servers.round_robin import behind_one_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TOKEN = "planted-supervisor-token-0123456789"
-COMPOSE = cast("dict[str, Any]", yaml.safe_load((EXAMPLES / "compose" / "compose.yaml").read_text("utf-8")))
+TEXT = (EXAMPLES / "compose" / "compose.yaml").read_text("utf-8")
+HEAD = TEXT.partition("services:")[0]
+COMPOSE = cast("dict[str, Any]", yaml.safe_load(TEXT))
 OURS = {name: each for name, each in COMPOSE["services"].items() if each["image"] == "bridge-mcp"}
 
 
@@ -46,8 +49,38 @@ def test_no_secret_stands_in_it() -> None:
         assert "password@" not in text
     secrets = set(COMPOSE["secrets"])
     assert {each for service in COMPOSE["services"].values() for each in service.get("secrets", ())} == secrets
-    ignored = (EXAMPLES / "compose" / ".gitignore").read_text("utf-8").split()
-    assert set(ignored) == {each["file"] for each in COMPOSE["secrets"].values()}
+    assert {Path(each["file"]).parent for each in COMPOSE["secrets"].values()} == {Path("secrets")}
+    assert (EXAMPLES / "compose" / ".gitignore").read_text("utf-8").split() == ["secrets/"]
+    assert "examples/compose/secrets" in (EXAMPLES.parent / ".dockerignore").read_text("utf-8").split()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on this machine")
+def test_its_secrets_are_made_so_that_the_user_in_a_container_reads_them_and_nobody_else_here(tmp_path: Path) -> None:
+    """A file of a secret is mounted as it is, whoever it belongs to; what keeps others out is the folder around it."""
+    shutil.copytree(EXAMPLES / "compose", tmp_path / "examples" / "compose")
+    steps = [line[1:].partition("(the")[0].strip() for line in HEAD.splitlines() if line.startswith("#   ")]
+    assert steps[-1].startswith("podman-compose up")
+    script = "\n".join(["umask 077", *steps[:-1]])
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True)
+    folder = tmp_path / "examples" / "compose" / "secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for each in COMPOSE["secrets"].values():
+        file = folder.parent / each["file"]
+        assert file.stat().st_mode & 0o777 == 0o644
+        assert file.read_text("utf-8").strip()
+    assert f":{(folder / 'database_password').read_text('utf-8')}@" in (folder / "store_url").read_text("utf-8")
+
+
+def test_it_says_nothing_that_a_compose_program_passes_over() -> None:
+    """`podman-compose` does not know configs, and images of podman's own format hold no health check."""
+    assert set(COMPOSE) == {"services", "volumes", "secrets"}
+    mounted = [each.split(":")[0] for service in COMPOSE["services"].values() for each in service.get("volumes", ())]
+    assert {each for each in mounted if each.startswith("./")} == {"./bridge.toml", "./Caddyfile"}
+    assert all((EXAMPLES / "compose" / each).is_file() for each in mounted if each.startswith("./"))
+    assert all(each["init"] for each in OURS.values())
+    builds = [line for line in containerfile() if " build " in line]
+    assert builds
+    assert all("--format docker" in line for line in builds)
 
 
 class Machines:

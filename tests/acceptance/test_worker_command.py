@@ -56,6 +56,17 @@ async def test_a_store_in_a_file_is_the_engines_and_no_workers(tmp_path: Path) -
     assert "bridge-mcp serve" in told.decode()
 
 
+async def test_a_url_that_cannot_be_had_is_no_store_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text('[store]\nurl_file = "store_url"\n')
+    command = [sys.executable, "-m", "bridge_mcp", "worker", "--config", str(tmp_path / "bridge.toml")]
+    env = {**os.environ, "BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")}
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
+    _, told = await process.communicate()
+    assert process.returncode == 1
+    assert f"The store cannot be found: {tmp_path / 'store_url'} cannot be read" in told.decode()
+    assert "in a file" not in told.decode()
+
+
 async def test_a_channel_that_it_shall_hold_has_to_be_there(tmp_path: Path, own_postgres: PostgresServer) -> None:
     database = own_postgres.served.create()
     process = await worker(tmp_path, "--channels", "famly", url=database.tcp_url)
