@@ -329,7 +329,7 @@ class Worker:
             under_way=len(self._jobs.under_way),
             holds=tuple(sorted(self._leases.fences)),
             channels={} if engine is None else engine.served,
-            servers={} if self._toolbox is None else self._toolbox.told,
+            servers={} if self._toolbox is None else self._toolbox.shared_status,
             troubles={} if engine is None else engine.troubles,
         )
 

@@ -72,7 +72,7 @@ class GuardedTools:
                 await self._ask(ask, meta)
             while name in self._known and name not in self._looked:
                 known = self._known
-                await self._pinning.look(known.values())
+                await self._pinning.compare(known.values())
                 if known is self._known:  # else a newer list has passed by
                     self._looked = set(known)
             return self._known.get(name)

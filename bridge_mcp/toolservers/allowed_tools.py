@@ -10,16 +10,16 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.tools import tool_name
 from bridge_mcp.ports import Pins, ServerStatus
-from bridge_mcp.toolservers.connection import Connection, ListedTool, Offered
-from bridge_mcp.toolservers.last_known import Memory
+from bridge_mcp.toolservers.connection import Connection, ListedTool, ServerPrimitives
+from bridge_mcp.toolservers.last_known import LastKnown
 from bridge_mcp.toolservers.pinning import Pinning
 from bridge_mcp.toolservers.resource_tools import GET_PROMPT, READ_RESOURCE, generated
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["Offer"]
+__all__ = ["AllowedTools"]
 
 
-class Offer:
+class AllowedTools:
     """One server's tools. They stay while the server is away: the last list, of this process or an earlier one."""
 
     def __init__(self, server: ToolServer, pins: Pins | None) -> None:
@@ -30,7 +30,7 @@ class Offer:
         """Those that the bridge made for the server's resources and prompts: their names, each with what it gives, as
         the server lists it."""
         self._server = server
-        self._memory = Memory(server, pins)
+        self._memory = LastKnown(server, pins)
         self._complaint = ""  # about the server's list, while it is connected
         self._withheld: tuple[str, ...] = ()
         self._instructions = self._in_prompts = ""
@@ -42,11 +42,11 @@ class Offer:
         Raises:
             StoreError: its pins cannot be read or kept.
         """
-        offered = await link.offered()
-        says = self._server.scrub_result(link.instructions)
-        await self._have(offered, says)
-        self._complaint = self._server.scrub(offered.complaint)
-        await self._memory.keep(offered, says)
+        primitives = await link.list_primitives()
+        instructions = self._server.scrub_result(link.instructions)
+        await self._have(primitives, instructions)
+        self._complaint = self._server.scrub(primitives.complaint)
+        await self._memory.keep(primitives, instructions)
 
     async def recall(self) -> None:
         """Take the server's last list from the store, if there is one.
@@ -74,19 +74,19 @@ class Offer:
 
     def _digest(self) -> str:
         tools = [(tool, self.pinning.change_of(name)) for name, tool in self.tools.items()]
-        known = (tools, self.generated, self._withheld, self._instructions, self._in_prompts)
-        return hashlib.sha256(msgspec.json.encode(known)).hexdigest()
+        described = (tools, self.generated, self._withheld, self._instructions, self._in_prompts)
+        return hashlib.sha256(msgspec.json.encode(described)).hexdigest()
 
-    async def _have(self, offered: Offered, instructions: str) -> None:
+    async def _have(self, primitives: ServerPrimitives, instructions: str) -> None:
         """Keep the allowed tools of a list, and compare them with the pins."""
-        listed = {tool.name: tool for tool in offered.tools if self._server.allows(tool.name)}
-        made = generated(offered, listed.keys())
-        await self.pinning.look(listed.values())
-        gives = {READ_RESOURCE: offered.resources, GET_PROMPT: offered.prompts}
-        self.generated = {tool.name: gives[tool.name] for tool in made}
-        self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in made}
+        listed = {tool.name: tool for tool in primitives.tools if self._server.allows(tool.name)}
+        bridge_made = generated(primitives, listed.keys())
+        await self.pinning.compare(listed.values())
+        listings = {READ_RESOURCE: primitives.resources, GET_PROMPT: primitives.prompts}
+        self.generated = {tool.name: listings[tool.name] for tool in bridge_made}
+        self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in bridge_made}
         self._withheld = tuple(
-            tool_name(self._server.name, tool.name) for tool in offered.tools if not self._server.allows(tool.name)
+            tool_name(self._server.name, tool.name) for tool in primitives.tools if not self._server.allows(tool.name)
         )
         self._instructions = instructions
         self._in_prompts, self._instructions_changed = await self.pinning.instructions(instructions)

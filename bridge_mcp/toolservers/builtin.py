@@ -67,11 +67,11 @@ class WithBuiltins:
         self._nested = nested
         self._schemas = Schemas()
         self._own: dict[str, Builtin] = {}
-        for each in builtins:
-            if each.spec.name in self._own:
-                raise ConfigError(f"Two built-in tools are called '{each.spec.name}'.")
-            self._own[each.spec.name] = each
-        self._specs = tuple(each.spec for each in self._own.values())
+        for builtin_tool in builtins:
+            if builtin_tool.spec.name in self._own:
+                raise ConfigError(f"Two built-in tools are called '{builtin_tool.spec.name}'.")
+            self._own[builtin_tool.spec.name] = builtin_tool
+        self._specs = tuple(builtin_tool.spec for builtin_tool in self._own.values())
         self._all: tuple[tuple[ToolSpec, ...], tuple[ToolSpec, ...]] = ((), self._specs)
 
     def tools(self) -> tuple[ToolSpec, ...]:
@@ -103,10 +103,10 @@ class WithBuiltins:
             return await self._nested.call(spec, arguments, context=context, progress=progress)
         if own.spec.schema != spec.schema:
             raise ToolFailed(f"'{spec.name}' takes other arguments now.", fix="Look at the tools there are now.")
-        wrong = await self.check(spec, arguments)
+        error = await self.check(spec, arguments)
         try:
-            if wrong:
-                raise BadInput(f"These arguments do not fit {spec.name}: {wrong}")
+            if error:
+                raise BadInput(f"These arguments do not fit {spec.name}: {error}")
             return await own.run(arguments, context or CallContext())
         except BridgeError as exc:
             return ToolResult(str(exc), is_error=True)

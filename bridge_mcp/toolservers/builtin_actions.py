@@ -44,32 +44,35 @@ class BuiltinActions(Struct, frozen=True):
         return (self._whoami(), self._send_message(), self._ask_user(), self._remind())
 
     def _whoami(self) -> Builtin:
-        about = "Where you are: this chat, who writes here, and the files that came with its last messages."
-        return builtin("whoami", about, shape({}), self.whoami, read_only=True, free=True)
+        description = "Where you are: this chat, who writes here, and the files that came with its last messages."
+        return builtin("whoami", description, object_schema({}), self.whoami, read_only=True, free=True)
 
     def _send_message(self) -> Builtin:
-        about = (
+        description = (
             "Send a message to a chat that is paired with this bridge (channel/chat_id). Not for answering here: what "
             "you say is sent here anyway. `files`: ids of files as bridge__whoami lists them, or names in the outbox."
         )
         files: JSON = {"type": "array", "items": {"type": "string", "maxLength": 1000}, "maxItems": 10}
-        schema = shape(
-            {"conversation": {"type": "string"}, "text": {"type": "string", "maxLength": 20_000}, "files": files}
+        text: JSON = {"type": "string", "maxLength": 20_000}
+        schema = object_schema(
+            {"conversation": {"type": "string"}, "text": text, "files": files}, "conversation", "text"
         )
-        return builtin("send_message", about, schema, self.send_message, destructive=False, idempotent=True)
+        return builtin("send_message", description, schema, self.send_message, destructive=False, idempotent=True)
 
     def _ask_user(self) -> Builtin:
-        about = "Ask the people of this chat something, and get their answer as the result, however long that takes."
+        description = (
+            "Ask the people of this chat something, and get their answer as the result, however long that takes."
+        )
         choices: JSON = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 200}, "maxItems": 20}
         hours: JSON = {"type": "number", "exclusiveMinimum": 0, "maximum": 8784, "description": "24 unless you say so."}
-        schema = shape({"question": TEXT, "choices": choices, "expires_h": hours}, "question")
-        return builtin("ask_user", about, schema, self.ask_user, destructive=False, idempotent=True, free=True)
+        schema = object_schema({"question": TEXT, "choices": choices, "expires_h": hours}, "question")
+        return builtin("ask_user", description, schema, self.ask_user, destructive=False, idempotent=True, free=True)
 
     def _remind(self) -> Builtin:
-        about = "Have yourself reminded here after some time: the text comes back to you as a message."
+        description = "Have yourself reminded here after some time: the text comes back to you as a message."
         seconds: JSON = {"type": "number", "minimum": SOONEST_S, "maximum": LATEST_S}
-        schema = shape({"text": TEXT, "in_s": seconds}, "text", "in_s")
-        return builtin("remind", about, schema, self.remind, destructive=False, idempotent=True, free=True)
+        schema = object_schema({"text": TEXT, "in_s": seconds}, "text", "in_s")
+        return builtin("remind", description, schema, self.remind, destructive=False, idempotent=True, free=True)
 
     # -- what they run ----------------------------------------------------------------------------------------
 
@@ -91,8 +94,8 @@ class BuiltinActions(Struct, frozen=True):
     async def send_message(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         """Queue a message. Raises NotFound, NotPaired or BadInput."""
         conversation, text = str(arguments.get("conversation") or ""), str(arguments.get("text") or "")
-        wanted = arguments.get("files") or []
-        names = [str(each) for each in wanted] if isinstance(wanted, list) else []
+        refs = arguments.get("files") or []
+        names = [str(each) for each in refs] if isinstance(refs, list) else []
         await self._open(conversation)
         if not text.strip() and not names:
             raise BadInput("The message is empty.", fix="Pass a text, or at least one file.")
@@ -105,38 +108,38 @@ class BuiltinActions(Struct, frozen=True):
 
     async def ask_user(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         """Post a question in the call's own chat; the answer becomes the result later. Raises BadInput."""
-        in_chat(context)
-        given = arguments.get("choices") or []
-        choices = tuple([str(each) for each in given]) if isinstance(given, list) else ()
+        check_in_chat(context)
+        labels = arguments.get("choices") or []
+        choices = tuple([str(each) for each in labels]) if isinstance(labels, list) else ()
         if len(set(choices)) != len(choices):
             raise BadInput("Two of the choices are the same.", fix="Give each choice a text of its own.")
         hours = arguments.get("expires_h")
-        ends = self.clock.now() + 3600 * (float(hours) if isinstance(hours, int | float) else 24.0)
+        expires_at = self.clock.now() + 3600 * (float(hours) if isinstance(hours, int | float) else 24.0)
         posted = Posted(
             str(arguments["question"]),
             ASSISTANT,
             key=f"asks:{context.call}",
             buttons=buttons_of(choices, context),
-            question=Question(choices, ends, context.call),
+            question=Question(choices, expires_at, context.call),
         )
         await self.store.log.record(context.conversation, posted)
         return ToolResult("The answer comes later.", later=True)
 
     async def remind(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         """Schedule a message to the call's own chat. Raises BadInput for a client's own call."""
-        in_chat(context)
+        check_in_chat(context)
         seconds = arguments["in_s"]
-        at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
-        hashed = hashlib.sha256(f"{context.conversation}#{context.call}".encode()).hexdigest()[:24]
+        due_at = self.clock.now() + (float(seconds) if isinstance(seconds, int | float) else SOONEST_S)
+        call_hash = hashlib.sha256(f"{context.conversation}#{context.call}".encode()).hexdigest()[:24]
         scheduled = Scheduled(
             context.conversation,
             str(arguments["text"]),
-            at,
+            due_at,
             call=context.call,
             asked_by=principals_behind(context.caller),
         )
-        await self.store.log.record(f"{CALLS}/bridge.{hashed}", scheduled)
-        return ToolResult(f"You will be reminded in {at - self.clock.now():.0f} s.")
+        await self.store.log.record(f"{CALLS}/bridge.{call_hash}", scheduled)
+        return ToolResult(f"You will be reminded in {due_at - self.clock.now():.0f} s.")
 
     async def _open(self, conversation: str) -> None:
         """Raise NotFound or NotPaired unless messages may be sent to this conversation."""
@@ -150,25 +153,25 @@ class BuiltinActions(Struct, frozen=True):
 
     async def _file(self, context: CallContext, name: str) -> Attachment:
         """A file of this very chat, or one in the outbox."""
-        message, _, index = name.rpartition("/")
-        of, _, seq = message.rpartition("#")
+        id_, _, index = name.rpartition("/")
+        conversation, _, seq = id_.rpartition("#")
         if not (index.isdecimal() and seq.isdecimal()):
             return await self.outbox(name)
-        found = await self.store.history.message(of, int(seq)) if of == context.conversation else None
-        if found is None or int(index) >= len(found.attachments):
+        here = conversation == context.conversation
+        message = await self.store.history.message(conversation, int(seq)) if here else None
+        if message is None or int(index) >= len(message.attachments):
             raise NotFound(f"There is no file '{name[:80]}' in this chat.", fix="See bridge__whoami.")
-        file = found.attachments[int(index)]
+        file = message.attachments[int(index)]
         ours = file.ref.startswith(("file:", "of:", "kept:"))
-        ref = file.ref if ours else f"of:{of.partition('/')[0]}:{file.ref}"
+        ref = file.ref if ours else f"of:{Address.of(conversation).channel}:{file.ref}"
         return Attachment(ref, file.kind, file.mime, name=file.name, size=file.size)
 
 
-def shape(properties: Mapping[str, JSON], *required: str) -> dict[str, JSON]:
-    wanted: Sequence[str] = required or [name for name in ("conversation", "text") if name in properties]
+def object_schema(properties: Mapping[str, JSON], *required: str) -> dict[str, JSON]:
     return {
         "type": "object",
         "properties": dict(properties),
-        "required": [*wanted],
+        "required": [*required],
         "additionalProperties": False,
     }
 
@@ -190,7 +193,7 @@ def files_of(message: Message) -> list[JSON]:
     ]
 
 
-def in_chat(context: CallContext) -> None:
+def check_in_chat(context: CallContext) -> None:
     """Raise unless the call belongs to a chat.
 
     Raises:

@@ -17,7 +17,18 @@ from bridge_mcp.ports import Files, ToolProgress
 from bridge_mcp.toolservers.process import Child
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["Completion", "Connect", "Connection", "Hooks", "ListedTool", "Lost", "Mode", "Offered", "Refused", "Unsent"]
+__all__ = [
+    "Completion",
+    "Connect",
+    "Connection",
+    "ConnectionHooks",
+    "ListedTool",
+    "Lost",
+    "Mode",
+    "Refused",
+    "ServerPrimitives",
+    "Unsent",
+]
 
 Mode: TypeAlias = Literal["auto", "legacy"]
 """Try the newest protocol era first, or begin with the handshake of the older one."""
@@ -38,7 +49,7 @@ class ListedTool(Struct, frozen=True):
     """The tool as its server lists it, as canonical JSON; empty where that is not known."""
 
 
-class Offered(Struct, frozen=True):
+class ServerPrimitives(Struct, frozen=True):
     """A server's tools, resources and prompts. `complaint` says what was left out, and why."""
 
     tools: tuple[ListedTool, ...]
@@ -85,7 +96,7 @@ class Connection(Protocol):
         """The `instructions` of the server's `initialize` result."""
         ...
 
-    async def offered(self) -> Offered:
+    async def list_primitives(self) -> ServerPrimitives:
         """List what the server has, as far as its owner allows it."""
         ...
 
@@ -112,7 +123,7 @@ class Connection(Protocol):
         ...
 
 
-class Hooks(Struct, frozen=True):
+class ConnectionHooks(Struct, frozen=True):
     """Callbacks of a connection, and what it may use."""
 
     down: Callable[[str], None]
@@ -129,7 +140,7 @@ class Connect(Protocol):
     """Opens connections."""
 
     def __call__(
-        self, server: ToolServer, child: Child | None, mode: Mode, hooks: Hooks
+        self, server: ToolServer, child: Child | None, mode: Mode, hooks: ConnectionHooks
     ) -> AbstractAsyncContextManager[Connection]:
         """Connect to a server over its child's pipes, or to its url. The caller sets the time-out."""
         ...

@@ -71,11 +71,11 @@ def slow(server: ToolServer, child: Child) -> str:
 
 def hint(server: ToolServer, child: Child) -> str:
     """The fix, if the child's stderr or its exit code shows the cause; else ""."""
-    last = child.last_words()
+    stderr = child.last_words()
     where = f"[tool_servers.{server.name}]"
-    if child.exit_code == COMMAND_NOT_FOUND or NO_COMMAND.search(last):
+    if child.exit_code == COMMAND_NOT_FOUND or NO_COMMAND.search(stderr):
         return f"A command that it starts was not found: give full paths in {where}, or add PATH to its env."
-    if NO_NETWORK.search(last):
+    if NO_NETWORK.search(stderr):
         names = withheld(server, os.environ)
         if names:
             named = ", ".join(f'"{name}"' for name in names)
@@ -131,5 +131,5 @@ def ending(child: Child, broken: str) -> str:
 
 def last_words(child: Child) -> str:
     """The last lines of the child's stderr, as the end of a sentence."""
-    last = child.last_words().rstrip(". ")
-    return f"; its last words: {last}" if last else ""
+    stderr = child.last_words().rstrip(". ")
+    return f"; its last words: {stderr}" if stderr else ""

@@ -37,8 +37,8 @@ def child_environment(server: ToolServer, ours: Mapping[str, str]) -> dict[str, 
 
 def withheld(server: ToolServer, ours: Mapping[str, str]) -> list[str]:
     """The names of network variables that a child does not get because they hold a password."""
-    given = child_environment(server, ours)
-    return sorted(name for name in ours if NETWORK.fullmatch(name) and name not in given)
+    passed = child_environment(server, ours)
+    return sorted(name for name in ours if NETWORK.fullmatch(name) and name not in passed)
 
 
 def is_passed(name: str, value: str) -> bool:

@@ -16,15 +16,13 @@ import httpx2
 from mcp.client.auth import OAuthFlowError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
-from pydantic import ValidationError
+from mcp_types import JSONRPCError, JSONRPCRequest
 
 from bridge_mcp.core.errors import BadJSON
-from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
-from bridge_mcp.toolservers.connection import Hooks
+from bridge_mcp.toolservers.connection import ConnectionHooks
 from bridge_mcp.toolservers.message_size import MAX_MESSAGE
 from bridge_mcp.toolservers.settings import ToolServer
-from bridge_mcp.toolservers.stdio_transport import UNSENT
+from bridge_mcp.toolservers.stdio_transport import UNSENT, load, parse
 from bridge_mcp.toolservers.tolerant_http import UNREADABLE, Events, readable
 from bridge_mcp.toolservers.tolerant_session import Outgoing, TolerantStream
 
@@ -53,23 +51,23 @@ class WebClient(httpx2.AsyncClient):
     `down` is called, with the reason, when a new connection is needed.
     """
 
-    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
+    def __init__(self, server: ToolServer, hooks: ConnectionHooks) -> None:
         # No time-out for reading: a response may take as long as its call may, which the caller limits.
         super().__init__(
             headers=dict(server.headers),
-            auth=login_of(server, hooks.tokens),
+            auth=oauth_for(server, hooks.tokens),
             timeout=httpx2.Timeout(server.connect_timeout_s, read=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
         self.down = hooks.down
-        self.followed = False
+        self.streamed_before = False
         """Whether an event stream was opened before."""
         self.one_way = server.speaks_sse
         """Whether responses come on another stream: then nobody would answer a request that fails."""
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Send a request; the class says what a failure becomes."""
-        await self.rested(request)
+        await self.pause_between_streams(request)
         if request.method == "DELETE":
             request.extensions = {**request.extensions, "timeout": httpx2.Timeout(GOODBYE_S).as_dict()}
         try:
@@ -95,40 +93,40 @@ class WebClient(httpx2.AsyncClient):
             return response
         if self.one_way:
             self.down(f"turned a message down: HTTP {response.status_code} {response.reason_phrase}")
-        return await self.judged(request, response)
+        return await self.as_jsonrpc_error(request, response)
 
-    async def rested(self, request: httpx2.Request) -> None:
+    async def pause_between_streams(self, request: httpx2.Request) -> None:
         """Pause where an event stream is opened again: a server may end each one at once."""
         if request.method != "GET":
             return
-        if self.followed:
+        if self.streamed_before:
             await anyio.sleep(RETURN_S)
-        self.followed = True
+        self.streamed_before = True
 
-    async def judged(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    async def as_jsonrpc_error(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         """A response with an error status as a JSON-RPC error that tells whether the request may have been executed."""
-        said = message_in(await response.aread())
-        asked = message_in(request.content)
+        answer = message_in(await response.aread())
+        sent = message_in(request.content)
         status = response.status_code
-        is_call = isinstance(asked, JSONRPCRequest) and asked.method == "tools/call"
-        if isinstance(said, JSONRPCError) and (not is_call or status >= 500):
+        is_call = isinstance(sent, JSONRPCRequest) and sent.method == "tools/call"
+        if isinstance(answer, JSONRPCError) and (not is_call or status >= 500):
             return response
         reason = f"HTTP {status} {response.reason_phrase}"
-        if isinstance(said, JSONRPCError):
-            reason += f": {said.error.message}"
+        if isinstance(answer, JSONRPCError):
+            reason += f": {answer.error.message}"
         if is_call and status in (400, 404) and "mcp-session-id" in request.headers:
             self.down(f"no longer knows our session ({reason})")
             return error_answer(request, status, UNSENT, reason)
         return error_answer(request, status, BROKE_OFF if status >= 500 else TURNED_DOWN, reason)
 
 
-def login_of(server: ToolServer, tokens: Path | None) -> httpx2.Auth | None:
+def oauth_for(server: ToolServer, tokens: Path | None) -> httpx2.Auth | None:
     """What logs requests in, where the server wants that: FastMCP's OAuth, which nothing else loads."""
     if not server.oauth or tokens is None:
         return None
-    from bridge_mcp.toolservers.oauth import quiet
+    from bridge_mcp.toolservers.oauth import engine_auth
 
-    return quiet(server, tokens)
+    return engine_auth(server, tokens)
 
 
 class TooMuch(Exception):
@@ -152,7 +150,7 @@ async def read_whole(response: httpx2.Response) -> httpx2.Response:
     finally:
         await response.aclose()
     headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in PACKED]
-    read = httpx2.Response(
+    decoded = httpx2.Response(
         response.status_code,
         headers=headers,
         content=await readable(b"".join(parts)),
@@ -160,8 +158,8 @@ async def read_whole(response: httpx2.Response) -> httpx2.Response:
         extensions=response.extensions,
         history=response.history,
     )
-    read.next_request = response.next_request
-    return read
+    decoded.next_request = response.next_request
+    return decoded
 
 
 def error_answer(request: httpx2.Request, status: int, code: int, message: str) -> httpx2.Response:
@@ -173,20 +171,18 @@ def error_answer(request: httpx2.Request, status: int, code: int, message: str) 
 def message_in(body: bytes) -> object:
     """The JSON-RPC message in a body; None if there is none."""
     try:
-        return jsonrpc_message_adapter.validate_python(
-            read_json(body, max_depth=MESSAGE_DEPTH, odd="mend"), by_name=False
-        )
-    except (BadJSON, ValidationError):
+        return parse(load(body))
+    except BadJSON:
         return None
 
 
 class WebTransport:
     """Speaks MCP with one Streamable HTTP endpoint."""
 
-    def __init__(self, server: ToolServer, hooks: Hooks) -> None:
+    def __init__(self, server: ToolServer, hooks: ConnectionHooks) -> None:
         self.server = server
         self.hooks = hooks
-        self.sieve: TolerantStream | None = None
+        self.stream: TolerantStream | None = None
         """The stream of the open session."""
 
     @asynccontextmanager
@@ -196,8 +192,8 @@ class WebTransport:
             WebClient(self.server, self.hooks) as web,
             streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
         ):
-            self.sieve = TolerantStream(reads)
-            yield self.sieve, Outgoing(writes, self.sieve)
+            self.stream = TolerantStream(reads)
+            yield self.stream, Outgoing(writes, self.stream)
 
 
 class SseTransport(WebTransport):
@@ -218,5 +214,5 @@ class SseTransport(WebTransport):
             reads,
             writes,
         ):
-            self.sieve = TolerantStream(reads, lambda: self.hooks.down("its event stream ended"))
-            yield self.sieve, Outgoing(writes, self.sieve)
+            self.stream = TolerantStream(reads, lambda: self.hooks.down("its event stream ended"))
+            yield self.stream, Outgoing(writes, self.stream)

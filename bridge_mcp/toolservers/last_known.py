@@ -8,28 +8,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import structs
 
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import Pins
-from bridge_mcp.toolservers.connection import ListedTool, Offered
-from bridge_mcp.toolservers.pinning import place
+from bridge_mcp.toolservers.connection import ListedTool, ServerPrimitives
+from bridge_mcp.toolservers.pinning import server_key
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["Memory"]
+__all__ = ["LastKnown"]
 
 logger = logging.getLogger(__name__)
 
 MAX_KEPT = 4_000_000
 """Characters of one server's descriptions and schemas; a longer list is not stored."""
 
-TYPES: Mapping[str, type] = {
-    name: str if name in ("name", "description", "schema", "listed") else bool for name in ListedTool.__struct_fields__
-}
 
-
-class Memory:
+class LastKnown:
     """The stored list of one server. Without `pins`, nothing is stored."""
 
     def __init__(self, server: ToolServer, pins: Pins | None) -> None:
@@ -38,7 +35,7 @@ class Memory:
         self._subject = f"{server.name}:listed"
         self._kept: Mapping[str, JSON] | None = None
 
-    async def load(self) -> tuple[Offered, str] | None:
+    async def load(self) -> tuple[ServerPrimitives, str] | None:
         """The server's last list, as far as its owner allows it now, and its instructions; None if there is none."""
         body: Mapping[str, JSON] = {}
         try:
@@ -48,27 +45,27 @@ class Memory:
             logger.warning("tool server '%s': what it had cannot be read: %s", self._server.name, exc)
             return None
         tools, instructions = body.get("tools"), body.get("instructions")
-        if body.get("place") != place(self._server) or not isinstance(tools, list):
+        if body.get("place") != server_key(self._server) or not isinstance(tools, list):
             return None
         self._kept = body
-        offered = Offered(
-            tuple(tool for each in tools if (tool := listed(each)) is not None),
-            lists(body.get("resources")) if self._server.allowed_resources else "",
-            lists(body.get("prompts")) if self._server.allowed_prompts else "",
+        primitives = ServerPrimitives(
+            tuple(tool for each in tools if (tool := stored_tool(each)) is not None),
+            stored_list(body.get("resources")) if self._server.allowed_resources else "",
+            stored_list(body.get("prompts")) if self._server.allowed_prompts else "",
         )
-        return offered, instructions if isinstance(instructions, str) else ""
+        return primitives, instructions if isinstance(instructions, str) else ""
 
-    async def keep(self, offered: Offered, instructions: str) -> None:
+    async def keep(self, primitives: ServerPrimitives, instructions: str) -> None:
         """Store this if it has changed. A failure of the store is logged."""
-        size = len(instructions) + len(offered.resources) + len(offered.prompts)
-        size += sum(len(t.description) + len(t.schema) + len(t.listed) for t in offered.tools)
+        size = len(instructions) + len(primitives.resources) + len(primitives.prompts)
+        size += sum(len(t.description) + len(t.schema) + len(t.listed) for t in primitives.tools)
         if self._pins is None or size > MAX_KEPT:
             return
         body: dict[str, JSON] = {
-            "place": place(self._server),
-            "tools": [structs.asdict(tool) for tool in offered.tools],
-            "resources": offered.resources,
-            "prompts": offered.prompts,
+            "place": server_key(self._server),
+            "tools": [structs.asdict(tool) for tool in primitives.tools],
+            "resources": primitives.resources,
+            "prompts": primitives.prompts,
             "instructions": instructions,
         }
         if body == self._kept:
@@ -80,24 +77,14 @@ class Memory:
             logger.warning("tool server '%s': what it has cannot be kept: %s", self._server.name, exc)
 
 
-def lists(kept: JSON) -> str:
+def stored_list(stored: JSON) -> str:
     """Stored resources or prompts: earlier versions stored only that there are some."""
-    return kept if isinstance(kept, str) else "{}" if kept is True else ""
+    return stored if isinstance(stored, str) else "{}" if stored is True else ""
 
 
-def listed(kept: JSON) -> ListedTool | None:
+def stored_tool(stored: JSON) -> ListedTool | None:
     """A stored tool; None if it cannot be read."""
-    if not isinstance(kept, dict) or kept.keys() != TYPES.keys():
+    try:
+        return msgspec.convert(stored, ListedTool)
+    except msgspec.ValidationError:
         return None
-    if not all(isinstance(kept[name], wanted) for name, wanted in TYPES.items()):
-        return None
-    return ListedTool(
-        str(kept["name"]),
-        str(kept["description"]),
-        str(kept["schema"]),
-        read_only=bool(kept["read_only"]),
-        destructive=bool(kept["destructive"]),
-        idempotent=bool(kept["idempotent"]),
-        open_world=bool(kept["open_world"]),
-        listed=str(kept["listed"]),
-    )

@@ -24,7 +24,7 @@ MAX_NAME = 256
 MAX_DESCRIPTION = 10_000
 MAX_SCHEMA = 100_000
 """Characters of one tool's schema."""
-TOLD = 3
+MAX_NAMED = 3
 """How many of the tools that were left out are named."""
 
 
@@ -45,26 +45,26 @@ class Listing:
     def page(self, tools: Sequence[object]) -> None:
         """Add one page of tools, as JSON values or the protocol's types. Of two with the same name the first counts."""
         self.pages += 1
-        for given in tools:
+        for raw in tools:
             if len(self.tools) >= MAX_TOOLS:
                 return
             try:
-                tool = given if isinstance(given, Tool) else Tool.model_validate(given, by_name=False)
+                tool = raw if isinstance(raw, Tool) else Tool.model_validate(raw, by_name=False)
             except ValidationError as exc:
-                self._leave_out(name_of(given), why(exc))
+                self._leave_out(name_of(raw), first_error(exc))
                 continue
-            found = listed(tool, given)
+            listed_tool = listed(tool, raw)
             if len(tool.name) > MAX_NAME or not tool.name:
                 self._leave_out(tool.name, "its name is empty or too long")
-            elif len(found.schema) > MAX_SCHEMA:
-                self._leave_out(tool.name, f"its schema has {len(found.schema):,} characters")
-            elif too_deep(found.schema):
+            elif len(listed_tool.schema) > MAX_SCHEMA:
+                self._leave_out(tool.name, f"its schema has {len(listed_tool.schema):,} characters")
+            elif too_deep(listed_tool.schema):
                 self._leave_out(tool.name, f"its schema is nested more than {MAX_DEPTH} levels deep")
             elif tool.name in self._taken:
                 self._leave_out(tool.name, "it is there twice")
             else:
                 self._taken.add(tool.name)
-                self.tools.append(found)
+                self.tools.append(listed_tool)
 
     def _leave_out(self, name: str, reason: str) -> None:
         self._wrong.append(f"'{one_line(name, 60)}' ({reason})")
@@ -72,16 +72,16 @@ class Listing:
     @property
     def complaint(self) -> str:
         """Which tools were left out, and why; "" for none."""
-        found: list[str] = []
+        sentences: list[str] = []
         if self._wrong:
-            more = f", and {len(self._wrong) - TOLD:,} more" if len(self._wrong) > TOLD else ""
-            found.append(f"It lists tools that cannot be used: {', '.join(self._wrong[:TOLD])}{more}.")
+            more = f", and {len(self._wrong) - MAX_NAMED:,} more" if len(self._wrong) > MAX_NAMED else ""
+            sentences.append(f"It lists tools that cannot be used: {', '.join(self._wrong[:MAX_NAMED])}{more}.")
         if self.full:
-            found.append(f"It lists more than {MAX_TOOLS:,} tools, or has no last page; the rest is left out.")
-        return " ".join(found)
+            sentences.append(f"It lists more than {MAX_TOOLS:,} tools, or has no last page; the rest is left out.")
+        return " ".join(sentences)
 
 
-def listed(tool: Tool, given: object) -> ListedTool:
+def listed(tool: Tool, raw: object) -> ListedTool:
     """A tool as a value, with MCP's defaults for missing hints; a read-only tool is not destructive."""
     hints = tool.annotations or ToolAnnotations()
     read_only = bool(hints.read_only_hint)
@@ -94,23 +94,23 @@ def listed(tool: Tool, given: object) -> ListedTool:
         destructive=not read_only and hints.destructive_hint is not False,
         idempotent=bool(hints.idempotent_hint),
         open_world=hints.open_world_hint is not False,
-        listed=verbatim(given),
+        listed=verbatim(raw),
     )
 
 
-def verbatim(given: object) -> str:
+def verbatim(raw: object) -> str:
     """A tool as it was listed, as canonical JSON; "" for one that is too long or too deep to be passed on."""
-    value = given.model_dump(mode="json", by_alias=True, exclude_none=True) if isinstance(given, Tool) else given
+    value = raw.model_dump(mode="json", by_alias=True, exclude_none=True) if isinstance(raw, Tool) else raw
     text = json_text(cast("JSON", value))
     return "" if len(text) > MAX_SCHEMA or too_deep(text) else text
 
 
-def name_of(given: object) -> str:
-    name = cast("Mapping[str, object]", given).get("name") if isinstance(given, dict) else None
+def name_of(raw: object) -> str:
+    name = cast("Mapping[str, object]", raw).get("name") if isinstance(raw, dict) else None
     return str(name) if name is not None else "without a name"
 
 
-def why(exc: ValidationError) -> str:
+def first_error(exc: ValidationError) -> str:
     """The first error of a validation."""
     first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
     return one_line(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", 120)

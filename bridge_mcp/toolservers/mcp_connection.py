@@ -42,7 +42,7 @@ from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import resources_prompts
 from bridge_mcp.toolservers.call_trace import attached, trace_meta
-from bridge_mcp.toolservers.connection import Completion, Hooks, Lost, Mode, Offered, Refused, Unsent
+from bridge_mcp.toolservers.connection import Completion, ConnectionHooks, Lost, Mode, Refused, ServerPrimitives, Unsent
 from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.http_transport import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
 from bridge_mcp.toolservers.listing import Listing
@@ -99,12 +99,12 @@ class RawResult(RootModel[dict[str, Any]]):
 class McpConnection:
     """One open connection of the SDK's client. Over stdio, calls bypass its session (see `stdio_transport`)."""
 
-    def __init__(self, server: ToolServer, client: Client, transport: Transport, hooks: Hooks) -> None:
+    def __init__(self, server: ToolServer, client: Client, transport: Transport, hooks: ConnectionHooks) -> None:
         self.session = client.session
         self._server = server
         self._files = hooks.files
         self._pipe = transport if isinstance(transport, PipeTransport) else None
-        self._sieve = transport.sieve if isinstance(transport, WebTransport) else None
+        self._stream = transport.stream if isinstance(transport, WebTransport) else None
         self.alive = True
         """Whether a request could be sent now."""
 
@@ -113,9 +113,9 @@ class McpConnection:
         """The `instructions` of the server's `initialize` result."""
         return (self.session.instructions or "")[:MAX_INSTRUCTIONS]
 
-    async def offered(self) -> Offered:
+    async def list_primitives(self) -> ServerPrimitives:
         """All pages of tools, and what its owner allows of resources and prompts."""
-        has = self.session.server_capabilities
+        capabilities = self.session.server_capabilities
         listing = Listing()
         cursor: str | None = None
         try:
@@ -126,66 +126,57 @@ class McpConnection:
         except MCPError as exc:
             # Some servers have tools without declaring them, so all are asked; this is the response of one without
             # tools.
-            if exc.code != METHOD_NOT_FOUND or (has and has.tools):
+            if exc.code != METHOD_NOT_FOUND or (capabilities and capabilities.tools):
                 raise
         complaints = [listing.complaint]
         resources = prompts = ""
-        if has and has.resources and self._server.allowed_resources:
+        if capabilities and capabilities.resources and self._server.allowed_resources:
             resources = await self._others("resources", offered_resources, complaints)
-        if has and has.prompts and self._server.allowed_prompts:
+        if capabilities and capabilities.prompts and self._server.allowed_prompts:
             prompts = await self._others("prompts", offered_prompts, complaints)
-        told = " ".join(each for each in complaints if each)
-        return Offered(tuple(listing.tools), resources=resources, prompts=prompts, complaint=told)
+        complaint = " ".join(filter(None, complaints))
+        return ServerPrimitives(tuple(listing.tools), resources=resources, prompts=prompts, complaint=complaint)
 
-    async def _others(self, what: str, listed: Listed, complaints: list[str]) -> str:
+    async def _others(self, kind: str, list_them: Listed, complaints: list[str]) -> str:
         """The list of resources or prompts. One that cannot be had costs no tool: it is empty, and complained of."""
         try:
             with anyio.fail_after(LIST_S):
-                return await listed(self.session, self._server)
+                return await list_them(self.session, self._server)
         except (MCPError, ValueError, TimeoutError) as exc:
-            complaints.append(f"Its {what} cannot be listed: {str(exc)[:200] or f'no answer within {LIST_S:g} s'}.")
+            complaints.append(f"Its {kind} cannot be listed: {str(exc)[:200] or f'no answer within {LIST_S:g} s'}.")
             return "{}"
 
     async def _page(self, listing: Listing, cursor: str | None) -> str | None:
         """Add one page of tools; returns the cursor of the next. A bad tool spoils no other."""
         if self._pipe is None:
             answer = await self.session.list_tools(params=page_at(cursor))
-            listing.page(answer.tools if self._sieve is None else self._sieve.page)
+            listing.page(answer.tools if self._stream is None else self._stream.page)
             return answer.next_cursor
-        told = await self._pipe.request("tools/list", {"cursor": cursor} if cursor else {}, None)
-        if told.result is None:
-            raise MCPError(told.code, told.message)
-        tools = told.result.get("tools")
+        response = await self._pipe.request("tools/list", {"cursor": cursor} if cursor else {}, None)
+        if response.result is None:
+            raise MCPError(response.code, response.message)
+        tools = response.result.get("tools")
         if not isinstance(tools, list):
             raise ValueError("its list of tools is not a list")
         listing.page(cast("list[object]", tools))
-        following = told.result.get("nextCursor")
+        following = response.result.get("nextCursor")
         return following if isinstance(following, str) else None
 
     async def call(self, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None = None) -> ToolResult:
         """Run a tool; see `Connection`."""
-        if not self.alive:
-            raise Unsent("the connection is closed")
-        given = cast("dict[str, Any]", dict(arguments))
-        if self._pipe is not None:
-            return await self._call_beside(self._pipe, tool, given, progress)
-        request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=given))
-        try:
-            with attached():
-                answer = await self.session.send_request(request, RawResult, progress_callback=heard_by(progress))
-            return await self._read(received(answer.root))
-        except MCPError as exc:
-            return answered_with_error(exc.code, exc.message)
-        except BREAKS as exc:
-            raise Lost(f"{type(exc).__name__}: {exc}") from exc
+        return await self._answered(lambda: self._call(tool, cast("dict[str, Any]", dict(arguments)), progress))
 
-    async def _call_beside(
-        self, pipe: PipeTransport, tool: str, arguments: dict[str, Any], progress: ToolProgress | None
-    ) -> ToolResult:
-        told = await pipe.request("tools/call", {"name": tool, "arguments": arguments}, progress, trace_meta())
-        if told.result is None:
-            return answered_with_error(told.code, told.message)
-        return await self._read(told.result)
+    async def _call(self, tool: str, arguments: dict[str, Any], progress: ToolProgress | None) -> ToolResult:
+        if self._pipe is not None:
+            params = {"name": tool, "arguments": arguments}
+            response = await self._pipe.request("tools/call", params, progress, trace_meta())
+            if response.result is None:
+                return result_of_error(response.code, response.message)
+            return await self._read(response.result)
+        request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments))
+        with attached():
+            answer = await self.session.send_request(request, RawResult, progress_callback=progress_callback(progress))
+        return await self._read(received(answer.root))
 
     async def _read(self, raw: Mapping[str, Any]) -> ToolResult:
         answer = call_result(raw)
@@ -196,38 +187,43 @@ class McpConnection:
     async def read_resource(self, uri: str, complete: Completion | None = None) -> ToolResult:
         """A resource, or their list; see `Connection`."""
         if complete is not None:
-            return await self._looked(lambda: complete_template(self.session, self._server, uri, complete))
-        return await self._looked(lambda: resources_prompts.read_resource(self.session, self._server, self._files, uri))
+            return await self._answered(lambda: complete_template(self.session, self._server, uri, complete))
+        return await self._answered(
+            lambda: resources_prompts.read_resource(self.session, self._server, self._files, uri)
+        )
 
     async def get_prompt(
         self, name: str, arguments: Mapping[str, str], complete: Completion | None = None
     ) -> ToolResult:
         """A prompt, or their list; see `Connection`."""
         if complete is not None:
-            return await self._looked(lambda: complete_prompt(self.session, self._server, name, complete))
-        return await self._looked(
+            return await self._answered(lambda: complete_prompt(self.session, self._server, name, complete))
+        return await self._answered(
             lambda: resources_prompts.get_prompt(self.session, self._server, self._files, name, arguments)
         )
 
-    async def _looked(self, look: resources_prompts.Look) -> ToolResult:
+    async def _answered(self, request: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+        """The result of a request; what its errors say about its fate."""
         if not self.alive:
             raise Unsent("the connection is closed")
         try:
-            return await look()
+            return await request()
         except MCPError as exc:
-            return answered_with_error(exc.code, exc.message)
+            return result_of_error(exc.code, exc.message)
         except BREAKS as exc:
             raise Lost(f"{type(exc).__name__}: {exc}") from exc
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """In the newer era, hold a subscription open: there a server sends no notifications without one."""
-        offered = self.session.server_capabilities
+        capabilities = self.session.server_capabilities
         modern = self.session.protocol_version in MODERN_PROTOCOL_VERSIONS
-        if not modern or offered is None:
+        if not modern or capabilities is None:
             return
-        tools = offered.tools is not None and bool(offered.tools.list_changed)
-        resources = bool(self._server.allowed_resources and offered.resources and offered.resources.list_changed)
-        prompts = bool(self._server.allowed_prompts and offered.prompts and offered.prompts.list_changed)
+        tools = capabilities.tools is not None and bool(capabilities.tools.list_changed)
+        resources = bool(
+            self._server.allowed_resources and capabilities.resources and capabilities.resources.list_changed
+        )
+        prompts = bool(self._server.allowed_prompts and capabilities.prompts and capabilities.prompts.list_changed)
         if not (tools or resources or prompts):
             return
         backoff = Backoff(RELISTEN_S, RELISTEN_MAX_S)
@@ -250,18 +246,18 @@ class McpConnection:
             await anyio.sleep(backoff.next())
 
 
-def heard_by(listener: ToolProgress | None) -> ProgressFnT | None:
+def progress_callback(listener: ToolProgress | None) -> ProgressFnT | None:
     """The session's progress callback; without a listener no progress is asked for."""
     if listener is None:
         return None
 
-    async def hear(progress: float, total: float | None, message: str | None) -> None:
+    async def report(progress: float, total: float | None, message: str | None) -> None:
         listener(progress, total, message or "")
 
-    return hear
+    return report
 
 
-def news_for(server: ToolServer, changed: Callable[[], None]) -> MessageHandlerFnT:
+def notification_handler(server: ToolServer, changed: Callable[[], None]) -> MessageHandlerFnT:
     """Handles a server's notifications: `changed` is called where what the server has may be another now."""
     kinds = (
         ToolListChangedNotification,
@@ -269,14 +265,14 @@ def news_for(server: ToolServer, changed: Callable[[], None]) -> MessageHandlerF
         *([PromptListChangedNotification] if server.allowed_prompts else []),
     )
 
-    async def heard(message: IncomingMessage) -> None:
+    async def handle(message: IncomingMessage) -> None:
         if isinstance(message, kinds):
             changed()
 
-    return heard
+    return handle
 
 
-def answered_with_error(code: int, message: str) -> ToolResult:
+def result_of_error(code: int, message: str) -> ToolResult:
     """What a JSON-RPC error means for a call. An error of the server's own is the call's result.
 
     Raises:
@@ -294,7 +290,9 @@ def answered_with_error(code: int, message: str) -> ToolResult:
 
 
 @asynccontextmanager
-async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Hooks) -> AsyncGenerator[McpConnection]:
+async def connect(
+    server: ToolServer, child: Child | None, mode: Mode, hooks: ConnectionHooks
+) -> AsyncGenerator[McpConnection]:
     """See `connection.Connect`."""
 
     async def log(params: LoggingMessageNotificationParams) -> None:
@@ -302,11 +300,11 @@ async def connect(server: ToolServer, child: Child | None, mode: Mode, hooks: Ho
 
     transport = transport_to(server, child, hooks)
     client = Client(
-        on_windows(server) if transport is None else transport.connect(),
+        windows_parameters(server) if transport is None else transport.connect(),
         mode="legacy" if server.speaks_sse else mode,
         logging_callback=log,
         log_level="debug",
-        message_handler=news_for(server, hooks.changed),
+        message_handler=notification_handler(server, hooks.changed),
         client_info=Implementation(name="bridge-mcp", version=__version__),
         cache=None,
     )
@@ -334,9 +332,9 @@ async def held_open(client: Client, down: Callable[[str], None]) -> AsyncGenerat
             await leaving.wait()
 
     def ended(task: asyncio.Task[None]) -> None:
-        failed = None if task.cancelled() else task.exception()
+        error = None if task.cancelled() else task.exception()
         if opened.done() and not leaving.is_set():
-            down(f"the connection broke: {failed or 'it was closed'}")
+            down(f"the connection broke: {error or 'it was closed'}")
 
     task = asyncio.create_task(hold(), name=f"tool server {client.mode}")
     task.add_done_callback(ended)
@@ -356,14 +354,14 @@ async def held_open(client: Client, down: Callable[[str], None]) -> AsyncGenerat
                 await asyncio.wait((task,), timeout=CLOSE_S)
 
 
-def transport_to(server: ToolServer, child: Child | None, hooks: Hooks) -> Transport:
+def transport_to(server: ToolServer, child: Child | None, hooks: ConnectionHooks) -> Transport:
     """Our transport to a server."""
     if server.url:
         return (SseTransport if server.speaks_sse else WebTransport)(server, hooks)
     return None if child is None else PipeTransport(child, hooks.down)
 
 
-def on_windows(server: ToolServer) -> StdioServerParameters:
+def windows_parameters(server: ToolServer) -> StdioServerParameters:
     """A child of the SDK's own stdio client, which puts it into a job object that ends with the bridge."""
     env = child_environment(server, os.environ)
     return StdioServerParameters(command=server.command, args=list(server.args), env=env, cwd=server.cwd or None)

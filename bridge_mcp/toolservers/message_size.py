@@ -20,16 +20,16 @@ NUMBER = rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){1,200}")'
 
 def answered_id(line: LongLine) -> int | str | None:
     """The id of the request that a message answered, if it is at one of its ends, as it usually is."""
-    found = re.match(rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*' + NUMBER, line.head) or re.search(
+    match = re.match(rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*' + NUMBER, line.head) or re.search(
         NUMBER + rb'(?:\s*,\s*"jsonrpc"\s*:\s*"2\.0")?\s*\}\s*$', line.tail
     )
-    return None if found is None else number_in(found[1])
+    return None if match is None else number_in(match[1])
 
 
 def number_in(text: bytes) -> int | str | None:
     """An id from its JSON text."""
     try:
-        found = read_json(text)
+        value = read_json(text)
     except BadJSON:
         return None
-    return found if isinstance(found, int | str) else None
+    return value if isinstance(value, int | str) else None

@@ -27,7 +27,7 @@ from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.toolservers.oauth_guard import Bounded, check_place
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["LoginNeeded", "TokenFile", "log_in", "quiet"]
+__all__ = ["LoginNeeded", "TokenFile", "engine_auth", "log_in"]
 
 LOGIN_S = 300.0
 """How long a person may take."""
@@ -48,7 +48,7 @@ class TokenFile:
 
     async def get(self, key: str, *, collection: str | None = None) -> dict[str, Any] | None:
         """The value; None for none."""
-        return self._read().get(place_of(key, collection))
+        return self._read().get(storage_key(key, collection))
 
     async def ttl(self, key: str, *, collection: str | None = None) -> tuple[dict[str, Any] | None, float | None]:
         """The value, and None: values have no time to live here."""
@@ -63,15 +63,15 @@ class TokenFile:
         ttl: SupportsFloat | None = None,
     ) -> None:
         """Keep a value until it is replaced: an expired token is noticed when it is used."""
-        self._write({**self._read(), place_of(key, collection): dict(value)})
+        self._write({**self._read(), storage_key(key, collection): dict(value)})
 
     async def delete(self, key: str, *, collection: str | None = None) -> bool:
         """Whether there was a value."""
-        kept = self._read()
-        found = kept.pop(place_of(key, collection), None) is not None
-        if found:
-            self._write(kept)
-        return found
+        values = self._read()
+        existed = values.pop(storage_key(key, collection), None) is not None
+        if existed:
+            self._write(values)
+        return existed
 
     async def get_many(self, keys: Sequence[str], *, collection: str | None = None) -> list[dict[str, Any] | None]:
         """The values, in the order of the keys."""
@@ -102,20 +102,20 @@ class TokenFile:
     def _read(self) -> dict[str, dict[str, Any]]:
         """All values; none if the file is damaged, which means a new login."""
         try:
-            kept = read_json(self.path.read_bytes())
+            values = read_json(self.path.read_bytes())
         except (FileNotFoundError, BadJSON):
             return {}
-        return cast("dict[str, dict[str, Any]]", kept) if isinstance(kept, dict) else {}
+        return cast("dict[str, dict[str, Any]]", values) if isinstance(values, dict) else {}
 
-    def _write(self, kept: dict[str, dict[str, Any]]) -> None:
+    def _write(self, values: dict[str, dict[str, Any]]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".")  # mode 0600
         with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(kept, out)
+            json.dump(values, out)
         Path(name).replace(self.path)
 
 
-def place_of(key: str, collection: str | None) -> str:
+def storage_key(key: str, collection: str | None) -> str:
     return f"{collection or ''} {key}"
 
 
@@ -132,24 +132,24 @@ class Guarded(OAuth):
             LoginNeeded: a person has to log in.
             Steered: the server sends the login to a host that is not allowed.
         """
-        asked = False
+        sent = False
         async with aclosing(super().async_auth_flow(request)) as flow:
             response: httpx2.Response | None = None
             while True:
                 try:
                     # The first `asend` of a generator takes None, which its type does not say.
-                    going = await flow.asend(cast("httpx2.Response", response))
+                    outgoing = await flow.asend(cast("httpx2.Response", response))
                 except StopAsyncIteration:
                     return
-                if going is request:
-                    asked = True
-                    response = yield going
+                if outgoing is request:
+                    sent = True
+                    response = yield outgoing
                     continue
-                if asked and self.alone:
+                if sent and self.alone:
                     raise LoginNeeded("it wants somebody to log in")
-                await check_place(going.url, request.url)
-                going.headers["accept-encoding"] = "identity"
-                response = yield going
+                await check_place(outgoing.url, request.url)
+                outgoing.headers["accept-encoding"] = "identity"
+                response = yield outgoing
                 response.stream = Bounded(response)
 
 
@@ -178,7 +178,7 @@ class Asking(Guarded):
         webbrowser.open(authorization_url)
 
 
-def quiet(server: ToolServer, folder: Path) -> OAuth:
+def engine_auth(server: ToolServer, folder: Path) -> OAuth:
     """The authentication of the engine's requests."""
     return Quiet(
         server.url, scopes=list(server.oauth_scopes), client_name=CLIENT, token_storage=TokenFile(folder, server)

@@ -45,10 +45,10 @@ async def check_place(url: httpx2.URL, home: httpx2.URL) -> None:
 async def place_of(host: str) -> Place:
     """The kind of a host, by the nearest of its addresses; one that does not resolve here is left to a proxy."""
     try:
-        found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return "global"
-    return place_among(str(each[4][0]) for each in found)
+    return place_among(str(address[4][0]) for address in addresses)
 
 
 class Bounded(httpx2.AsyncByteStream):

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Protocol, cast
+from typing import TypeAlias, cast
 
 from bridge_mcp.core.schemas import canonical_schema
-from bridge_mcp.core.tools import JSON
+from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.ports import Pins, instructions_of
 from bridge_mcp.toolservers.connection import ListedTool
 from bridge_mcp.toolservers.settings import ToolServer
 
-__all__ = ["MAX_KEPT", "Defined", "Pinning", "difference", "pinned", "place"]
+__all__ = ["MAX_KEPT", "Pinning", "difference", "pinned", "server_key"]
 
 SAID, TAKES = 2_000, 8_000
 """Characters of a description and of a schema that are kept as text, to show what has changed."""
@@ -35,38 +35,8 @@ None is evicted, or a server could push a trusted tool out and bring it back as 
 BEYOND = f"it is new, and more than {MAX_KEPT:,} tools of its server are known already"
 
 
-class Defined(Protocol):
-    """The fields of a definition that a listed tool and a `ToolSpec` share."""
-
-    @property
-    def description(self) -> str:
-        """For the model."""
-        ...
-
-    @property
-    def schema(self) -> str:
-        """Canonical JSON."""
-        ...
-
-    @property
-    def read_only(self) -> bool:
-        """`readOnlyHint`."""
-        ...
-
-    @property
-    def destructive(self) -> bool:
-        """`destructiveHint`."""
-        ...
-
-    @property
-    def idempotent(self) -> bool:
-        """`idempotentHint`."""
-        ...
-
-    @property
-    def open_world(self) -> bool:
-        """`openWorldHint`."""
-        ...
+Definition: TypeAlias = ListedTool | ToolSpec
+"""What is pinned of both: description, schema and hints."""
 
 
 class Pinning:
@@ -82,7 +52,7 @@ class Pinning:
         """How a tool's last definition differs from the trusted one; "" if it does not."""
         return self._changes.get(tool, "")
 
-    async def look(self, listed: Iterable[ListedTool]) -> None:
+    async def compare(self, listed: Iterable[ListedTool]) -> None:
         """Compare a new list with the pins; new tools are trusted from now on.
 
         Raises:
@@ -108,7 +78,7 @@ class Pinning:
         """Read the pins anew for the next list."""
         self._known = None
 
-    async def accept(self, name: str, tool: Defined) -> None:
+    async def accept(self, name: str, tool: Definition) -> None:
         """Trust this definition of a tool.
 
         Raises:
@@ -131,27 +101,27 @@ class Pinning:
         if self._pins is None:
             return text, False
         subject = instructions_of(self._server.name)
-        kept = await self._pins.load(subject)
-        trusted = kept.get("text") if kept.get("place") == place(self._server) else None
+        stored = await self._pins.load(subject)
+        trusted = stored.get("text") if stored.get("server_key") == server_key(self._server) else None
         if not isinstance(trusted, str):
-            await self._pins.keep(subject, {"place": place(self._server), "text": text})
+            await self._pins.keep(subject, {"server_key": server_key(self._server), "text": text})
             return text, False
         return trusted, trusted != text
 
     async def _loaded(self, pins: Pins) -> dict[str, JSON]:
         if self._known is None:
-            kept = await pins.load(self._server.name)
-            tools = kept.get("tools")
-            same = kept.get("place") == place(self._server)
+            stored = await pins.load(self._server.name)
+            tools = stored.get("tools")
+            same = stored.get("server_key") == server_key(self._server)
             self._known = dict(tools) if same and isinstance(tools, dict) else {}
         return self._known
 
     async def _keep(self, pins: Pins, known: dict[str, JSON]) -> None:
-        await pins.keep(self._server.name, {"place": place(self._server), "tools": known})
+        await pins.keep(self._server.name, {"server_key": server_key(self._server), "tools": known})
         self._known = known
 
 
-def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
+def pinned(tool: Definition, *, in_words: bool = True) -> JSON:
     """The stored form of a definition; `operations.tool_pins` reads its texts."""
     words: dict[str, JSON] = {"said": tool.description[:SAID], "takes": tool.schema[:TAKES]} if in_words else {}
     return words | {
@@ -164,26 +134,26 @@ def pinned(tool: Defined, *, in_words: bool = True) -> JSON:
     }
 
 
-def difference(before: Mapping[str, JSON], tool: Defined) -> str:
+def difference(before: Mapping[str, JSON], tool: Definition) -> str:
     """The difference from the stored form, for people; "" for none, or if the tool only sounds riskier now."""
-    found: list[str] = []
+    differences: list[str] = []
     if before.get("description") != short_hash(tool.description):
-        found.append("its description is another one")
+        differences.append("its description is another one")
     # The second is the form of earlier versions: the text as it was listed.
     if before.get("schema") not in (short_hash(canonical_schema(tool.schema)), short_hash(tool.schema)):
-        found.append("it takes other arguments")
+        differences.append("it takes other arguments")
     if tool.read_only and not before.get("read_only"):
-        found.append("it now says that it only reads")
+        differences.append("it now says that it only reads")
     elif not tool.destructive and before.get("destructive"):
-        found.append("it now says that it destroys nothing")
+        differences.append("it now says that it destroys nothing")
     if tool.idempotent and not before.get("idempotent"):
-        found.append("it now says that repeating it does no harm")
+        differences.append("it now says that repeating it does no harm")
     if not tool.open_world and before.get("open_world"):
-        found.append("it now says that it stays within its own world")
-    return ", ".join(found)
+        differences.append("it now says that it stays within its own world")
+    return ", ".join(differences)
 
 
-def place(server: ToolServer) -> str:
+def server_key(server: ToolServer) -> str:
     """A key for a server's command or url, which tells it from another one of the same name."""
     return short_hash("\0".join((server.command, *server.args, server.url)))
 

@@ -82,17 +82,17 @@ class Child:
     async def keep_stderr(self) -> None:
         """Read its stderr to the end: into the debug log, and the last lines for messages."""
         while data := await read_some(self.stderr):
-            self.note(data)
+            self.feed_stderr(data)
 
-    def note(self, data: bytes) -> None:
+    def feed_stderr(self, data: bytes) -> None:
         """Add bytes of stderr."""
         for line in self.errors.feed(data):
             if isinstance(line, LongLine):
-                self.said(f"{self.scrub(line.head.decode('utf-8', 'replace'))[:KEPT_LINE]}… ({line.size:,} bytes)")
+                self.keep_line(f"{self.scrub(line.head.decode('utf-8', 'replace'))[:KEPT_LINE]}… ({line.size:,} bytes)")
             else:
-                self.said(line.decode("utf-8", "replace"))
+                self.keep_line(line.decode("utf-8", "replace"))
 
-    def said(self, line: str) -> None:
+    def keep_line(self, line: str) -> None:
         """Keep a line that is not part of the protocol, without the secrets that the child was given."""
         if line.strip():
             line = self.scrub(line)
@@ -106,9 +106,9 @@ class Child:
         At most `LAST_LINES`; if none of them is about an error, the last known line that is, and the last one.
         """
         last = list(self.lines)[-LAST_LINES:]
-        telling = [place for place, line in enumerate(last) if TELLING.search(line)]
-        if telling:
-            return " | ".join(last[telling[0] :])
+        about_errors = [place for place, line in enumerate(last) if TELLING.search(line)]
+        if about_errors:
+            return " | ".join(last[about_errors[0] :])
         earlier = next((line for line in reversed(self.lines) if TELLING.search(line)), "")
         return " | ".join(line for line in (earlier, *last[-1:]) if line)
 
@@ -127,7 +127,7 @@ class Child:
                 if not await self.gone(KILLED_S):
                     logger.warning("%s: process group %d outlives SIGKILL; left behind", self.label, self.group)
         with suppress(BlockingIOError):
-            self.note(os.read(self.stderr, CHUNK) + b"\n")
+            self.feed_stderr(os.read(self.stderr, CHUNK) + b"\n")
         os.close(self.stdout)
         os.close(self.stderr)
 

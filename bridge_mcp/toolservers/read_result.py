@@ -58,8 +58,8 @@ async def result_text(log: LogStore, conversation: str, handle: str) -> str:
     Raises:
         NotFound: there is none, or the history was cleared later.
     """
-    found = await log.find(conversation, f"tool:{handle}")
-    if found is not None and isinstance(found.entry, Finished):
-        if await log.cleared(conversation) < found.seq:
-            return found.entry.content
+    recorded = await log.find(conversation, f"tool:{handle}")
+    if recorded is not None and isinstance(recorded.entry, Finished):
+        if await log.cleared(conversation) < recorded.seq:
+            return recorded.entry.content
     raise NotFound(f"There is no result '{handle[:40]}' here.", fix="Use a handle as a shortened result names it.")

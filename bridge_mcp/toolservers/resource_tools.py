@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bridge_mcp.core.tools import GET_PROMPT, JSON, READ_RESOURCE, canonical
-from bridge_mcp.toolservers.connection import Completion, ListedTool, Offered
+from bridge_mcp.toolservers.connection import Completion, ListedTool, ServerPrimitives
 
 __all__ = ["GET_PROMPT", "READ_RESOURCE", "completion", "generated", "texts"]
 
@@ -28,17 +28,17 @@ COMPLETE: JSON = {
 """Which argument, how it begins, and the arguments that are known already (MCP: `completion/complete`)."""
 
 
-def generated(offered: Offered, taken: Collection[str]) -> list[ListedTool]:
+def generated(offered: ServerPrimitives, taken: Collection[str]) -> list[ListedTool]:
     """One tool for resources and one for prompts, if there are any, unless the server's own tool has the name."""
-    found: list[ListedTool] = []
-    if offered.resources:
-        found.append(reading(READ_RESOURCE, RESOURCE_WORDS, {"uri": TEXT, "complete": COMPLETE}))
-    if offered.prompts:
-        found.append(reading(GET_PROMPT, PROMPT_WORDS, {"name": TEXT, "arguments": TEXTS, "complete": COMPLETE}))
-    return [tool for tool in found if tool.name not in taken]
+    tools: list[ListedTool] = []
+    if offered.resources and READ_RESOURCE not in taken:
+        tools.append(read_only_tool(READ_RESOURCE, RESOURCE_WORDS, {"uri": TEXT, "complete": COMPLETE}))
+    if offered.prompts and GET_PROMPT not in taken:
+        tools.append(read_only_tool(GET_PROMPT, PROMPT_WORDS, {"name": TEXT, "arguments": TEXTS, "complete": COMPLETE}))
+    return tools
 
 
-def reading(name: str, description: str, properties: Mapping[str, JSON]) -> ListedTool:
+def read_only_tool(name: str, description: str, properties: Mapping[str, JSON]) -> ListedTool:
     """A read-only tool."""
     schema: JSON = {"type": "object", "properties": dict(properties), "additionalProperties": False}
     return ListedTool(
@@ -46,14 +46,14 @@ def reading(name: str, description: str, properties: Mapping[str, JSON]) -> List
     )
 
 
-def texts(given: JSON) -> dict[str, str]:
+def texts(arguments: JSON) -> dict[str, str]:
     """Arguments of a prompt, all of which are texts."""
-    return {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
+    return {name: str(value) for name, value in arguments.items()} if isinstance(arguments, dict) else {}
 
 
 def completion(arguments: Mapping[str, JSON]) -> Completion | None:
     """What a call of a tool that the bridge made wants to have completed; None if it wants the thing itself."""
-    wanted = arguments.get("complete")
-    if not isinstance(wanted, dict):
+    request = arguments.get("complete")
+    if not isinstance(request, dict):
         return None
-    return Completion(str(wanted.get("argument") or ""), str(wanted.get("value") or ""), texts(wanted.get("known")))
+    return Completion(str(request.get("argument") or ""), str(request.get("value") or ""), texts(request.get("known")))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 from mcp import ClientSession, MCPError
 from mcp_types import (
     METHOD_NOT_FOUND,
     PaginatedRequestParams,
+    PaginatedResult,
     Prompt,
-    PromptMessage,
     PromptReference,
     Resource,
     ResourceTemplate,
@@ -33,7 +33,6 @@ from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.tolerant_results import RAW_RESULT
 
 __all__ = [
-    "Look",
     "complete_prompt",
     "complete_template",
     "get_prompt",
@@ -44,7 +43,8 @@ __all__ = [
     "read_resource",
 ]
 
-Look: TypeAlias = Callable[[], Awaitable[ToolResult]]
+T = TypeVar("T")
+P = TypeVar("P", bound=PaginatedResult)
 
 MAX_LISTED = 500
 """Entries of a list that a model is shown, and that clients are."""
@@ -64,9 +64,9 @@ async def read_resource(session: ClientSession, server: ToolServer, files: Files
         raise Refused(f"the resource '{uri[:200]}' is not among its allowed_resources")
     answer = await session.read_resource(uri)
     keeping = Keeping(files)
-    parts = [await keeping.resource(held) for held in answer.contents]
-    made = await result_of([TextContent(text="\n".join(parts))], files)
-    return with_raw(made, keeping, answer)
+    parts = [await keeping.resource(content) for content in answer.contents]
+    result = await result_of([TextContent(text="\n".join(parts))], files)
+    return with_raw(result, keeping, answer)
 
 
 async def list_resources(session: ClientSession, server: ToolServer) -> ToolResult:
@@ -84,39 +84,49 @@ async def list_resources(session: ClientSession, server: ToolServer) -> ToolResu
 
 async def offered_resources(session: ClientSession, server: ToolServer) -> str:
     """The resources and templates that may be read, as the server lists them, as canonical JSON."""
-    resources = as_offered(await allowed_resources(session, server))
+    resources = bounded_entries(await allowed_resources(session, server))
     return canonical(
-        {"resources": resources, "resourceTemplates": as_offered(await allowed_templates(session, server))}
+        {"resources": resources, "resourceTemplates": bounded_entries(await allowed_templates(session, server))}
     )
 
 
 async def offered_prompts(session: ClientSession, server: ToolServer) -> str:
     """The prompts that may be used, as the server lists them, as canonical JSON."""
-    return canonical({"prompts": as_offered(await allowed_prompts(session, server))})
+    return canonical({"prompts": bounded_entries(await allowed_prompts(session, server))})
 
 
 async def allowed_resources(session: ClientSession, server: ToolServer) -> list[Resource]:
     """The resources that the owner allows, up to `MAX_LISTED`."""
-    found: list[Resource] = []
+    return await first_items(
+        lambda cursor: session.list_resources(params=page_at(cursor)),
+        lambda page: [each for each in page.resources if server.allows_resource(str(each.uri))],
+    )
+
+
+async def first_items(
+    list_page: Callable[[str | None], Awaitable[P]], allowed_in: Callable[[P], Sequence[T]]
+) -> list[T]:
+    """The allowed items of all pages of a list, up to `MAX_LISTED`."""
+    items: list[T] = []
     cursor: str | None = None
     for _ in range(MAX_LISTED):
-        page = await session.list_resources(params=page_at(cursor))
-        found += [each for each in page.resources if server.allows_resource(str(each.uri))]
+        page = await list_page(cursor)
+        items += allowed_in(page)
         cursor = page.next_cursor
-        if not cursor or len(found) >= MAX_LISTED:
+        if not cursor or len(items) >= MAX_LISTED:
             break
-    return found[:MAX_LISTED]
+    return items[:MAX_LISTED]
 
 
 async def allowed_templates(session: ClientSession, server: ToolServer) -> list[ResourceTemplate]:
     """The URI templates that the owner allows; none if the server does not know the request, as many do not."""
     try:
-        found = (await session.list_resource_templates()).resource_templates
+        templates = (await session.list_resource_templates()).resource_templates
     except MCPError as exc:
         if exc.code != METHOD_NOT_FOUND:
             raise
         return []
-    return [each for each in found if server.allows_resource(each.uri_template)][:MAX_LISTED]
+    return [each for each in templates if server.allows_resource(each.uri_template)][:MAX_LISTED]
 
 
 async def complete_template(session: ClientSession, server: ToolServer, uri: str, complete: Completion) -> ToolResult:
@@ -142,11 +152,11 @@ async def complete_prompt(session: ClientSession, server: ToolServer, name: str,
 
 
 async def completed(
-    session: ClientSession, of: PromptReference | ResourceTemplateReference, complete: Completion
+    session: ClientSession, reference: PromptReference | ResourceTemplateReference, complete: Completion
 ) -> ToolResult:
     """A server's completion, as a list for a model."""
     argument = {"name": complete.argument, "value": complete.value}
-    answer = await session.complete(of, argument, dict(complete.known) or None)
+    answer = await session.complete(reference, argument, dict(complete.known) or None)
     return replace(as_list({"values": list[JSON](answer.completion.values)}), raw=raw_text(as_sent(answer)))
 
 
@@ -164,37 +174,29 @@ async def get_prompt(
         raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
     answer = await session.get_prompt(name, dict(arguments))
     keeping = Keeping(files)
-    parts = [await as_text(message, keeping) for message in answer.messages]
-    made = await result_of([TextContent(text="\n".join(parts))], files)
-    return with_raw(made, keeping, answer)
-
-
-async def as_text(message: PromptMessage, keeping: Keeping) -> str:
-    return f"{message.role}: {await keeping.as_text(message.content)}"
+    parts = [f"{message.role}: {await keeping.as_text(message.content)}" for message in answer.messages]
+    result = await result_of([TextContent(text="\n".join(parts))], files)
+    return with_raw(result, keeping, answer)
 
 
 async def list_prompts(session: ClientSession, server: ToolServer) -> ToolResult:
     """The prompts that may be used, with their arguments."""
-    found: list[JSON] = []
-    for each in await allowed_prompts(session, server):
-        wants: list[JSON] = [
-            entry(name=want.name, about=want.description, required=bool(want.required)) for want in each.arguments or ()
+    prompts: list[JSON] = []
+    for prompt in await allowed_prompts(session, server):
+        arguments: list[JSON] = [
+            entry(name=each.name, about=each.description, required=bool(each.required))
+            for each in prompt.arguments or ()
         ]
-        found.append(entry(name=each.name, about=each.description or each.title, arguments=wants))
-    return as_list({"prompts": found})
+        prompts.append(entry(name=prompt.name, about=prompt.description or prompt.title, arguments=arguments))
+    return as_list({"prompts": prompts})
 
 
 async def allowed_prompts(session: ClientSession, server: ToolServer) -> list[Prompt]:
     """The prompts that the owner allows, up to `MAX_LISTED`."""
-    found: list[Prompt] = []
-    cursor: str | None = None
-    for _ in range(MAX_LISTED):
-        page = await session.list_prompts(params=page_at(cursor))
-        found += [each for each in page.prompts if server.allows_prompt(each.name)]
-        cursor = page.next_cursor
-        if not cursor or len(found) >= MAX_LISTED:
-            break
-    return found[:MAX_LISTED]
+    return await first_items(
+        lambda cursor: session.list_prompts(params=page_at(cursor)),
+        lambda page: [each for each in page.prompts if server.allows_prompt(each.name)],
+    )
 
 
 def page_at(cursor: str | None) -> PaginatedRequestParams | None:
@@ -217,11 +219,11 @@ def as_sent(answer: BaseModel) -> dict[str, Any]:
     return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def as_offered(found: Sequence[BaseModel]) -> list[JSON]:
+def bounded_entries(entries: Sequence[BaseModel]) -> list[JSON]:
     """Entries of a list as their server lists them, each once, up to `MAX_OFFERED` characters."""
     offered: list[JSON] = []
     size = 0
-    for each in found:
+    for each in entries:
         value = as_sent(each)
         text = json.dumps(value)
         size += len(text)
@@ -232,10 +234,10 @@ def as_offered(found: Sequence[BaseModel]) -> list[JSON]:
     return offered
 
 
-def with_raw(made: ToolResult, keeping: Keeping, answer: BaseModel) -> ToolResult:
+def with_raw(result: ToolResult, keeping: Keeping, answer: BaseModel) -> ToolResult:
     """A result for a model, and beside it what the server sent."""
-    kept = (*keeping.kept, *made.attachments)
-    return ToolResult(made.text, attachments=kept, truncated=made.truncated, raw=raw_text(as_sent(answer)))
+    attachments = (*keeping.kept, *result.attachments)
+    return ToolResult(result.text, attachments=attachments, truncated=result.truncated, raw=raw_text(as_sent(answer)))
 
 
 def raw_text(result: Mapping[str, Any]) -> str:

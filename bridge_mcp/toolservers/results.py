@@ -67,8 +67,8 @@ async def result_of(
     note = ""
     deep = too_deep(structured)
     if deep or len(structured) > MAX_TEXT:
-        why = f"nested more than {MAX_DEPTH} levels deep" if deep else "too long to keep here"
-        note = f"[structured result, {len(structured):,} characters: {why}"
+        problem = f"nested more than {MAX_DEPTH} levels deep" if deep else "too long to keep here"
+        note = f"[structured result, {len(structured):,} characters: {problem}"
         note += f"{await keeping.store_text(structured, 'application/json', WHOLE_JSON)}]"
         text = "" if text == structured else text
     room = MAX_TEXT - len(f"\n{note}") if note else MAX_TEXT
@@ -97,42 +97,42 @@ class Keeping:
             case TextContent(text=text):
                 return text
             case ImageContent() | AudioContent():
-                return await self.bytes(f"{block.type} {mime(block.mime_type)}", block.data, block.mime_type)
+                return await self.store_base64(f"{block.type} {mime(block.mime_type)}", block.data, block.mime_type)
             case ResourceLink():
                 about = f": {block.description}" if block.description else ""
                 size = f", {block.size:,} bytes" if block.size is not None else ""
                 return f"[resource link {block.title or block.name}, {block.uri}{kind(block.mime_type)}{size}{about}]"
-            case EmbeddedResource(resource=held):
-                return await self.resource(held)
+            case EmbeddedResource(resource=content):
+                return await self.resource(content)
 
-    async def resource(self, held: TextResourceContents | BlobResourceContents) -> str:
+    async def resource(self, content: TextResourceContents | BlobResourceContents) -> str:
         """An embedded resource as text."""
-        about = f"resource {held.uri}{kind(held.mime_type)}"
-        if isinstance(held, TextResourceContents):
-            return f"[{about}]\n{held.text}"
-        return await self.bytes(about, held.blob, held.mime_type or "", name_in(str(held.uri)))
+        about = f"resource {content.uri}{kind(content.mime_type)}"
+        if isinstance(content, TextResourceContents):
+            return f"[{about}]\n{content.text}"
+        return await self.store_base64(about, content.blob, content.mime_type or "", name_in(str(content.uri)))
 
-    async def bytes(self, what: str, data: str, given: str, name: str = "") -> str:
+    async def store_base64(self, label: str, data: str, declared: str, name: str = "") -> str:
         """Store bytes that came as base64; returns the text that names them."""
-        said = f"[{what}, {decoded_size(data):,} bytes"
+        beginning = f"[{label}, {decoded_size(data):,} bytes"
         try:
             decoded = await anyio.to_thread.run_sync(decode, data) if len(data) > LONG else decode(data)
         except (binascii.Error, ValueError):
-            return f"{said}: not valid base64, left out]"
-        return f"{said}{await self.keep(decoded, true_type(decoded, given), name)}]"
+            return f"{beginning}: not valid base64, left out]"
+        return f"{beginning}{await self.keep(decoded, true_type(decoded, declared), name)}]"
 
-    async def store_text(self, text: str, given: str, name: str) -> str:
+    async def store_text(self, text: str, mime_type: str, name: str) -> str:
         """Store a text that is too long for the log; returns the text that names it, or says why it was left out."""
-        return await self.keep(text.encode("utf-8", "replace"), given, name) or f", whole in the file {name}"
+        return await self.keep(text.encode("utf-8", "replace"), mime_type, name) or f", whole in the file {name}"
 
-    async def keep(self, data: bytes, given: str, name: str) -> str:
+    async def keep(self, data: bytes, mime_type: str, name: str) -> str:
         """Store a file; returns why it was left out, "" if it was not."""
         if self._files is None:
             return ": left out"
         if len(self.kept) >= MAX_FILES:
             return ": one file too many, left out"
         try:
-            kept = await self._files.put(data, mime=given, name=name)
+            kept = await self._files.put(data, mime=mime_type, name=name)
         except BridgeError as exc:
             return f": left out. {exc}"
         self.kept.append(kept)
@@ -148,21 +148,21 @@ def decode(data: str) -> bytes:
     return base64.b64decode(data, validate=True)
 
 
-def mime(given: str) -> str:
+def mime(stated: str) -> str:
     """A media type that is safe in a data URL and in a sentence."""
-    plain = media_type(given)
+    plain = media_type(stated)
     return plain if re.fullmatch(r"[\w.+-]+/[\w.+-]+", plain) else UNKNOWN
 
 
-def true_type(data: bytes, given: str) -> str:
+def true_type(data: bytes, stated: str) -> str:
     """The media type of these bytes: an image's by its bytes, else as given, unless that is an image's."""
-    declared = mime(given)
+    declared = mime(stated)
     return image_type(data) or (UNKNOWN if declared in IMAGES else declared)
 
 
-def kind(given: str | None) -> str:
+def kind(stated: str | None) -> str:
     """The MIME type as part of an enumeration."""
-    return f", {mime(given)}" if given else ""
+    return f", {mime(stated)}" if stated else ""
 
 
 def name_in(uri: str) -> str:

@@ -67,13 +67,13 @@ class Cost(Struct, frozen=True):
 def cost_of(schema: JSON) -> Cost | None:
     """The highest cost at any location; None if it cannot be bounded, or is infinite."""
     try:
-        return Reading(schema).all()
+        return SchemaCosts(schema).all()
     except Unknown:
         return None
 
 
 @dataclass(slots=True)
-class Reading:
+class SchemaCosts:
     """One schema, and the costs of its subschemas by their identity."""
 
     root: JSON
@@ -139,16 +139,16 @@ class Reading:
         """
         if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
             raise Unknown
-        found = self.root
+        target = self.root
         for step in reference.split("/")[1:]:
             name = unquote(step).replace("~1", "/").replace("~0", "~")
-            if isinstance(found, dict) and name in found:
-                found = found[name]
-            elif isinstance(found, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(found):
-                found = found[int(name[:9])]
+            if isinstance(target, dict) and name in target:
+                target = target[name]
+            elif isinstance(target, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(target):
+                target = target[int(name[:9])]
             else:
                 raise Unknown
-        return found
+        return target
 
 
 def own(part: dict[str, JSON]) -> Cost:

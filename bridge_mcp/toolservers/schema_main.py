@@ -31,29 +31,29 @@ def main() -> None:
     limit_memory()
     out = os.dup(1)
     os.dup2(2, 1)
-    kept: dict[str, Validator] = {}
+    validators: dict[str, Validator] = {}
     for line in sys.stdin.buffer:
         limit_time(CPU_S)
-        answer = json.dumps(answered(line, kept)).encode() + b"\n"
+        answer = json.dumps(answer_to(line, validators)).encode() + b"\n"
         limit_time(0.0)
         while answer:
             answer = answer[os.write(out, answer) :]
 
 
-def answered(line: bytes, kept: dict[str, Validator]) -> dict[str, str]:
+def answer_to(line: bytes, validators: dict[str, Validator]) -> dict[str, str]:
     """The answer to one check."""
     try:
-        asked = read_json(line)
-        if not isinstance(asked, dict):
+        check = read_json(line)
+        if not isinstance(check, dict):
             return {"unusable": "nothing was asked"}
-        schema, arguments = str(asked["schema"]), read_json(str(asked["arguments"]))
+        schema, arguments = str(check["schema"]), read_json(str(check["arguments"]))
         if not isinstance(arguments, dict):
             return {"unusable": "the arguments are not an object"}
-        if schema not in kept:
-            if len(kept) >= KEPT:
-                kept.clear()
-            kept[schema] = either(read_json(schema))
-        return {"complaint": complaint(kept[schema], arguments)}
+        if schema not in validators:
+            if len(validators) >= KEPT:
+                validators.clear()
+            validators[schema] = either(read_json(schema))
+        return {"complaint": complaint(validators[schema], arguments)}
     except (BadJSON, Unusable) as exc:
         return {"unusable": str(exc)}
     except Exception as exc:  # an error of the validator itself is reported, and costs no other check

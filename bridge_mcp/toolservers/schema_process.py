@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
@@ -69,13 +70,13 @@ class SchemaProcess:
         child, self._child = self._child, None
         if child is not None:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(ended, child)
+                await anyio.to_thread.run_sync(end, child)
 
     def _ask(self, line: bytes) -> bytes:
         """Send one check; returns the answer, or b"" if the process ended. On a worker thread."""
         child = self._child
         if child is None or child.poll() is not None:
-            child = self._child = started()
+            child = self._child = start()
         assert child.stdin is not None
         assert child.stdout is not None
         patience = threading.Timer(WAIT_S, child.kill)
@@ -90,11 +91,11 @@ class SchemaProcess:
             patience.cancel()
         if not answer:
             self._child = None
-            ended(child)
+            end(child)
         return answer
 
 
-def started() -> subprocess.Popen[bytes]:
+def start() -> subprocess.Popen[bytes]:
     """Start a process with nothing of our environment but the path of Python's packages, without the working folder."""
     keep = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
     env = {name: os.environ[name] for name in keep if name in os.environ}
@@ -108,16 +109,14 @@ def started() -> subprocess.Popen[bytes]:
     )
 
 
-def ended(child: subprocess.Popen[bytes]) -> None:
+def end(child: subprocess.Popen[bytes]) -> None:
     """End a process and its pipes."""
     child.kill()
     child.wait()
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
-            try:
+            with suppress(OSError):  # bytes that a dead process did not read
                 pipe.close()
-            except OSError:
-                continue  # bytes that a dead process did not read
 
 
 def complaint_in(answer: bytes) -> str:
@@ -129,9 +128,9 @@ def complaint_in(answer: bytes) -> str:
     if not answer:
         raise Unchecked("the check took too long or too much memory", again=True, died=True)
     try:
-        told = read_json(answer)
+        reply = read_json(answer)
     except BadJSON as exc:
         raise Unchecked(f"the check failed: {exc}", again=True) from None
-    if not isinstance(told, dict) or not isinstance(told.get("complaint"), str):
-        raise Unchecked(str(told.get("unusable") if isinstance(told, dict) else "") or "the check failed")
-    return str(told["complaint"])
+    if not isinstance(reply, dict) or not isinstance(reply.get("complaint"), str):
+        raise Unchecked(str(reply.get("unusable") if isinstance(reply, dict) else "") or "the check failed")
+    return str(reply["complaint"])

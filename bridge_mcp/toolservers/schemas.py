@@ -58,14 +58,14 @@ class Known:
 
 
 class Schemas:
-    """Checks arguments; caches each schema's validator. `told` is called when a schema cannot be used."""
+    """Checks arguments; caches each schema's validator. `on_unusable` is called when a schema cannot be used."""
 
-    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_unusable: Callable[[], None] = lambda: None) -> None:
         self.unchecked: dict[str, str] = {}
         """By a tool's name, why its calls are not checked."""
         self._known: dict[str, Known] = {}
         self._process = SchemaProcess()
-        self._told = told
+        self._on_unusable = on_unusable
 
     async def complaint(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """The error of the arguments; "" for none, or if they cannot be checked.
@@ -74,7 +74,7 @@ class Schemas:
             BadInput: they are no valid JSON.
         """
         text = arguments_text(arguments)
-        known = self._of(spec.schema)
+        known = self._known_schema(spec.schema)
         if known.hopeless:
             self._tell(spec, known.hopeless)
             return ""
@@ -100,7 +100,7 @@ class Schemas:
         """
         asked = 0
         for spec in islice(specs, MAX_LOOKED):
-            known = self._of(spec.schema)
+            known = self._known_schema(spec.schema)
             reason = known.hopeless
             here = known.validator is not None and known.in_place("{}")
             if not (reason or here) and asked < MAX_ASKED:
@@ -125,13 +125,13 @@ class Schemas:
         """End the process, if there is one."""
         await self._process.close()
 
-    def _of(self, schema: str) -> Known:
-        found = self._known.get(schema)
-        if found is None:
+    def _known_schema(self, schema: str) -> Known:
+        known = self._known.get(schema)
+        if known is None:
             if len(self._known) >= MAX_KEPT:
                 self._known.clear()
-            found = self._known[schema] = read(schema)
-        return found
+            known = self._known[schema] = read(schema)
+        return known
 
     def _tell(self, spec: ToolSpec, reason: str) -> None:
         if self.unchecked.get(spec.name) == reason:
@@ -142,7 +142,7 @@ class Schemas:
         logger.warning(
             "The arguments of %s are not checked: %s. Its server is the judge.", visible(spec.name), visible(reason)
         )
-        self._told()
+        self._on_unusable()
 
 
 def read(schema: str) -> Known:

@@ -140,9 +140,9 @@ class ToolServer(HidesFields, frozen=True):
     def scrub(self, text: str) -> str:
         """The text without the values of `env`, `env_pass`, `headers` and the url's query: for errors, logs, status."""
         parts = urlsplit(self.url)
-        given = [*self.env.values(), *self._passed().values(), *self.headers.values()]
-        given += [word for value in self.headers.values() for word in value.split()]
-        return without(text, [*given, parts.query, parts.netloc.rpartition("@")[0]])
+        secrets = [*self.env.values(), *self._passed().values(), *self.headers.values()]
+        secrets += [word for value in self.headers.values() for word in value.split()]
+        return without(text, [*secrets, parts.query, parts.netloc.rpartition("@")[0]])
 
     def scrub_result(self, text: str) -> str:
         """The result of a call without sure secrets: values of headers, and of variables whose names say so.
@@ -150,14 +150,14 @@ class ToolServer(HidesFields, frozen=True):
         Other values may be part of the answer, such as the name of an organization.
         """
         named = {**self.env, **self._passed()}
-        given = [value for name, value in named.items() if sounds_secret(name, value)]
-        given += [word for value in self.headers.values() for word in value.split()]
-        return without(text, given)
+        secrets = [value for name, value in named.items() if sounds_secret(name, value)]
+        secrets += [word for value in self.headers.values() for word in value.split()]
+        return without(text, secrets)
 
     def _passed(self) -> dict[str, str]:
         """The bridge's own variables that the child gets too, without those of `OF_THE_MACHINE`."""
-        wanted = (name for name in self.env_pass if not OF_THE_MACHINE.fullmatch(name))
-        return {name: os.environ[name] for name in wanted if name in os.environ}
+        names = (name for name in self.env_pass if not OF_THE_MACHINE.fullmatch(name))
+        return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def sounds_secret(name: str, value: str) -> bool:

@@ -120,8 +120,8 @@ class PipeTransport:
         to_session, from_child = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         to_child, from_session = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.hear, to_session)
-            tasks.start_soon(self.say, from_session, to_session)
+            tasks.start_soon(self.read_child, to_session)
+            tasks.start_soon(self.write_child, from_session, to_session)
             try:
                 async with from_child, to_child:
                     yield from_child, to_child
@@ -182,75 +182,77 @@ class PipeTransport:
         for pending in self._pending.values():
             pending.settle(Answered(None, CONNECTION_CLOSED, reason))
 
-    def _taken(self, message: Mapping[str, Any]) -> bool:
+    def _take_own(self, message: Mapping[str, Any]) -> bool:
         """Handle a message if it is the response to a request of ours, or its progress."""
         if message.get("method") == "notifications/progress":
-            return self._progressed(message.get("params"))
+            return self._take_progress(message.get("params"))
         pending = self._pending.get(number_of(message.get("id"))) if "method" not in message else None
         if pending is None:
             return False
         pending.settle(answered(message))
         return True
 
-    def _progressed(self, params: object) -> bool:
+    def _take_progress(self, params: object) -> bool:
         """Pass a progress notification on, if it is for a request of ours."""
-        told = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
-        pending = self._pending.get(number_of(told.get("progressToken")))
+        fields = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
+        pending = self._pending.get(number_of(fields.get("progressToken")))
         if pending is None:
             return False
-        done, total = told.get("progress"), told.get("total")
+        done, total = fields.get("progress"), fields.get("total")
         if pending.progress is not None and isinstance(done, int | float):
-            pending.progress(done, total if isinstance(total, int | float) else None, str(told.get("message") or ""))
+            pending.progress(done, total if isinstance(total, int | float) else None, str(fields.get("message") or ""))
         return True
 
     # -- the pipes --------------------------------------------------------------------------------------------
 
-    async def hear(self, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    async def read_child(self, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Pass the child's messages on to the session, until its stdout ends."""
         lines = LineBuffer(MAX_MESSAGE)
         async with to_session:
             while lines.size <= ENDLESS and (data := await self.child.read()):
                 for line in lines.feed(data):
-                    await self._heard(line, to_session)
-            why = f"sent a line of more than {MAX_MESSAGE:,} bytes" if lines.size > ENDLESS else "closed its stdout"
-            self._end(why)
-            self.down(why)
+                    await self._take_line(line, to_session)
+            reason = f"sent a line of more than {MAX_MESSAGE:,} bytes" if lines.size > ENDLESS else "closed its stdout"
+            self._end(reason)
+            self.down(reason)
 
-    async def _heard(
+    async def _take_line(
         self, line: bytes | LongLine, to_session: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
         """Pass on the message in one line."""
         if isinstance(line, LongLine):
-            what = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
-            return await self._dropped(line, what, to_session)
+            problem = f"an answer of {line.size:,} bytes, more than the {MAX_MESSAGE:,} that are taken"
+            return await self._answer_dropped(line, problem, to_session)
         try:
             value = load(line) if len(line) < LONG else await anyio.to_thread.run_sync(load, line)
         except BadJSON as exc:
             cut = LongLine.of(line)
             if answered_id(cut) is None:
-                return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
-            return await self._dropped(cut, f"an answer that cannot be read: {exc}", to_session)
-        if isinstance(value, dict) and self._taken(value):
+                return self.child.keep_line(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
+            return await self._answer_dropped(cut, f"an answer that cannot be read: {exc}", to_session)
+        if isinstance(value, dict) and self._take_own(value):
             return None
         message = parse(value)
         if message is None:
-            return self.child.said(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
+            return self.child.keep_line(f"on stdout: {line[:1000].decode('utf-8', 'replace')}")
         await to_session.send(SessionMessage(message))
 
-    async def _dropped(
-        self, line: LongLine, what: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
+    async def _answer_dropped(
+        self, line: LongLine, problem: str, to_session: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
         """Answer the request whose response was dropped, if the ends of the line show its id."""
-        self.child.said(f"on stdout: {what}")
+        self.child.keep_line(f"on stdout: {problem}")
         number = answered_id(line)
         pending = self._pending.get(number_of(number))
         if pending is not None:
-            pending.settle(Answered(None, UNREADABLE, f"it gave {what}"))
+            pending.settle(Answered(None, UNREADABLE, f"it gave {problem}"))
         elif isinstance(number, int):
-            error = JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=UNREADABLE, message=f"it gave {what}"))
+            error = JSONRPCError(
+                jsonrpc="2.0", id=number, error=ErrorData(code=UNREADABLE, message=f"it gave {problem}")
+            )
             await to_session.send(SessionMessage(error))
 
-    async def say(
+    async def write_child(
         self,
         from_session: MemoryObjectReceiveStream[SessionMessage],
         to_session: MemoryObjectSendStream[SessionMessage | Exception],
@@ -275,11 +277,11 @@ class PipeTransport:
                             await to_session.send(SessionMessage(answer))
 
 
-def number_of(given: object) -> int | None:
+def number_of(id_: object) -> int | None:
     """An id as we sent it; some servers return it as a string."""
-    if isinstance(given, str) and given.isdecimal() and len(given) < 20:
-        return int(given)
-    return given if isinstance(given, int) else None
+    if isinstance(id_, str) and id_.isdecimal() and len(id_) < 20:
+        return int(id_)
+    return id_ if isinstance(id_, int) else None
 
 
 def envelope(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -292,9 +294,9 @@ def answered(message: Mapping[str, Any]) -> Answered:
     """A response message as a value."""
     error = message.get("error")
     if isinstance(error, dict):
-        told = cast("dict[str, Any]", error)
-        code = told.get("code")
-        return Answered(None, code if isinstance(code, int) else 0, str(told.get("message") or "no reason given"))
+        fields = cast("dict[str, Any]", error)
+        code = fields.get("code")
+        return Answered(None, code if isinstance(code, int) else 0, str(fields.get("message") or "no reason given"))
     if "result" not in message:
         return Answered(None, PARSE_ERROR, "its answer holds neither a result nor an error")
     return Answered(object_result(message["result"]))

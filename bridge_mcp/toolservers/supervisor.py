@@ -26,8 +26,8 @@ from bridge_mcp.core.errors import ToolFailed, ToolUncertain
 from bridge_mcp.core.schemas import canonical_schema
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
-from bridge_mcp.toolservers.allowed_tools import Offer
-from bridge_mcp.toolservers.connection import Connect, Connection, Hooks, Lost, Refused, Unsent
+from bridge_mcp.toolservers.allowed_tools import AllowedTools
+from bridge_mcp.toolservers.connection import Connect, Connection, ConnectionHooks, Lost, Refused, Unsent
 from bridge_mcp.toolservers.diagnostics import explained, slow
 from bridge_mcp.toolservers.orphan_reaper import Warden
 from bridge_mcp.toolservers.process import Child, running
@@ -58,11 +58,11 @@ def load() -> Connect:
 
 
 @dataclass(slots=True)
-class Life:
+class ConnectionAttempt:
     """One connection, from the attempt to connect to its end."""
 
     child: Child | None = None
-    link: Connection | None = None
+    connection: Connection | None = None
     """Set while calls can be made."""
     was_ready: bool = False
     broken: str = ""
@@ -89,7 +89,7 @@ class Supervisor:
         """`away` tells whether another process runs it now, and not this one."""
         self.server = server
         self.away = away
-        self.offer = Offer(server, pins)
+        self.offer = AllowedTools(server, pins)
         """Its tools. They stay while the server is away: a call of one connects it again."""
         self.status = ServerStatus(server.name, "connecting", since=clock.now())
         self.settled = anyio.Event()
@@ -100,7 +100,7 @@ class Supervisor:
         self._clock = clock
         self._on_change = on_change
         self._first_pause_s = pause_s
-        self._life = Life()
+        self._attempt = ConnectionAttempt()
         self._lives = 0
         self._failures = 0  # attempts that failed
         self._ends = 0  # connections that ended
@@ -120,7 +120,7 @@ class Supervisor:
             await self._complete()
             while not self._stopping:
                 began = self._clock.now()
-                await self._live()
+                await self._connect_once()
                 if self._clock.now() - began >= STEADY_S:
                     backoff.reset()
                 with anyio.move_on_after(backoff.next()):
@@ -128,7 +128,7 @@ class Supervisor:
                         await self._nudged()
                 self._again = False
         finally:
-            self._life = Life()
+            self._attempt = ConnectionAttempt()
             self._publish("stopped")
 
     def stop(self) -> None:
@@ -141,8 +141,8 @@ class Supervisor:
     def reconnect(self) -> None:
         """Close the connection and connect again at once; open calls end as if the server had gone away by itself."""
         self._again = True
-        if self._life.link is not None:
-            self._down(self._life, "it is being connected again, as was asked")
+        if self._attempt.connection is not None:
+            self._down(self._attempt, "it is being connected again, as was asked")
         self._nudge.set()
 
     async def _complete(self) -> None:
@@ -153,27 +153,27 @@ class Supervisor:
             while not self._stopping:
                 await self._nudged()
 
-    async def _live(self) -> None:
+    async def _connect_once(self) -> None:
         """One connection from beginning to end; reports why it ended."""
-        life = self._life = Life()
+        attempt = self._attempt = ConnectionAttempt()
         self._lives += 1
-        failed: Exception | None = None
+        error: Exception | None = None
         try:
-            await self._begin(life)
+            await self._run_attempt(attempt)
         except Exception as exc:
             # A server or the client library may raise anything: it ends this connection, and nothing else.
             logger.debug("tool server '%s'", self.server.name, exc_info=exc)
-            failed = exc
-        life.link = None
+            error = exc
+        attempt.connection = None
         self._ends += 1
-        self._failures += not life.was_ready
+        self._failures += not attempt.was_ready
         if not self._stopping:
-            reason = explained(self.server, failed, life.child, life.broken, life.was_ready)
+            reason = explained(self.server, error, attempt.child, attempt.broken, attempt.was_ready)
             if reason != self.status.error:
                 logger.warning("tool server '%s': %s", self.server.name, reason)
             self._publish("degraded", reason)
 
-    async def _begin(self, life: Life) -> None:
+    async def _run_attempt(self, attempt: ConnectionAttempt) -> None:
         """Load, start, connect, serve."""
         connect: Connect | None = None
         with anyio.CancelScope() as self._stage:
@@ -182,33 +182,33 @@ class Supervisor:
             return
         async with AsyncExitStack() as opened:
             if self.server.command and sys.platform != "win32":
-                life.child = await opened.enter_async_context(running(self.server, self._warden))
-            with self._time_to_connect(life) as self._stage:
+                attempt.child = await opened.enter_async_context(running(self.server, self._warden))
+            with self._time_to_connect(attempt) as self._stage:
                 # Some servers of the older era crash on the newer one's first request: every second try does without
                 # it.
-                link = await opened.enter_async_context(
+                connection = await opened.enter_async_context(
                     connect(
                         self.server,
-                        life.child,
+                        attempt.child,
                         "legacy" if self._failures % 2 else "auto",
-                        Hooks(
-                            lambda reason: self._down(life, reason),
-                            lambda: self._outdated(life),
+                        ConnectionHooks(
+                            lambda reason: self._down(attempt, reason),
+                            lambda: self._outdated(attempt),
                             self._files,
                             tokens=self._tokens,
                         ),
                     )
                 )
-                await self.offer.take(link)
-                life.was_ready = True
-                life.link = None if life.broken else link
-            if life.was_ready:
-                await self._serve(life)
+                await self.offer.take(connection)
+                attempt.was_ready = True
+                attempt.connection = None if attempt.broken else connection
+            if attempt.was_ready:
+                await self._serve(attempt)
             elif not self._stopping:
                 raise TimeoutError
 
     @contextmanager
-    def _time_to_connect(self, life: Life) -> Generator[anyio.CancelScope]:
+    def _time_to_connect(self, attempt: ConnectionAttempt) -> Generator[anyio.CancelScope]:
         """A scope that is cancelled when connecting takes too long.
 
         A child that runs and has not answered yet is not killed at the time-out: many download their packages at the
@@ -218,45 +218,45 @@ class Supervisor:
         with anyio.CancelScope() as scope:
 
             def overdue() -> None:
-                child = life.child
+                child = attempt.child
                 if child is None or child.spoke or child.exit_code is not None or self._stopping:
                     scope.cancel()
                 else:
                     self._publish("degraded", slow(self.server, child))
-                    life.limit = loop.call_later(limit_s * (PATIENCE - 1), scope.cancel)
+                    attempt.limit = loop.call_later(limit_s * (PATIENCE - 1), scope.cancel)
 
             loop = asyncio.get_running_loop()
-            life.limit = loop.call_later(limit_s, overdue)
+            attempt.limit = loop.call_later(limit_s, overdue)
             try:
                 yield scope
             finally:
-                life.limit.cancel()
+                attempt.limit.cancel()
 
-    async def _serve(self, life: Life) -> None:
+    async def _serve(self, attempt: ConnectionAttempt) -> None:
         """Stay connected, and list the tools again when they have changed."""
         self._publish("ready")
         # Some servers report a change after each list: they are asked less and less often.
         backoff = Backoff(FIRST_PAUSE_S / 10, LONGEST_PAUSE_S)
         async with anyio.create_task_group() as tasks:
-            if life.link is not None:
-                tasks.start_soon(life.link.follow, lambda: self._outdated(life))
-            while life.link is not None and not self._stopping:
-                if life.stale:
-                    life.stale = False
+            if attempt.connection is not None:
+                tasks.start_soon(attempt.connection.follow, lambda: self._outdated(attempt))
+            while attempt.connection is not None and not self._stopping:
+                if attempt.stale:
+                    attempt.stale = False
                     with anyio.fail_after(self.server.connect_timeout_s):
-                        await self.offer.take(life.link)
+                        await self.offer.take(attempt.connection)
                     self._publish("ready")
-                    await self._quiet(life, backoff.next())
-                    if not life.stale:
+                    await self._quiet(attempt, backoff.next())
+                    if not attempt.stale:
                         backoff.reset()
                 else:
                     await self._nudged()
             tasks.cancel_scope.cancel()
 
-    async def _quiet(self, life: Life, pause: float) -> None:
+    async def _quiet(self, attempt: ConnectionAttempt, pause: float) -> None:
         """Pause, but no longer than the connection lasts."""
         with anyio.move_on_after(pause):
-            while life.link is not None and not self._stopping:
+            while attempt.connection is not None and not self._stopping:
                 await self._nudged()
 
     async def recall(self) -> None:
@@ -273,15 +273,15 @@ class Supervisor:
         self._nudge = anyio.Event()
         await self._nudge.wait()
 
-    def _down(self, life: Life, reason: str) -> None:
+    def _down(self, attempt: ConnectionAttempt, reason: str) -> None:
         """The connection is broken."""
-        life.broken = life.broken or reason
-        life.link = None
+        attempt.broken = attempt.broken or reason
+        attempt.connection = None
         self._nudge.set()
 
-    def _outdated(self, life: Life) -> None:
+    def _outdated(self, attempt: ConnectionAttempt) -> None:
         """The tool list has changed."""
-        life.stale = True
+        attempt.stale = True
         self._nudge.set()
 
     def _publish(self, state: ServerState, error: str = "") -> None:
@@ -302,65 +302,65 @@ class Supervisor:
         """Run a tool as `Toolbox.call` says. A call that surely was not sent is retried once."""
         limit_s = self.server.timeout_of(spec.tool)
         ends_at = anyio.current_time() + limit_s
-        unsent, heard = "", scrubbing(self.server, progress)
+        unsent, listener = "", scrubbing(self.server, progress)
         for _ in range(2):
-            life, link = await self._connected(ends_at)
+            attempt, connection = await self._connected(ends_at)
             self._unchanged(spec)
             ends = self._ends
             try:
                 with anyio.fail_after(ends_at - anyio.current_time()):
-                    return scrubbed(self.server, await self._called(link, spec.tool, arguments, heard))
+                    return scrubbed(self.server, await self._called(connection, spec.tool, arguments, listener))
             except Unsent as exc:
                 unsent = str(exc)
-                self._down(life, unsent)
+                self._down(attempt, unsent)
             except Refused as exc:
-                raise ToolFailed(self._says(f"turned the call of '{spec.tool}' down: {exc}")) from exc
+                raise ToolFailed(self._sentence(f"turned the call of '{spec.tool}' down: {exc}")) from exc
             except Lost as exc:
-                why = str(exc) if life.link else await self._reason(ends, life.broken or str(exc))
-                raise self._undecided(spec, f"broke off while '{spec.tool}' was running", why) from exc
+                reason = str(exc) if attempt.connection else await self._reason(ends, attempt.broken or str(exc))
+                raise self._undecided(spec, f"broke off while '{spec.tool}' was running", reason) from exc
             except TimeoutError as exc:
                 limit = f"the limit is timeout_s of [tool_servers.{self.server.name}]"
                 raise self._undecided(spec, f"gave '{spec.tool}' no answer within {limit_s:g} s", limit) from exc
-        raise ToolFailed(self._says(f"could not be reached for '{spec.tool}': {unsent}"))
+        raise ToolFailed(self._sentence(f"could not be reached for '{spec.tool}': {unsent}"))
 
     async def _called(
-        self, link: Connection, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
+        self, connection: Connection, tool: str, arguments: Mapping[str, JSON], progress: ToolProgress | None
     ) -> ToolResult:
         """One attempt of a call."""
         if tool not in self.offer.generated:
-            return await link.call(tool, arguments, progress)
+            return await connection.call(tool, arguments, progress)
         if tool == READ_RESOURCE:
-            return await link.read_resource(str(arguments.get("uri") or ""), completion(arguments))
-        return await link.get_prompt(
+            return await connection.read_resource(str(arguments.get("uri") or ""), completion(arguments))
+        return await connection.get_prompt(
             str(arguments.get("name") or ""), texts(arguments.get("arguments")), completion(arguments)
         )
 
-    async def _connected(self, ends_at: float) -> tuple[Life, Connection]:
+    async def _connected(self, ends_at: float) -> tuple[ConnectionAttempt, Connection]:
         """The connection; opens one if there is none.
 
         Raises:
             ToolFailed: there is none now, or not in time.
         """
         if self.away():
-            raise ToolFailed(self._says("is run by another worker now"), fix="Ask for the call again.")
-        life, link = self._life, self._life.link
-        if link is not None:
-            return life, link
+            raise ToolFailed(self._sentence("is run by another worker now"), fix="Ask for the call again.")
+        attempt, connection = self._attempt, self._attempt.connection
+        if connection is not None:
+            return attempt, connection
         if self.server.lacking:
-            raise ToolFailed(self._says(f"is not connected: {self.server.lacking}"))
+            raise ToolFailed(self._sentence(f"is not connected: {self.server.lacking}"))
         failures = self._failures
         self._waiting += 1
         self._nudge.set()
         try:
             with anyio.CancelScope(deadline=ends_at):
-                while not (self._life.link or self._stopping or self.away()) and self._failures == failures:
+                while not (self._attempt.connection or self._stopping or self.away()) and self._failures == failures:
                     await self._news.wait()
         finally:
             self._waiting -= 1
-        life, link = self._life, self._life.link
-        if link is None or anyio.current_time() >= ends_at:
-            raise ToolFailed(self._says(f"is not connected: {self.status.error or 'it is still starting'}"))
-        return life, link
+        attempt, connection = self._attempt, self._attempt.connection
+        if connection is None or anyio.current_time() >= ends_at:
+            raise ToolFailed(self._sentence(f"is not connected: {self.status.error or 'it is still starting'}"))
+        return attempt, connection
 
     def _unchanged(self, spec: ToolSpec) -> None:
         """Raise unless the server still has the tool that was decided on, with the same schema.
@@ -370,9 +370,11 @@ class Supervisor:
         """
         listed = self.offer.tools.get(spec.tool)
         if listed is None:
-            raise ToolFailed(self._says(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now.")
+            raise ToolFailed(
+                self._sentence(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now."
+            )
         if listed.schema != spec.schema and canonical_schema(listed.schema) != canonical_schema(spec.schema):
-            raise ToolFailed(self._says(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
+            raise ToolFailed(self._sentence(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
 
     async def _reason(self, ends: int, meanwhile: str) -> str:
         """The reason why a broken connection ended, if it is known soon."""
@@ -382,12 +384,12 @@ class Supervisor:
             return self.status.error or meanwhile
         return meanwhile
 
-    def _undecided(self, spec: ToolSpec, what: str, more: str) -> ToolFailed:
+    def _undecided(self, spec: ToolSpec, event: str, detail: str) -> ToolFailed:
         """The error for a call whose response was lost. A read-only tool cannot have changed anything."""
         if spec.read_only:
-            return ToolFailed(self._says(f"{what}; it only reads, so nothing was changed ({more.rstrip('.')})"))
-        return ToolUncertain(self._says(f"{what}; it may have taken effect ({more.rstrip('.')})"))
+            return ToolFailed(self._sentence(f"{event}; it only reads, so nothing was changed ({detail.rstrip('.')})"))
+        return ToolUncertain(self._sentence(f"{event}; it may have taken effect ({detail.rstrip('.')})"))
 
-    def _says(self, what: str) -> str:
+    def _sentence(self, event: str) -> str:
         """A sentence about this server, without secrets."""
-        return self.server.scrub(f"The tool server '{self.server.name}' {what.rstrip('.')}.")
+        return self.server.scrub(f"The tool server '{self.server.name}' {event.rstrip('.')}.")

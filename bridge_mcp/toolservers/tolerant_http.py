@@ -84,8 +84,8 @@ class Events(httpx2.AsyncByteStream):
                 size += len(line)
                 ended = line.endswith((b"\n", b"\r"))
                 if ended or passing or size > MAX_MESSAGE:
-                    whole = b"".join(parts)
-                    yield whole if passing or not ended else await event_line(whole)
+                    joined = b"".join(parts)
+                    yield joined if passing or not ended else await event_line(joined)
                     parts, size, passing = [], 0, not ended
         if parts:
             yield b"".join(parts)

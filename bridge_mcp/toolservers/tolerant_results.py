@@ -55,24 +55,24 @@ def call_result(raw: Mapping[str, Any]) -> CallResult:
     if raw.get("resultType") == "input_required":
         return CallResult([], wants_input=True)
     try:
-        straight = CallToolResult.model_validate(raw, by_name=False)
+        valid = CallToolResult.model_validate(raw, by_name=False)
     except ValidationError:
         return CallResult(content_of(raw), raw.get("structuredContent"), truth(raw.get("isError")))
-    return CallResult(straight.content, straight.structured_content, straight.is_error)
+    return CallResult(valid.content, valid.structured_content, valid.is_error)
 
 
 def received(result: dict[str, Any]) -> dict[str, Any]:
     """A result from a session as the server sent it: see `tolerant_session.straighten`."""
     meta = result.get("_meta")
-    bent: object = cast("dict[str, Any]", meta).get(RAW_RESULT) if isinstance(meta, dict) else None
-    return cast("dict[str, Any]", bent) if isinstance(bent, dict) else result
+    original: object = cast("dict[str, Any]", meta).get(RAW_RESULT) if isinstance(meta, dict) else None
+    return cast("dict[str, Any]", original) if isinstance(original, dict) else result
 
 
-def object_result(given: object) -> dict[str, Any]:
+def object_result(value: object) -> dict[str, Any]:
     """A response's `result` as an object, as MCP requires; any other value is wrapped into one."""
-    if isinstance(given, dict):
-        return cast("dict[str, Any]", given)
-    return {} if given is None else {"content": given}
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
+    return {} if value is None else {"content": value}
 
 
 def sound(raw: Mapping[str, Any]) -> bool:
@@ -99,20 +99,20 @@ def content_of(raw: Mapping[str, Any]) -> list[ContentBlock]:
     if not isinstance(content, list):
         content = [] if content is None else [content]
     blocks = cast("list[object]", content)
-    read = [block_of(each) for each in blocks[:MAX_BLOCKS]]
+    content_blocks = [block_of(each) for each in blocks[:MAX_BLOCKS]]
     if len(blocks) > MAX_BLOCKS:
-        read.append(text(f"[{len(blocks) - MAX_BLOCKS:,} more parts, left out]"))
-    return read
+        content_blocks.append(text(f"[{len(blocks) - MAX_BLOCKS:,} more parts, left out]"))
+    return content_blocks
 
 
-def block_of(given: object) -> ContentBlock:
+def block_of(raw: object) -> ContentBlock:
     """One content block; as text if MCP does not know it."""
-    if not isinstance(given, dict):
-        return text(given if isinstance(given, str) else f"[an odd part: {str(given)[:MAX_NAME]}]")
-    block = repaired_block({name: value for name, value in cast("dict[str, Any]", given).items() if value is not None})
-    for tried in (block, {name: value for name, value in block.items() if name not in OPTIONAL}):
+    if not isinstance(raw, dict):
+        return text(raw if isinstance(raw, str) else f"[an odd part: {str(raw)[:MAX_NAME]}]")
+    block = repaired_block({name: value for name, value in cast("dict[str, Any]", raw).items() if value is not None})
+    for candidate in (block, {name: value for name, value in block.items() if name not in OPTIONAL}):
         try:
-            return BLOCK.validate_python(tried, by_name=False)
+            return BLOCK.validate_python(candidate, by_name=False)
         except ValidationError:
             continue
     kind = visible(str(block.get("type", "no type")))[:MAX_NAME]
@@ -127,27 +127,29 @@ def repaired_block(block: dict[str, Any]) -> dict[str, Any]:
     elif kind is None and isinstance(block.get("text"), str):
         block["type"] = "text"
     if block.get("type") == "text" and not isinstance(block.get("text"), str):
-        block["text"] = said_of(block.get("text"))
+        block["text"] = json_or_empty(block.get("text"))
     if block.get("type") in ("image", "audio"):
         block.setdefault("mimeType", "application/octet-stream")
     if block.get("type") == "resource_link" and isinstance(block.get("uri"), str):
         block.setdefault("name", block["uri"])
     if block.get("type") == "resource" and isinstance(block.get("resource"), dict):
-        held = {name: value for name, value in block["resource"].items() if value is not None and name not in OPTIONAL}
-        block["resource"] = {"uri": "unnamed:", **held}
+        resource = {
+            name: value for name, value in block["resource"].items() if value is not None and name not in OPTIONAL
+        }
+        block["resource"] = {"uri": "unnamed:", **resource}
     return block
 
 
-def said_of(given: object) -> str:
+def json_or_empty(value: object) -> str:
     """Any JSON value as a text."""
-    return "" if given is None else json.dumps(given, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def text(said: str) -> TextContent:
+def text(words: str) -> TextContent:
     """A text as content."""
-    return TextContent(type="text", text=said)
+    return TextContent(type="text", text=words)
 
 
-def truth(given: object) -> bool:
+def truth(flag: object) -> bool:
     """A flag, or a word for one; any other word counts as true: an error must not be missed."""
-    return given.strip().lower() not in ("", "false", "no", "0") if isinstance(given, str) else bool(given)
+    return flag.strip().lower() not in ("", "false", "no", "0") if isinstance(flag, str) else bool(flag)

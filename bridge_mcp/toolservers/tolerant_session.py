@@ -7,12 +7,11 @@ session gets the valid tools of it. An invalid result of a call is put into a va
 from __future__ import annotations
 
 import contextvars
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, cast
 
 import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from mcp.client._transport import WriteStream
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId, methods
@@ -34,27 +33,7 @@ class Messages(Protocol):
         """Close the stream."""
 
 
-class Closing(ABC):
-    """One end of a stream as a context manager that closes it."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Close the stream."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        await self.aclose()
-        return None
-
-
-class TolerantStream(Closing):
+class TolerantStream(ObjectReceiveStream[SessionMessage | Exception]):
     """A stream of a server's messages, filtered for its session. `ended` is called when it ends."""
 
     def __init__(self, reads: Messages, ended: Callable[[], None] = lambda: None) -> None:
@@ -89,38 +68,29 @@ class TolerantStream(Closing):
 
     def _sift(self, result: dict[str, Any]) -> None:
         """Remove the tools from a page that the session would refuse."""
-        tools = result.get("tools")
-        if isinstance(tools, list):
-            self.page = cast("list[object]", tools)
-            if not taken(self.page):
-                result["tools"] = [tool for tool in self.page if taken([tool])]
+        listed = result.get("tools")
+        if isinstance(listed, list):
+            self.page = cast("list[object]", listed)
+            if not accepted(self.page):
+                result["tools"] = [tool for tool in self.page if accepted([tool])]
 
     async def aclose(self) -> None:
         """Close the stream."""
         await self._reads.aclose()
 
-    def __aiter__(self) -> Self:
-        return self
 
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-
-
-class Outgoing(Closing):
+class Outgoing(ObjectSendStream[SessionMessage]):
     """A stream of messages to a server, which notes the ids of calls in the incoming `sieve`."""
 
-    def __init__(self, writes: WriteStream[SessionMessage], sieve: TolerantStream) -> None:
+    def __init__(self, writes: WriteStream[SessionMessage], incoming: TolerantStream) -> None:
         self._writes = writes
-        self._sieve = sieve
+        self._incoming = incoming
 
-    async def send(self, item: SessionMessage, /) -> None:
+    async def send(self, item: SessionMessage) -> None:
         """Send a message."""
         message = item.message
         if isinstance(message, JSONRPCRequest) and message.method == "tools/call":
-            self._sieve.calls.add(message.id)
+            self._incoming.calls.add(message.id)
         await self._writes.send(item)
 
     async def aclose(self) -> None:
@@ -136,7 +106,7 @@ def straighten(result: dict[str, Any]) -> None:
         result.update({"content": [], "resultType": "complete", "_meta": {RAW_RESULT: raw}})
 
 
-def taken(tools: list[object]) -> bool:
+def accepted(tools: list[object]) -> bool:
     """Whether sessions of both eras accept these tools."""
     try:
         for version, more in ERAS.items():

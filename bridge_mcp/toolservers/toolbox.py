@@ -64,7 +64,7 @@ class NestedToolbox:
     ) -> None:
         self._holds = holds
         self._followed: dict[str, ServerStatus] = {}
-        """How servers are that other processes run, as it was told last."""
+        """The last known status of servers that other processes run."""
         self._warden = Warden()
         self._schemas = Schemas(self._look_again)
         self._on_change = on_change
@@ -76,7 +76,7 @@ class NestedToolbox:
             supervisor = Supervisor(server, self._warden, clock, self._look_again, pause_s, pins, files, tokens, away)
             self._supervisors[server.name] = supervisor
         self._tools: tuple[ToolSpec, ...] = ()
-        self._told: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
+        self._published: tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]] = ((), self.status())
         self._running: list[anyio.Event] = []
         self._looking = anyio.CancelScope()
         self._listed = anyio.Event()
@@ -108,8 +108,8 @@ class NestedToolbox:
     @property
     def shared(self) -> tuple[str, ...]:
         """The servers that one of several processes runs for all."""
-        found = self._supervisors.items()
-        return tuple(name for name, each in found if self._holds is not None and each.server.run == "one")
+        supervisors = self._supervisors.items()
+        return tuple(name for name, each in supervisors if self._holds is not None and each.server.run == "one")
 
     def is_away(self, server: ToolServer) -> bool:
         """Whether another process is to run this server, and not this one."""
@@ -120,10 +120,10 @@ class NestedToolbox:
         self._followed.pop(name, None)
         await self._supervisors[name].run()
 
-    async def follow(self, told: Mapping[str, ServerStatus]) -> None:
-        """Go by what the processes tell that run servers of `shared`: how these are, and that their tools changed."""
+    async def follow(self, statuses: Mapping[str, ServerStatus]) -> None:
+        """Take the status of servers of `shared` that other processes run; a new one means to read their tools again."""
         for name in self.shared:
-            supervisor, status = self._supervisors[name], told.get(name)
+            supervisor, status = self._supervisors[name], statuses.get(name)
             if status is None or status == self._followed.get(name) or not supervisor.away():
                 continue
             try:
@@ -137,8 +137,8 @@ class NestedToolbox:
             self._look_again()
 
     @property
-    def told(self) -> dict[str, ServerStatus]:
-        """What others are to be told of those of `shared` that run here: what `follow` takes."""
+    def shared_status(self) -> dict[str, ServerStatus]:
+        """The status of the servers of `shared` that run here, for `follow` in the other processes."""
         here = [each for name in self.shared if not (each := self._supervisors[name]).away()]
         # What servers say of themselves is read from the store.
         return {each.server.name: replace(each.status, instructions="", in_prompts="", withheld=()) for each in here}
@@ -201,8 +201,8 @@ class NestedToolbox:
 
     def status(self) -> tuple[ServerStatus, ...]:
         """The status of each server, in the order of the config."""
-        found = tuple(supervisor.status for supervisor in self._supervisors.values())
-        return with_unchecked(found, self._schemas.unchecked, self._tools) if self._schemas.unchecked else found
+        statuses = tuple(supervisor.status for supervisor in self._supervisors.values())
+        return with_unchecked(statuses, self._schemas.unchecked, self._tools) if self._schemas.unchecked else statuses
 
     async def ready(self, servers: frozenset[str], timeout_s: float) -> None:
         """Wait until each of these has connected or failed once, or until the time-out."""
@@ -249,20 +249,20 @@ class NestedToolbox:
     def _look_again(self) -> None:
         """Collect the tools again, and call `on_change` if anything has changed."""
         self._tools = self._collected()
-        seen = (self._tools, self.status())
-        if seen != self._told:
-            self._told = seen
+        current = (self._tools, self.status())
+        if current != self._published:
+            self._published = current
             self._listed.set()
             self._on_change()
 
     def _collected(self) -> tuple[ToolSpec, ...]:
         """All tools, by their names in the bridge (`server__tool`)."""
         pairs = [(s, tool) for s in self._supervisors.values() for tool in s.offer.tools.values()]
-        names = tool_names((at.server.name, tool.name) for at, tool in pairs)
+        names = tool_names((supervisor.server.name, tool.name) for supervisor, tool in pairs)
         return tuple(
             ToolSpec(
-                name=names[at.server.name, tool.name],
-                server=at.server.name,
+                name=names[supervisor.server.name, tool.name],
+                server=supervisor.server.name,
                 tool=tool.name,
                 description=tool.description,
                 schema=tool.schema,
@@ -270,31 +270,31 @@ class NestedToolbox:
                 destructive=tool.destructive,
                 idempotent=tool.idempotent,
                 open_world=tool.open_world,
-                confirmation=at.server.confirmation_of(tool.name),
-                changed=at.offer.pinning.change_of(tool.name),
+                confirmation=supervisor.server.confirmation_of(tool.name),
+                changed=supervisor.offer.pinning.change_of(tool.name),
                 listed=tool.listed,
-                gives=at.offer.generated.get(tool.name, ""),
+                gives=supervisor.offer.generated.get(tool.name, ""),
             )
-            for at, tool in pairs
+            for supervisor, tool in pairs
         )
 
 
 def with_unchecked(
-    found: tuple[ServerStatus, ...], unchecked: Mapping[str, str], tools: Iterable[ToolSpec]
+    statuses: tuple[ServerStatus, ...], unchecked: Mapping[str, str], tools: Iterable[ToolSpec]
 ) -> tuple[ServerStatus, ...]:
     """The statuses, with a note on the tools whose arguments cannot be checked."""
-    told: dict[str, list[str]] = {}
+    names_by_server: dict[str, list[str]] = {}
     for spec in tools:
         if spec.name in unchecked:
-            told.setdefault(spec.server, []).append(spec.name)
+            names_by_server.setdefault(spec.server, []).append(spec.name)
     return tuple(
-        replace(each, error=f"{each.error} {unchecked_words(told[each.name], unchecked)}".strip())
-        if each.name in told
+        replace(each, error=f"{each.error} {unchecked_note(names_by_server[each.name], unchecked)}".strip())
+        if each.name in names_by_server
         else each
-        for each in found
+        for each in statuses
     )
 
 
-def unchecked_words(tools: list[str], unchecked: Mapping[str, str]) -> str:
+def unchecked_note(tools: list[str], unchecked: Mapping[str, str]) -> str:
     first, more = tools[0], f" and of {len(tools) - 1} more" if len(tools) > 1 else ""
     return f"Arguments of {first}{more} are not checked ({visible(unchecked[first])}): the server is the judge."

@@ -53,14 +53,14 @@ def validator_of(schema: JSON, *, linear: bool = True) -> Validator:
 
     if not isinstance(schema, dict):
         raise Unusable("it is not an object")
-    found = DRAFT.search(str(schema.get("$schema") or ""))
+    draft = DRAFT.search(str(schema.get("$schema") or ""))
     kinds = {
         "4": engine.Draft4Validator,
         "6": engine.Draft6Validator,
         "7": engine.Draft7Validator,
         "2019-09": engine.Draft201909Validator,
     }
-    kind = kinds.get(found[1] or found[2] if found else "", engine.Draft202012Validator)
+    kind = kinds.get(draft[1] or draft[2] if draft else "", engine.Draft202012Validator)
     patterns = (
         engine.RegexOptions(size_limit=SIZE_LIMIT)
         if linear
@@ -80,11 +80,11 @@ def complaint(validator: Validator, arguments: Mapping[str, JSON]) -> str:
     """
     import jsonschema_rs as engine
 
-    given = cast("dict[str, Any]", arguments)
-    if validator.is_valid(given):
+    instance = cast("dict[str, Any]", arguments)
+    if validator.is_valid(instance):
         return ""
     try:
-        validator.validate(given)
+        validator.validate(instance)
     except engine.ValidationError as exc:
         kinds = engine.ValidationErrorKind
         if isinstance(exc.kind, kinds.BacktrackLimitExceeded | kinds.RegexEngineFailure):

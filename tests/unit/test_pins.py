@@ -90,9 +90,9 @@ def test_settling_any_value_is_total_and_settles(value: JSON) -> None:
 async def test_lists_of_junk_never_evict_a_pin() -> None:
     pins = Pins()
     for listing in ([tool("read_note")], *([tool(f"junk_{turn}_{n}") for n in range(2000)] for turn in range(3))):
-        await Pinning(SERVER, pins).look(listing)  # a new process each time
+        await Pinning(SERVER, pins).compare(listing)  # a new process each time
     pinning = Pinning(SERVER, pins)
-    await pinning.look([tool("read_note", POISONED, read_only=True)])
+    await pinning.compare([tool("read_note", POISONED, read_only=True)])
     assert "its description is another one" in pinning.change_of("read_note")
     assert "only reads" in pinning.change_of("read_note")
 
@@ -100,25 +100,25 @@ async def test_lists_of_junk_never_evict_a_pin() -> None:
 async def test_beyond_the_limit_new_names_ask_until_each_is_accepted() -> None:
     pinning = Pinning(SERVER, Pins())
     known = [tool(f"t{n}") for n in range(MAX_KEPT)]
-    await pinning.look(known)
+    await pinning.compare(known)
     late = [tool("late"), tool("later")]
-    await pinning.look([*known[:5], *late])
+    await pinning.compare([*known[:5], *late])
     assert pinning.change_of("t1") == ""
     assert all("it is new" in pinning.change_of(each.name) for each in late)
     await pinning.accept("late", late[0])
-    await pinning.look([*known[:5], *late])
+    await pinning.compare([*known[:5], *late])
     assert pinning.change_of("late") == ""
     assert "it is new" in pinning.change_of("later")
 
 
 async def test_pins_of_an_earlier_version_still_hold() -> None:
     pins, listed = Pins(), tool("t", schema={"type": "object", "required": ["b", "a"]})
-    await Pinning(SERVER, pins).look([listed])
+    await Pinning(SERVER, pins).compare([listed])
     kept = json.loads(json.dumps(pins.kept["notes"]))
     kept["tools"]["t"]["schema"] = short_hash(listed.schema)
     pins.kept["notes"] = kept
     pinning = Pinning(SERVER, pins)
-    await pinning.look([listed])
+    await pinning.compare([listed])
     assert pinning.change_of("t") == ""
-    await pinning.look([replace(listed, schema=canonical({"type": "object", "required": ["b"]}))])
+    await pinning.compare([replace(listed, schema=canonical({"type": "object", "required": ["b"]}))])
     assert "other arguments" in pinning.change_of("t")
