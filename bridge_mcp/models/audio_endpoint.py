@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 import anyio
-import anyio.to_thread
-from msgspec.structs import replace
 
 from bridge_mcp.core.errors import BadJSON, ModelFailed
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.models.endpoint import Endpoint, endpoint_of, session_at
+from bridge_mcp.models.endpoint import EndpointConnection
+from bridge_mcp.models.openai_responses import reported
 from bridge_mcp.models.response_limits import TooMuch, whole_body
 from bridge_mcp.models.settings import ModelSettings
 
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
-
-__all__ = ["AudioEndpoint", "message_of", "told_json"]
+__all__ = ["AudioEndpoint", "json_body", "message_of"]
 
 
 class AudioEndpoint:
@@ -27,13 +20,8 @@ class AudioEndpoint:
 
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
-        self._connection: tuple[Endpoint, ClientSession] | None = None
-
-    async def close(self) -> None:
-        """Close the connections."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection[1].close()
+        self._connection = EndpointConnection(settings)
+        self.close = self._connection.close
 
     async def post(self, path: str, *, form: object = None, json: object = None, most: int) -> tuple[int, bytes]:
         """The status and the body of an answer, of at most so many bytes.
@@ -43,7 +31,7 @@ class AudioEndpoint:
         """
         from aiohttp import ClientError
 
-        endpoint, session = await self._connected()
+        endpoint, session = await self._connection.open()
         url = endpoint.url.removesuffix("/chat/completions") + path
         try:
             with anyio.fail_after(self._settings.timeout_s):
@@ -59,20 +47,8 @@ class AudioEndpoint:
         except (ClientError, OSError) as exc:
             raise ModelFailed(f"the endpoint cannot be reached ({type(exc).__name__})") from exc
 
-    async def _connected(self) -> tuple[Endpoint, ClientSession]:
-        if self._connection is None:
-            found = await anyio.to_thread.run_sync(endpoint_of, self._settings, abandon_on_cancel=True)
-            endpoint = replace(found, headers=without_type(found.headers))
-            self._connection = endpoint, session_at(endpoint, self._settings.timeout_s)
-        return self._connection
 
-
-def without_type(headers: Mapping[str, str]) -> dict[str, str]:
-    """Those of the endpoint, but for the type of the body, which is another one for audio."""
-    return {name: value for name, value in headers.items() if name != "Content-Type"}
-
-
-def told_json(status: int, body: bytes) -> JSON:
+def json_body(status: int, body: bytes) -> JSON:
     """What an answer says.
 
     Raises:
@@ -84,8 +60,6 @@ def told_json(status: int, body: bytes) -> JSON:
         raise ModelFailed(f"HTTP {status}, and no JSON") from exc
 
 
-def message_of(told: JSON) -> str:
+def message_of(answer: JSON) -> str:
     """What an endpoint says of its refusal, in short."""
-    error = told.get("error") if isinstance(told, dict) else None
-    said = error.get("message") if isinstance(error, dict) else error
-    return str(said)[:200] if said else "no reason given"
+    return reported(answer).message[:200] or "no reason given"

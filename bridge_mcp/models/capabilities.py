@@ -11,12 +11,19 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.models.file_support import Taste, told_of
-from bridge_mcp.models.files import Gallery, Shown
+from bridge_mcp.models.file_support import FileAcceptance, with_refusal_note
+from bridge_mcp.models.files import FileLoader, FileView
 from bridge_mcp.models.finish_reasons import mark
-from bridge_mcp.models.model_info import UNKNOWN, Known
-from bridge_mcp.models.offered_tools import Tools
-from bridge_mcp.models.refusals import Beside, about_roles, beside_wanted, in_turns, with_beside, without_beside
+from bridge_mcp.models.model_info import UNKNOWN, ModelInfo
+from bridge_mcp.models.offered_tools import OfferedTools
+from bridge_mcp.models.refusals import (
+    WantedField,
+    about_roles,
+    in_turns,
+    wanted_field,
+    with_placeholder_fields,
+    without_provider_fields,
+)
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.text_tool_calls import in_words, out_of_words, without_calls
 from bridge_mcp.models.thoughts import Drafts
@@ -32,12 +39,12 @@ class Adapter(Protocol):
     """One model, with connections of its own."""
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """See `ports.Model`; `shown`: the messages' files as the model sees them, by ref."""
         ...
 
-    async def known(self) -> Known:
+    async def known(self) -> ModelInfo:
         """The model's known capabilities, once it is loaded."""
         ...
 
@@ -53,14 +60,14 @@ class Adapter(Protocol):
 class CapabilityAdapter:
     """Wraps an adapter: its requests hold only what the model accepts, and calls written as text become calls."""
 
-    def __init__(self, settings: ModelSettings, adapter: Adapter, gallery: Gallery) -> None:
+    def __init__(self, settings: ModelSettings, adapter: Adapter, loader: FileLoader) -> None:
         self.settings = settings
         self._adapter = adapter
-        self._gallery = gallery
+        self._loader = loader
         self._drafts = Drafts()
-        self._taste = Taste()
-        self._tools = Tools(settings)
-        self._beside: set[Beside] = set()
+        self._acceptance = FileAcceptance()
+        self._tools = OfferedTools(settings)
+        self._wanted_fields: set[WantedField] = set()
         """The provider fields (reasoning, signature) that it requires on other models' answers; see `refusals`."""
         self._in_turns = False
         """Whether its server refuses a user message directly after tool results."""
@@ -74,28 +81,28 @@ class CapabilityAdapter:
         """See `ports.Model`. After a refusal that says what to change, it asks again, at most `MAX_LESSONS` times."""
         known = await self._adapter.known()
         able = capacity(self.settings, known)
-        shown = await self._gallery.show(request, sees=able.images, pdfs=able.pdfs, refused=self._taste.refused)
+        shown = await self._loader.views(request, sees=able.images, pdfs=able.pdfs, refused=self._acceptance.refused)
         suspects: tuple[str, ...] = ()
-        told = self._drafts.of(on_text) if on_text is not None else None
+        drafts = self._drafts.of(on_text) if on_text is not None else None
         for lessons in range(MAX_LESSONS + 2):
-            asked = self._tools.offered(self._as_wanted(request))
+            offered = self._tools.offered(self._as_wanted(request))
             prompted = self._tools.prompted or in_prompt(self.settings, known)
             try:
-                reply = await self._ask(asked, shown, told, prompted)
+                reply = await self._ask(offered, shown, drafts, prompted)
             except ModelFailed as exc:
-                if lessons < MAX_LESSONS and self._learns(exc, asked):
+                if lessons < MAX_LESSONS and self._learns(exc, offered):
                     continue
-                if suspects or not (suspects := self._taste.suspects(exc, shown)):
+                if suspects or not (suspects := self._acceptance.suspects(exc, shown)):
                     raise
-                shown = self._taste.without(shown, suspects)
+                shown = self._acceptance.without(shown, suspects)
             else:
-                self._taste.learn(shown, suspects)
-                made = with_cut_mark(reply if prompted else self._tools.without_written_calls(reply, asked.tools))
-                return told_of(made, request, suspects)
+                self._acceptance.learn(shown, suspects)
+                answer = with_cut_mark(reply if prompted else self._tools.without_written_calls(reply, offered.tools))
+                return with_refusal_note(answer, request, suspects)
         raise AssertionError("the last lesson is raised")
 
     async def _ask(
-        self, request: ModelRequest, shown: Mapping[str, Shown], on_text: OnText | None, prompted: bool
+        self, request: ModelRequest, shown: Mapping[str, FileView], on_text: OnText | None, prompted: bool
     ) -> ModelReply:
         if not prompted:
             return await self._adapter.reply(request, on_text, shown)
@@ -105,10 +112,10 @@ class CapabilityAdapter:
 
     def _as_wanted(self, request: ModelRequest) -> ModelRequest:
         messages = request.messages
-        if "nothing" in self._beside:
-            messages = without_beside(messages)
-        for wanted in self._beside - {"nothing"}:
-            messages = with_beside(messages, wanted, self.settings.identity)
+        if "nothing" in self._wanted_fields:
+            messages = without_provider_fields(messages)
+        for wanted in self._wanted_fields - {"nothing"}:
+            messages = with_placeholder_fields(messages, wanted, self.settings.identity)
         if self._in_turns:
             messages = in_turns(messages)
         return request if messages is request.messages else replace(request, messages=messages)
@@ -123,10 +130,10 @@ class CapabilityAdapter:
             self._in_turns = True
             return True
         sent = any(message.kept_for == self.settings.identity for message in request.messages)
-        wanted = beside_wanted(str(failure), sent=sent)
-        if not wanted or wanted in self._beside:
+        wanted = wanted_field(str(failure), sent=sent)
+        if not wanted or wanted in self._wanted_fields:
             return False
-        self._beside.add(wanted)
+        self._wanted_fields.add(wanted)
         return True
 
     async def capacity(self) -> Capacity:
@@ -148,11 +155,11 @@ class CapabilityAdapter:
 
 def with_cut_mark(reply: ModelReply) -> ModelReply:
     """The reply, with a mark behind a text that was cut off, for people and for the model."""
-    said = mark(reply.finish) if not reply.calls else ""
-    return replace(reply, text=f"{reply.text.rstrip()}\n\n{said}") if said else reply
+    cut_mark = mark(reply.finish) if not reply.calls else ""
+    return replace(reply, text=f"{reply.text.rstrip()}\n\n{cut_mark}") if cut_mark else reply
 
 
-def capacity(settings: ModelSettings, known: Known) -> Capacity:
+def capacity(settings: ModelSettings, known: ModelInfo) -> Capacity:
     """A model's capacity: as its section says, else as litellm's map says."""
     return Capacity(
         settings.context_tokens or known.reads,
@@ -161,7 +168,7 @@ def capacity(settings: ModelSettings, known: Known) -> Capacity:
     )
 
 
-def in_prompt(settings: ModelSettings, known: Known) -> bool:
+def in_prompt(settings: ModelSettings, known: ModelInfo) -> bool:
     """Whether tools go into the prompt: as its section says, else if the model is known not to call tools."""
     if settings.tool_calling == "auto":
         return known.calls_tools is False

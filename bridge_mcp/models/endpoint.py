@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
+import anyio
+import anyio.to_thread
 from msgspec.structs import replace
 
 from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.models.errors import ProviderError, failed
-from bridge_mcp.models.model_info import UNKNOWN, Known, look_up, read_map
+from bridge_mcp.models.model_info import UNKNOWN, ModelInfo, look_up, read_map
 from bridge_mcp.models.settings import ModelSettings
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-__all__ = ["Endpoint", "endpoint_of", "session_at"]
+__all__ = ["Endpoint", "EndpointConnection", "endpoint_of"]
 
 OPENAI = "https://api.openai.com/v1"
 OF_OPENAI: Mapping[str, str] = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
@@ -41,7 +43,7 @@ class Endpoint(HidesFields, frozen=True):
     headers: Mapping[str, str]
     proxy: str | None = None
     tls: ssl.SSLContext | None = None
-    known: Known = UNKNOWN
+    known: ModelInfo = UNKNOWN
     """Capabilities of OpenAI's own models, by litellm's map; unknown at any other endpoint, whatever the name."""
 
 
@@ -53,13 +55,13 @@ def endpoint_of(settings: ModelSettings) -> Endpoint:
     """
     base = settings.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI
     parts = urlsplit(base)
-    headers = {"Content-Type": "application/json", "User-Agent": "bridge-mcp"}
+    headers = {"User-Agent": "bridge-mcp"}
     key = settings.api_key
     if not settings.base_url:
         key = key or os.environ.get("OPENAI_API_KEY", "").strip()
         if not key:
             raise failed(settings, ProviderError("OPENAI_API_KEY is not set either", kind="bad_key"))
-        headers |= {header: told for name, header in OF_OPENAI.items() if (told := os.environ.get(name, "").strip())}
+        headers |= {header: value for name, header in OF_OPENAI.items() if (value := os.environ.get(name, "").strip())}
     if key:
         headers["Authorization"] = f"Bearer {key}"
     headers |= cast("Mapping[str, str]", settings.params.get("extra_headers") or {})
@@ -72,7 +74,7 @@ def endpoint_of(settings: ModelSettings) -> Endpoint:
     )
 
 
-def known_at(settings: ModelSettings, openai: bool) -> Known:
+def known_at(settings: ModelSettings, openai: bool) -> ModelInfo:
     """A model's known capabilities. Prices are known at OpenAI alone: another endpoint charges its own."""
     if settings.base_url and not openai:
         return UNKNOWN
@@ -97,14 +99,46 @@ def certificates() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def session_at(endpoint: Endpoint, timeout_s: float) -> ClientSession:
-    """Connections to this endpoint alone, made on the event loop; without a time-out for the response."""
-    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+def prepare(settings: ModelSettings) -> Endpoint:
+    """Import aiohttp and read the endpoint's files: on a worker thread, before the first call."""
+    import aiohttp as aiohttp  # imported here, off the event loop
 
-    return ClientSession(
-        connector=TCPConnector(limit=0, ssl=endpoint.tls or True),
-        cookie_jar=DummyCookieJar(),
-        headers=endpoint.headers,
-        proxy=endpoint.proxy,
-        timeout=ClientTimeout(total=None, sock_connect=min(CONNECT_S, timeout_s)),
-    )
+    return endpoint_of(settings)
+
+
+class EndpointConnection:
+    """The connections to a section's endpoint, made when they are first needed; no time-out for the response."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._opened: tuple[Endpoint, ClientSession] | None = None
+        self._opening = anyio.Lock()
+
+    async def open(self) -> tuple[Endpoint, ClientSession]:
+        """The endpoint, and the session for requests to it.
+
+        Raises:
+            ModelFailed: see `endpoint_of`.
+        """
+        async with self._opening:
+            if self._opened is None:
+                endpoint = await anyio.to_thread.run_sync(prepare, self._settings, abandon_on_cancel=True)
+                self._opened = endpoint, self._session(endpoint)
+        return self._opened
+
+    def _session(self, endpoint: Endpoint) -> ClientSession:
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+        return ClientSession(
+            connector=TCPConnector(limit=0, ssl=endpoint.tls or True),
+            cookie_jar=DummyCookieJar(),
+            headers=endpoint.headers,
+            proxy=endpoint.proxy,
+            timeout=ClientTimeout(total=None, sock_connect=min(CONNECT_S, self._settings.timeout_s)),
+        )
+
+    async def close(self) -> None:
+        """Close the connections; open calls fail."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened[1].close()

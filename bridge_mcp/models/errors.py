@@ -20,7 +20,7 @@ from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.secrets import MIN_SECRET
 from bridge_mcp.models.settings import ModelSettings
 
-__all__ = ["OF_THE_REQUEST", "Kind", "ProviderError", "failed", "redact", "retry_after", "trouble_of"]
+__all__ = ["OF_THE_REQUEST", "Kind", "ProviderError", "connection_error", "failed", "redact", "retry_after"]
 
 Kind: TypeAlias = Literal[
     "bad_key",
@@ -227,7 +227,7 @@ OF_THE_REQUEST: frozenset[str] = frozenset({"too_long", "refused"})
 
 MAX_ALOUD = 200
 """Characters of a provider's message that a chat is shown."""
-MAX_TOLD = 2000
+MAX_QUOTED = 2000
 """Characters of a provider's message that are kept: some answer with whole web pages."""
 KEY_SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_*-]{6,}"
@@ -249,56 +249,56 @@ class ProviderError(Struct, frozen=True):
     """The kind, if the adapter knows it already."""
 
 
-def failed(settings: ModelSettings, trouble: ProviderError, *, aloud: bool = False) -> ModelFailed:
+def failed(settings: ModelSettings, error: ProviderError, *, aloud: bool = False) -> ModelFailed:
     """The error to raise: it names the section and the model, and quotes the provider without secrets.
 
     `aloud`: the chat is shown the provider's words too.
     """
-    kind = error_kind(trouble)
+    kind = error_kind(error)
     meaning = MEANINGS[kind]
-    known = [f"HTTP {trouble.status}"] if trouble.status is not None else []
-    detail = ", ".join([*known, *(code for code in trouble.codes if code)])
-    told = redact(trouble.message.strip(), settings.api_key)
-    if len(told) > MAX_TOLD:
-        told = f"{told[:MAX_TOLD]}… ({len(told) - MAX_TOLD} more characters)"
+    facts = [f"HTTP {error.status}"] if error.status is not None else []
+    detail = ", ".join([*facts, *(code for code in error.codes if code)])
+    quoted = redact(error.message.strip(), settings.api_key)
+    if len(quoted) > MAX_QUOTED:
+        quoted = f"{quoted[:MAX_QUOTED]}… ({len(quoted) - MAX_QUOTED} more characters)"
     message = f"models.{settings.name} ({settings.model}): {meaning.what}"
     message += f" ({detail})" if detail else ""
-    message += f": {told}" if told else ""
-    wait = None if meaning.permanent else retry_after(trouble.headers)
+    message += f": {quoted}" if quoted else ""
+    wait = None if meaning.permanent else retry_after(error.headers)
     return ModelFailed(
         message if message.endswith((".", "!", "?")) else f"{message}.",
         fix=meaning.fix.format(name=settings.name),
         permanent=meaning.permanent or (wait is not None and wait > LONGEST_WAIT_S),
         retry_after_s=wait,
-        for_chat=f"{meaning.for_chat} It said: {said_aloud(told)}" if aloud and told else meaning.for_chat,
+        for_chat=f"{meaning.for_chat} It said: {quoted_in_chat(quoted)}" if aloud and quoted else meaning.for_chat,
         kind=kind,
         aloud=aloud,
     )
 
 
-def said_aloud(told: str) -> str:
+def quoted_in_chat(quoted: str) -> str:
     """A provider's words for a chat: on one line, at most `MAX_ALOUD` characters."""
-    line = " ".join(visible(told).split())
+    line = " ".join(visible(quoted).split())
     return line if len(line) <= MAX_ALOUD else f"{line[:MAX_ALOUD]}…"
 
 
-def error_kind(trouble: ProviderError) -> Kind:
+def error_kind(error: ProviderError) -> Kind:
     """The kind of a failure: by its codes, its message, its status, in this order."""
-    if trouble.kind is not None:
-        return trouble.kind
-    status, codes = trouble.status, [code.lower() for code in trouble.codes]
+    if error.kind is not None:
+        return error.kind
+    status, codes = error.status, [code.lower() for code in error.codes]
     if status is not None and 300 <= status < 400:
         return "redirected"
-    if "string_above_max_length" in codes and OF_A_NAME.search(trouble.message):
+    if "string_above_max_length" in codes and OF_A_NAME.search(error.message):
         return "bad_request"
     for code in codes:
         if code in CODES:
             return CODES[code]
-    if about_tools(trouble.message, status):
+    if about_tools(error.message, status):
         return "bad_tools"
     if status is None or status < 500:
         for kind, words in WORDS.items():
-            if re.search(words, trouble.message, re.IGNORECASE):
+            if re.search(words, error.message, re.IGNORECASE):
                 return kind
     if status is None:
         return "bad_request" if not GENERAL.isdisjoint(codes) else "provider"
@@ -325,28 +325,28 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     A date is compared with the response's own `date`, so that neither side's clock matters.
     """
-    told = {name.lower(): value.strip() for name, value in headers.items()}
+    lowered = {name.lower(): value.strip() for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = told.get(name, "")
+        value = lowered.get(name, "")
         if re.fullmatch(r"\d+(\.\d+)?", value):
             return float(value) * unit
-    then = http_date(told.get("retry-after", ""))
-    if then is None:
+    due = http_date(lowered.get("retry-after", ""))
+    if due is None:
         return None
-    now = http_date(told.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (then - now).total_seconds())
+    now = http_date(lowered.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (due - now).total_seconds())
 
 
 def http_date(text: str) -> datetime | None:
     """The time that an HTTP date gives, or None."""
     try:
-        at = parsedate_to_datetime(text)
+        parsed = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def trouble_of(error: BaseException) -> ProviderError | None:
+def connection_error(error: BaseException) -> ProviderError | None:
     """The connection error among the causes of an SDK's error; None if there was a response."""
     chain = list(causes(error))
     for kind, names in CONNECTION.items():

@@ -13,20 +13,20 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.safe_text import escape_markdown
-from bridge_mcp.models.files import Shown
+from bridge_mcp.models.files import FileView
 from bridge_mcp.ports import ModelReply, ModelRequest
 
-__all__ = ["Taste", "told_of"]
+__all__ = ["FileAcceptance", "with_refusal_note"]
 
 ABOUT_FILES = frozenset({"bad_request", "refused"})
 """Kinds of failures that a file can cause."""
-REFUSED = Shown(why_not="the model did not take it")
+REFUSED = FileView(why_not="the model did not take it")
 MAX_REMEMBERED = 256
 """Accepted files that are remembered, and as many refused ones."""
 MAX_NAME = 60
 
 
-class Taste:
+class FileAcceptance:
     """The files that one model accepts and refuses."""
 
     def __init__(self) -> None:
@@ -34,21 +34,21 @@ class Taste:
         self._refused: LRUCache[str, None] = LRUCache(MAX_REMEMBERED)
 
     @property
-    def refused(self) -> Mapping[str, Shown]:
+    def refused(self) -> Mapping[str, FileView]:
         """The refused files, which are no longer shown."""
         return dict.fromkeys(self._refused, REFUSED)
 
-    def suspects(self, failure: ModelFailed, shown: Mapping[str, Shown]) -> tuple[str, ...]:
+    def suspects(self, failure: ModelFailed, shown: Mapping[str, FileView]) -> tuple[str, ...]:
         """The images and PDFs that may be why a request was refused: those that were never accepted."""
         if failure.kind not in ABOUT_FILES:
             return ()
         return tuple(ref for ref, each in shown.items() if (each.image or each.pdf) and ref not in self._taken)
 
-    def without(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> dict[str, Shown]:
+    def without(self, shown: Mapping[str, FileView], suspects: Sequence[str]) -> dict[str, FileView]:
         """`shown`, with a note in the place of each suspect."""
         return {**shown, **dict.fromkeys(suspects, REFUSED)}
 
-    def learn(self, shown: Mapping[str, Shown], suspects: Sequence[str]) -> None:
+    def learn(self, shown: Mapping[str, FileView], suspects: Sequence[str]) -> None:
         """A request with these files, and without the suspects, was accepted."""
         for ref in suspects:
             self._refused[ref] = None
@@ -57,7 +57,7 @@ class Taste:
                 self._taken[ref] = None
 
 
-def told_of(reply: ModelReply, request: ModelRequest, suspects: Sequence[str]) -> ModelReply:
+def with_refusal_note(reply: ModelReply, request: ModelRequest, suspects: Sequence[str]) -> ModelReply:
     """The reply, with a line for the person about the files that the model refused."""
     if not suspects:
         return reply

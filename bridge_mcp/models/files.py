@@ -25,7 +25,7 @@ from bridge_mcp.core.token_estimate import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.ports import Fetch, ModelRequest
 
-__all__ = ["Gallery", "Shown", "note"]
+__all__ = ["FileLoader", "FileView", "note"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ KEPT = 16
 """Files that are remembered, because every call of a turn shows the same ones."""
 
 
-class Shown(Struct, frozen=True):
+class FileView(Struct, frozen=True):
     """A file as a model sees it: an image or PDF as a data URL, a text, or the reason why it sees none of these."""
 
     image: str = ""
@@ -60,76 +60,76 @@ class Shown(Struct, frozen=True):
     """Whether it can never be shown: its bytes have no format that models read."""
 
 
-NONE_REFUSED: Mapping[str, Shown] = MappingProxyType({})
-LATE = Shown(why_not="did not come in time")
+NONE_REFUSED: Mapping[str, FileView] = MappingProxyType({})
+LATE = FileView(why_not="did not come in time")
 
 
-class Gallery:
+class FileLoader:
     """Fetches and converts files, once for all the calls of a turn (a cache of `KEPT` files)."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[str, Shown] = LRUCache(KEPT)
+        self._kept: LRUCache[str, FileView] = LRUCache(KEPT)
         self._stalled: TTLCache[str, None] = TTLCache(KEPT, AGAIN_S)
         """Files whose fetching took long and failed, until they may be retried."""
 
-    async def show(
+    async def views(
         self,
         request: ModelRequest,
         *,
         sees: bool,
         pdfs: bool = False,
-        refused: Mapping[str, Shown] = NONE_REFUSED,
-    ) -> dict[str, Shown]:
+        refused: Mapping[str, FileView] = NONE_REFUSED,
+    ) -> dict[str, FileView]:
         """Each file as the model sees it, by ref; a file that is missing here gets a plain note.
 
         `refused` are files that are not fetched, each with its replacement.
         """
-        shown: dict[str, Shown] = {}
+        views_by_ref: dict[str, FileView] = {}
         if request.fetch is None:
-            return shown
+            return views_by_ref
         left = {"image": MAX_IMAGES if sees else 0, "pdf": MAX_PDFS if pdfs else 0, "text": MAX_TEXTS}
         deadline = anyio.current_time() + TIME_S
         for role, attachment in newest_first(request.messages):
             way = way_of(attachment)
             if attachment.ref in refused:
-                shown[attachment.ref] = refused[attachment.ref]
-            if attachment.ref in shown or not left.get(way) or (way == "text" and role == "tool"):
+                views_by_ref[attachment.ref] = refused[attachment.ref]
+            if attachment.ref in views_by_ref or not left.get(way) or (way == "text" and role == "tool"):
                 continue
             known = self._kept.get(attachment.ref)
             left[way] -= 0 if known is not None and known.unshowable else 1
-            shown[attachment.ref] = await self._look(request.fetch, attachment, deadline)
-        return shown
+            views_by_ref[attachment.ref] = await self._look(request.fetch, attachment, deadline)
+        return views_by_ref
 
-    async def _look(self, fetch: Fetch, attachment: Attachment, deadline: float) -> Shown:
+    async def _look(self, fetch: Fetch, attachment: Attachment, deadline: float) -> FileView:
         """One file, converted; a note if fetching stalls, or stalled in the last `AGAIN_S`."""
-        kept = self._kept.get(attachment.ref)
-        if kept is None:
+        view = self._kept.get(attachment.ref)
+        if view is None:
             began = anyio.current_time()
             if attachment.ref in self._stalled or began >= deadline:
                 return LATE
-            kept = LATE
+            view = LATE
             with anyio.move_on_at(deadline):
-                kept = await look(fetch, attachment)
-            if not kept.why_not or kept.unshowable:
-                self._kept[attachment.ref] = kept
+                view = await look(fetch, attachment)
+            if not view.why_not or view.unshowable:
+                self._kept[attachment.ref] = view
             elif anyio.current_time() - began > SLOW_S:
                 self._stalled[attachment.ref] = None
-        return kept
+        return view
 
 
-async def look(fetch: Fetch, attachment: Attachment) -> Shown:
+async def look(fetch: Fetch, attachment: Attachment) -> FileView:
     """Fetch one file and convert it."""
     way = way_of(attachment)
     most = {"image": MAX_IMAGE, "pdf": MAX_PDF}.get(way, MAX_TEXT_FILE)
     if attachment.size is not None and attachment.size > most:
-        return Shown(why_not="too large")
+        return FileView(why_not="too large")
     try:
         data = await fetch(attachment)
     except BridgeError as exc:
         log.warning("a file for the model could not be fetched: %s", exc)
-        return Shown(why_not="could not be fetched")
+        return FileView(why_not="could not be fetched")
     if len(data) > most:
-        return Shown(why_not="too large", unshowable=True)
+        return FileView(why_not="too large", unshowable=True)
     return image_of(data) if way == "image" else pdf_of(data) if way == "pdf" else text_of(data)
 
 
@@ -140,27 +140,27 @@ def way_of(attachment: Attachment) -> Literal["image", "pdf", "text", ""]:
     return "text" if is_text(attachment) else "image" if attachment.kind == "image" else ""
 
 
-def image_of(data: bytes) -> Shown:
+def image_of(data: bytes) -> FileView:
     kind = image_type(data)
     if not kind:
-        return Shown(why_not="of a format that models do not see", unshowable=True)
-    return Shown(image=f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")
+        return FileView(why_not="of a format that models do not see", unshowable=True)
+    return FileView(image=f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")
 
 
-def pdf_of(data: bytes) -> Shown:
+def pdf_of(data: bytes) -> FileView:
     if b"%PDF-" not in data[:1024]:
-        return Shown(why_not="no PDF, whatever its name says", unshowable=True)
-    return Shown(pdf=f"data:application/pdf;base64,{base64.b64encode(data).decode('ascii')}")
+        return FileView(why_not="no PDF, whatever its name says", unshowable=True)
+    return FileView(pdf=f"data:application/pdf;base64,{base64.b64encode(data).decode('ascii')}")
 
 
-def text_of(data: bytes) -> Shown:
-    found = read_text(data)
-    if found.why_not:
-        return Shown(why_not=found.why_not, unshowable=True)
-    text = found.text
+def text_of(data: bytes) -> FileView:
+    content = read_text(data)
+    if content.why_not:
+        return FileView(why_not=content.why_not, unshowable=True)
+    text = content.text
     if len(text) > TEXT_SHOWN:
         text = f"{text[:TEXT_SHOWN]}\n… ({len(text) - TEXT_SHOWN:,} more characters)"
-    return Shown(text=text)
+    return FileView(text=text)
 
 
 def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachment]]:
@@ -171,9 +171,9 @@ def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachm
                 yield message.role, attachment
 
 
-def note(attachment: Attachment, shown: Shown | None = None) -> str:
+def note(attachment: Attachment, view: FileView | None = None) -> str:
     """The text for a file in a message: its contents, or that the model cannot see it."""
-    if shown is not None and shown.text:
+    if view is not None and view.text:
         what = describe_file(attachment) or "a text"
-        return f"[{attachment.kind}: {what}]\n{shown.text}\n[end of the {attachment.kind}]"
-    return unseen(attachment, shown.why_not if shown is not None else "")
+        return f"[{attachment.kind}: {what}]\n{view.text}\n[end of the {attachment.kind}]"
+    return unseen(attachment, view.why_not if view is not None else "")

@@ -11,10 +11,10 @@ from bridge_mcp.models.errors import OF_THE_REQUEST
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelHealth
 
-__all__ = ["Record"]
+__all__ = ["HealthRecord"]
 
 
-class Record:
+class HealthRecord:
     """The last outcome of every model that was called; `now` returns epoch seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:

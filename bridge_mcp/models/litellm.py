@@ -15,10 +15,10 @@ import anyio
 import anyio.to_thread
 
 from bridge_mcp.core.tools import JSON
-from bridge_mcp.models.files import Shown
+from bridge_mcp.models.files import FileView
 from bridge_mcp.models.litellm_process import LitellmProcess
-from bridge_mcp.models.model_info import Known, look_up, read_map
-from bridge_mcp.models.openai_format import Offer, chat_body, checked_params
+from bridge_mcp.models.model_info import ModelInfo, look_up, read_map
+from bridge_mcp.models.openai_format import ToolsJson, chat_body, checked_params
 from bridge_mcp.models.openai_responses import read_completion
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.timeouts import CallTimeouts
@@ -40,8 +40,8 @@ class LitellmModel:
         self.settings = settings
         self._params = checked_params(settings)
         self._process = process
-        self._offer = Offer()
-        self._known: Known | None = None
+        self._offer = ToolsJson()
+        self._known: ModelInfo | None = None
         self._looking = anyio.Lock()
 
     async def warm(self) -> None:
@@ -51,7 +51,7 @@ class LitellmModel:
     async def close(self) -> None:
         """Does nothing: the owner of the process ends it."""
 
-    async def known(self) -> Known:
+    async def known(self) -> ModelInfo:
         """The model's capabilities by litellm's map."""
         if self._known is None:
             async with self._looking:
@@ -60,7 +60,7 @@ class LitellmModel:
         return self._known
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """One call. See `ports.Model`."""
         body = chat_body(self.settings.model, request, self._params, shown, self.settings.identity)

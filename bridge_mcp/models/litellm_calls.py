@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json_at
-from bridge_mcp.models.errors import Kind, ProviderError, failed, trouble_of
+from bridge_mcp.models.errors import Kind, ProviderError, connection_error, failed
 from bridge_mcp.models.litellm_loading import Chunks, Completion, Litellm
 from bridge_mcp.models.openai_responses import mapping, reported
 from bridge_mcp.models.settings import ModelSettings
@@ -62,7 +62,7 @@ async def hear(
 
     file = (str(body["name"]), b64decode(str(body["data"])), str(body["mime"]))
     try:
-        found = await library.atranscription(
+        transcript = await library.atranscription(
             model=settings.model,
             file=file,
             response_format="json",
@@ -75,7 +75,7 @@ async def hear(
         )
     except openai.OpenAIError as exc:
         raise failed(settings, refusal(exc)) from None
-    return found.model_dump(warnings=False), cost_of(found)
+    return transcript.model_dump(warnings=False), cost_of(transcript)
 
 
 async def request(library: Litellm, settings: ModelSettings, body: Mapping[str, JSON]) -> Completion | Chunks:
@@ -138,7 +138,7 @@ def refusal(error: Exception) -> ProviderError:
     inner = vars(error).get("original_exception")
     if isinstance(inner, Exception):  # a stream that broke is wrapped once more
         error = inner
-    connection = trouble_of(error)
+    connection = connection_error(error)
     if connection is not None:
         return connection
     known = vars(error)

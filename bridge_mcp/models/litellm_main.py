@@ -68,12 +68,12 @@ async def serve(tell: Tell) -> None:
     stay_at_the_endpoint()
     gc.freeze()
     tell({})
-    desk = Desk(library, tell)
+    worker = CallWorker(library, tell)
     while True:
-        desk.take(json.loads(await requests.get()))
+        worker.take(json.loads(await requests.get()))
 
 
-class Desk:
+class CallWorker:
     """Answers requests, each in a task of its own."""
 
     def __init__(self, library: Litellm, tell: Tell) -> None:
@@ -102,14 +102,14 @@ class Desk:
             else:
                 grows = grown if request["stream"] else None
                 completion, cost = await ask(self._library, settings, request["body"], grows)
-            told = read_json(json.dumps(completion, default=str), max_depth=MESSAGE_DEPTH, odd="mend")
-            self._tell({"id": number, "completion": told, "cost_usd": cost})
+            answer = read_json(json.dumps(completion, default=str), max_depth=MESSAGE_DEPTH, odd="mend")
+            self._tell({"id": number, "completion": answer, "cost_usd": cost})
         except ModelFailed as exc:
             self._tell({"id": number, "failed": fields_of(exc)})
         except Exception as exc:  # whatever it is, the bridge waits for an answer
             log.exception("litellm failed unexpectedly")
-            trouble = ProviderError(f"{type(exc).__name__}: {exc}", kind="provider")
-            self._tell({"id": number, "failed": fields_of(failed(settings, trouble))})
+            error = ProviderError(f"{type(exc).__name__}: {exc}", kind="provider")
+            self._tell({"id": number, "failed": fields_of(failed(settings, error))})
 
 
 def fields_of(failure: ModelFailed) -> dict[str, object]:

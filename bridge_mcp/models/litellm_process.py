@@ -29,7 +29,7 @@ from bridge_mcp.models.errors import ProviderError, failed, redact
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import OnText
 
-__all__ = ["Answer", "LitellmProcess"]
+__all__ = ["LitellmAnswer", "LitellmProcess"]
 
 log = logging.getLogger("bridge_mcp.models.litellm")
 
@@ -45,7 +45,7 @@ MAX_LINE = 2 * MAX_SIZE
 Message: TypeAlias = Mapping[str, Any]
 
 
-class Answer(Struct, frozen=True):
+class LitellmAnswer(Struct, frozen=True):
     """A completion as litellm returns it, and its cost in US dollars by litellm's prices."""
 
     completion: Mapping[str, JSON]
@@ -57,8 +57,8 @@ class Call:
     """A call that waits for its answer."""
 
     settings: ModelSettings
-    answer: asyncio.Future[Answer]
-    heard: Callable[[], None] | None
+    answer: asyncio.Future[LitellmAnswer]
+    on_chunk: Callable[[], None] | None
     on_text: OnText | None
     text: str = ""
     what: Literal["reply", "transcript"] = "reply"
@@ -89,11 +89,11 @@ class LitellmProcess:
         self,
         settings: ModelSettings,
         body: Mapping[str, JSON],
-        heard: Callable[[], None] | None = None,
+        on_chunk: Callable[[], None] | None = None,
         on_text: OnText | None = None,
         what: Literal["reply", "transcript"] = "reply",
-    ) -> Answer:
-        """One call, of a chat model or of one that hears; streamed if `heard` is given, which is called at every chunk.
+    ) -> LitellmAnswer:
+        """One call, of a chat model or of one that hears; streamed with `on_chunk`, which is called at every chunk.
 
         Cancelling ends the call at the provider.
 
@@ -101,7 +101,7 @@ class LitellmProcess:
             ModelFailed: as the provider failed, or because the process ended meanwhile.
         """
         running = await self._ready()
-        call = Call(settings, asyncio.get_running_loop().create_future(), heard, on_text=on_text, what=what)
+        call = Call(settings, asyncio.get_running_loop().create_future(), on_chunk, on_text=on_text, what=what)
         number = running.ask(call, body)
         try:
             return await call.answer
@@ -122,9 +122,9 @@ class LitellmProcess:
                 running = self._running
                 if running is None or running.ended:
                     running = self._running = await start()
-        trouble = await asyncio.shield(running.loaded)
-        if trouble is not None:
-            raise trouble
+        error = await asyncio.shield(running.loaded)
+        if error is not None:
+            raise error
         return running
 
 
@@ -166,15 +166,15 @@ class Running(asyncio.SubprocessProtocol):
         """Send a call; returns its number."""
         number = next(self._numbers)
         self._calls[number] = call
-        given = call.settings
+        settings = call.settings
         section = {
-            "name": given.name,
-            "model": given.model,
-            "api_key": given.api_key,
-            "base_url": given.base_url,
-            "timeout_s": given.timeout_s,
+            "name": settings.name,
+            "model": settings.model,
+            "api_key": settings.api_key,
+            "base_url": settings.base_url,
+            "timeout_s": settings.timeout_s,
         }
-        streamed = call.heard is not None
+        streamed = call.on_chunk is not None
         self._tell({"id": number, "section": section, "body": body, "stream": streamed, "what": call.what})
         if self.ended:
             self._lose()
@@ -215,9 +215,9 @@ class Running(asyncio.SubprocessProtocol):
                 self._said_too_much()
             elif fd == 1:
                 self._take(json.loads(line))
-            elif said := line.decode(errors="replace").strip():
-                self._lines.append(said)
-                log.debug("%s", redact(said))
+            elif text := line.decode(errors="replace").strip():
+                self._lines.append(text)
+                log.debug("%s", redact(text))
         if buffer.overflowed:
             self._said_too_much()
 
@@ -243,8 +243,8 @@ class Running(asyncio.SubprocessProtocol):
             log.log(message["log"], "%s", message["text"])
         elif "id" not in message:
             if not self.loaded.done():
-                told = message.get("failed")
-                self.loaded.set_result(ModelFailed(**told) if told else None)
+                failure = message.get("failed")
+                self.loaded.set_result(ModelFailed(**failure) if failure else None)
         elif (call := self._calls.get(message["id"])) is not None:
             self._hear(message["id"], call, message)
 
@@ -256,10 +256,10 @@ class Running(asyncio.SubprocessProtocol):
             if "failed" in message:
                 call.answer.set_exception(ModelFailed(**message["failed"]))
             else:
-                call.answer.set_result(Answer(message["completion"], message["cost_usd"]))
+                call.answer.set_result(LitellmAnswer(message["completion"], message["cost_usd"]))
             return
-        if call.heard is not None:
-            call.heard()
+        if call.on_chunk is not None:
+            call.on_chunk()
         if message.get("text") and call.on_text is not None:
             call.text += message["text"]
             call.on_text(call.text)
@@ -267,10 +267,10 @@ class Running(asyncio.SubprocessProtocol):
     def _lose(self) -> None:
         """Fail all open calls."""
         last = f": {self._lines[-1]}" if self._lines else ""
-        trouble = ProviderError(f"litellm's process ended with {self.transport.get_returncode()}{last}", kind="broken")
+        error = ProviderError(f"litellm's process ended with {self.transport.get_returncode()}{last}", kind="broken")
         if not self.loaded.done():
-            self.loaded.set_result(ModelFailed(f"{redact(trouble.message)}."))
+            self.loaded.set_result(ModelFailed(f"{redact(error.message)}."))
         calls, self._calls = self._calls, {}
         for call in calls.values():
             if not call.answer.done():
-                call.answer.set_exception(failed(call.settings, trouble))
+                call.answer.set_exception(failed(call.settings, error))

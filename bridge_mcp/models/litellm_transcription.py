@@ -6,8 +6,8 @@ import time
 from base64 import b64encode
 
 import anyio
+from msgspec.structs import replace
 
-from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.settings import TranscriptionSettings
@@ -54,7 +54,7 @@ class LitellmTranscriber:
         text = answer.completion.get("text")
         if not isinstance(text, str):
             raise ModelFailed("the answer has no text")
-        told = usage_of(answer.completion.get("usage"), self._settings.usd_per_minute, time.perf_counter() - began)
-        cost = told.cost_usd if answer.cost_usd is None else answer.cost_usd
-        usage = Usage(told.input_tokens, told.output_tokens, cost_usd=cost, latency_s=told.latency_s)
+        usage = usage_of(answer.completion.get("usage"), self._settings.usd_per_minute, time.perf_counter() - began)
+        if answer.cost_usd is not None:
+            usage = replace(usage, cost_usd=answer.cost_usd)
         return Transcript(text.strip()[:MAX_TEXT], usage)

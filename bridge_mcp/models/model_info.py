@@ -15,12 +15,12 @@ from msgspec import Struct
 
 from bridge_mcp.models.prices import Prices, listed
 
-__all__ = ["UNKNOWN", "Known", "look_up", "read_map"]
+__all__ = ["UNKNOWN", "ModelInfo", "look_up", "read_map"]
 
 MAP = "model_prices_and_context_window_backup.json"
 
 
-class Known(Struct, frozen=True):
+class ModelInfo(Struct, frozen=True):
     """A model's capabilities; None: unknown. `reads` is how many tokens fit into a request."""
 
     calls_tools: bool | None = None
@@ -30,30 +30,30 @@ class Known(Struct, frozen=True):
     pdfs: bool | None = None
 
 
-UNKNOWN = Known()
+UNKNOWN = ModelInfo()
 
 
-def look_up(model: str, known: ModelMap) -> Known:
+def look_up(model: str, known: ModelMap) -> ModelInfo:
     """A model's capabilities by its litellm name, or by OpenAI's own."""
     provider, _, name = model.partition("/") if "/" in model else ("openai", "", model)
     for key in (model, name):
-        told = known.get(key)
-        if told is None:
+        entry = known.get(key)
+        if entry is None:
             continue
         # Several providers have models of the same name; only the provider's own entry counts.
-        if key == model or str(told.get("litellm_provider", "")).startswith(provider):
+        if key == model or str(entry.get("litellm_provider", "")).startswith(provider):
             break
     else:
         return UNKNOWN
-    if told.get("mode") not in ("chat", "responses"):
+    if entry.get("mode") not in ("chat", "responses"):
         return UNKNOWN
-    reads = told.get("max_input_tokens")
-    return Known(
-        bool(told.get("supports_function_calling")),
-        bool(told.get("supports_vision")),
+    reads = entry.get("max_input_tokens")
+    return ModelInfo(
+        bool(entry.get("supports_function_calling")),
+        bool(entry.get("supports_vision")),
         reads if isinstance(reads, int) and reads > 0 else None,
-        prices=listed(told),
-        pdfs=bool(told.get("supports_pdf_input")),
+        prices=listed(entry),
+        pdfs=bool(entry.get("supports_pdf_input")),
     )
 
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from bridge_mcp.core.tools import ToolSpec
-from bridge_mcp.models.refusals import fewest, suspects, unable_to_call
+from bridge_mcp.models.refusals import suspects, tool_limit, unable_to_call
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.text_call_parser import written_calls
 from bridge_mcp.models.tool_schemas import schema_for_models
 from bridge_mcp.ports import ModelReply, ModelRequest
 
-__all__ = ["OPENAI_TAKES", "Tools"]
+__all__ = ["OPENAI_TAKES", "OfferedTools"]
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ OFFERS = 16
 """Sets of tools whose filtered lists are cached."""
 
 
-class Tools:
+class OfferedTools:
     """The tools that one model can be offered. `remark` warns its owner of those that are left out."""
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -49,12 +49,12 @@ class Tools:
         tools = request.tools
         if not tools:
             return request
-        found = self._known.get(id(tools))
-        if found is None:
+        cached = self._known.get(id(tools))
+        if cached is None:
             if len(self._known) >= OFFERS:
                 self._known.clear()
-            found = self._known[id(tools)] = (tools, self._left_of(tools))
-        return request if found[1] is tools else replace(request, tools=found[1])
+            cached = self._known[id(tools)] = (tools, self._left_of(tools))
+        return request if cached[1] is tools else replace(request, tools=cached[1])
 
     def _left_of(self, tools: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]:
         """The tools without those that cannot be offered; the same tuple where that is all of them."""
@@ -69,35 +69,35 @@ class Tools:
             self._remember("many", f"It is offered {len(left)} tools; OpenAI and others take {OPENAI_TAKES}: {FEWER}.")
         return tools if len(left) == len(tools) else left
 
-    def _leave_out(self, spec: ToolSpec, why: str) -> None:
-        self._refused[spec.name, spec.schema] = why
-        told = f"The tool {spec.name} is not offered to it: {why}."
-        self._remember(spec.name, told)
+    def _leave_out(self, spec: ToolSpec, reason: str) -> None:
+        self._refused[spec.name, spec.schema] = reason
+        remark = f"The tool {spec.name} is not offered to it: {reason}."
+        self._remember(spec.name, remark)
 
     def _remember(self, about: str, remark: str) -> None:
         if self._remarks.get(about) != remark:
             self._remarks[about] = remark
             log.warning("models.%s (%s): %s", self._settings.name, self._settings.model, remark)
 
-    def learns(self, told: str, tools: Sequence[ToolSpec]) -> bool:
+    def learns(self, refusal: str, tools: Sequence[ToolSpec]) -> bool:
         """Whether a refusal says which of these tools to leave out, so that a retry is worth it."""
         if not tools:
             return False
         self._known.clear()
-        if unable_to_call(told) and self._settings.tool_calling == "auto" and not self.prompted:
+        if unable_to_call(refusal) and self._settings.tool_calling == "auto" and not self.prompted:
             self.prompted = True
             how = 'Its tools go into the prompt, because it calls none itself: set tool_calling = "prompt" to say so.'
             self._remember("prompted", how)
             return True
-        most = fewest(told, len(tools))
+        most = tool_limit(refusal, len(tools))
         if most is not None:
             self._most = most
             self._remember("most", f"It is offered the first {most} of {len(tools)} tools, and takes no more: {FEWER}.")
             return True
-        found = suspects(told, tools)
-        for spec in found:
+        refused_tools = suspects(refusal, tools)
+        for spec in refused_tools:
             self._leave_out(spec, "its provider refused a request with this tool's schema")
-        return bool(found)
+        return bool(refused_tools)
 
     def without_written_calls(self, reply: ModelReply, tools: Sequence[ToolSpec]) -> ModelReply:
         """The reply; calls that the model wrote as text, which are not run, become a sentence that says so."""

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
-import anyio.to_thread
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.models.endpoint import Endpoint, endpoint_of, session_at
-from bridge_mcp.models.errors import ProviderError, failed, trouble_of
-from bridge_mcp.models.files import Shown
-from bridge_mcp.models.model_info import Known
-from bridge_mcp.models.openai_format import Offer, chat_body, checked_params
+from bridge_mcp.models.endpoint import Endpoint, EndpointConnection
+from bridge_mcp.models.errors import ProviderError, connection_error, failed
+from bridge_mcp.models.files import FileView
+from bridge_mcp.models.model_info import ModelInfo
+from bridge_mcp.models.openai_format import ToolsJson, chat_body, checked_params
 from bridge_mcp.models.openai_responses import read_completion, reported
 from bridge_mcp.models.response_limits import TooMuch, events, whole_body
 from bridge_mcp.models.settings import ModelSettings
@@ -46,6 +45,7 @@ STREAMS: tuple[Mapping[str, JSON], ...] = (
 )
 """Streaming parameters, the best first. If a server refuses one, the next is used, now and from then on."""
 
+JSON_TYPE = {"Content-Type": "application/json"}
 TAIL_S = 3.0
 """How long the end of a stream may take after the finish reason: only the usage comes there."""
 
@@ -64,46 +64,35 @@ class OpenAIModel:
         self.settings = settings
         self._params = {name: value for name, value in checked_params(settings).items() if name != "extra_headers"}
         self._model = settings.model.removeprefix("openai/")
-        self._connection: tuple[Endpoint, ClientSession] | None = None
-        self._connecting = anyio.Lock()
-        self._offer = Offer()
-        self._way = len(STREAMS) - 1 if settings.stream is False else 0
+        self._connection = EndpointConnection(settings)
+        self._offer = ToolsJson()
+        self._mode = len(STREAMS) - 1 if settings.stream is False else 0
 
     async def warm(self) -> None:
         """Import aiohttp on a worker thread."""
-        await self._connected()
+        await self._connection.open()
 
     async def close(self) -> None:
         """Close its connections; open calls fail with `ModelFailed`."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection[1].close()
+        await self._connection.close()
 
-    async def known(self) -> Known:
+    async def known(self) -> ModelInfo:
         """Capabilities of OpenAI's own models, by litellm's map; unknown at other endpoints."""
-        endpoint, _ = await self._connected()
+        endpoint, _ = await self._connection.open()
         return endpoint.known
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """One call. See `ports.Model`."""
-        endpoint, session = await self._connected()
+        endpoint, session = await self._connection.open()
         body = chat_body(self._model, request, self._params, shown, self.settings.identity)
         began = time.perf_counter()
         with CallTimeouts(self.settings) as patience:
-            told = await self._ask(endpoint, session, body, request.tools, patience, on_text)
+            completion = await self._ask(endpoint, session, body, request.tools, patience, on_text)
             latency_s = time.perf_counter() - began
-            return read_completion(self.settings, told, latency_s=latency_s, prices=endpoint.known.prices)
+            return read_completion(self.settings, completion, latency_s=latency_s, prices=endpoint.known.prices)
         raise patience.spent()
-
-    async def _connected(self) -> tuple[Endpoint, ClientSession]:
-        if self._connection is None:
-            async with self._connecting:
-                if self._connection is None:
-                    endpoint = await anyio.to_thread.run_sync(prepare, self.settings, abandon_on_cancel=True)
-                    self._connection = endpoint, session_at(endpoint, self.settings.timeout_s)
-        return self._connection
 
     async def _ask(
         self,
@@ -118,26 +107,26 @@ class OpenAIModel:
         from aiohttp import ClientError
 
         while True:
-            way = self._way
-            if streams := bool(STREAMS[way]):
+            mode = self._mode
+            if streams := bool(STREAMS[mode]):
                 patience.listen()
-            data = io.BytesIO(self._offer.with_tools({**body, **STREAMS[way]}, tools).encode())
+            data = io.BytesIO(self._offer.with_tools({**body, **STREAMS[mode]}, tools).encode())
             try:
                 # A redirect would take the conversation, and headers beside the key, to a host that nobody configured.
-                async with session.post(endpoint.url, data=data, allow_redirects=False) as response:
+                async with session.post(endpoint.url, data=data, headers=JSON_TYPE, allow_redirects=False) as response:
                     if response.status < 300:
                         if streams and response.content_type == "text/event-stream":
                             return await self._read(response, patience, StreamAccumulator(self.settings, on_text))
                         return parsed(await whole_body(response))
-                    told = refusal(response, parsed(await whole_body(response)))
+                    failure = refusal(response, parsed(await whole_body(response)))
             except (ClientError, OSError) as exc:
-                raise failed(self.settings, trouble_of(exc) or ProviderError(str(exc))) from None
+                raise failed(self.settings, connection_error(exc) or ProviderError(str(exc))) from None
             except TooMuch as exc:
                 raise failed(self.settings, ProviderError(str(exc), kind="provider")) from None
-            unable = response.status in UNABLE and re.search(r"\bstream", told.message, re.IGNORECASE)
-            if way + 1 == len(STREAMS) or not unable:
-                raise failed(self.settings, told)
-            self._way = max(self._way, way + 1)
+            unable = response.status in UNABLE and re.search(r"\bstream", failure.message, re.IGNORECASE)
+            if mode + 1 == len(STREAMS) or not unable:
+                raise failed(self.settings, failure)
+            self._mode = max(self._mode, mode + 1)
 
     async def _read(self, response: ClientResponse, patience: CallTimeouts, assembly: StreamAccumulator) -> object:
         """Read a stream to its end. The usage after the finish reason may be missing: it is awaited for `TAIL_S`."""
@@ -169,17 +158,10 @@ class OpenAIModel:
         except BadJSON:
             if whole:
                 return None
-            told = data[:500].decode(errors="replace")
+            quoted = data[:500].decode(errors="replace")
             raise failed(
-                self.settings, ProviderError(f"this is not part of an answer: {told}", kind="provider"), aloud=True
+                self.settings, ProviderError(f"this is not part of an answer: {quoted}", kind="provider"), aloud=True
             ) from None
-
-
-def prepare(settings: ModelSettings) -> Endpoint:
-    """Import aiohttp and read the endpoint's files: on a worker thread, before the first call."""
-    import aiohttp as aiohttp  # imported here, off the event loop
-
-    return endpoint_of(settings)
 
 
 def parsed(data: bytes) -> object:
@@ -192,8 +174,8 @@ def parsed(data: bytes) -> object:
 
 def refusal(response: ClientResponse, body: object) -> ProviderError:
     """A response with an error status, as a `ProviderError`."""
-    told = reported(body) if body else ProviderError(response.reason or "")
+    error = reported(body) if body else ProviderError(response.reason or "")
     if 300 <= response.status < 400:
         to = urlsplit(response.headers.get("Location", ""))
-        told = ProviderError(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))
-    return ProviderError(told.message, response.status, told.codes, headers=dict(response.headers))
+        error = ProviderError(urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path, "", "")))
+    return ProviderError(error.message, response.status, error.codes, headers=dict(response.headers))

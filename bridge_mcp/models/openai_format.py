@@ -19,13 +19,13 @@ from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import JSON, MAX_NAME, ToolSpec
 from bridge_mcp.core.transcript import ChatMessage
-from bridge_mcp.models.files import Shown, note
+from bridge_mcp.models.files import FileView, note
 from bridge_mcp.models.provider_fields import restored
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.tool_schemas import schema_for_models
 from bridge_mcp.ports import ModelRequest
 
-__all__ = ["Offer", "chat_body", "chat_messages", "chat_tools", "checked_params", "wire_id"]
+__all__ = ["ToolsJson", "chat_body", "chat_messages", "chat_tools", "checked_params", "wire_id"]
 
 RESERVED = frozenset(
     {"model", "messages", "tools", "stream", "stream_options", "n", "api_key", "base_url", "timeout", "fallbacks"}
@@ -39,7 +39,7 @@ OFFERS = 16
 ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 """Characters that are illegal in a tool's name."""
 EMPTY = "(a message without text)"
-NOTHING: Mapping[str, Shown] = {}
+NOTHING: Mapping[str, FileView] = {}
 
 
 def checked_params(settings: ModelSettings) -> Mapping[str, JSON]:
@@ -61,59 +61,59 @@ def chat_body(
     model: str,
     request: ModelRequest,
     params: Mapping[str, JSON],
-    shown: Mapping[str, Shown] | None = None,
+    shown: Mapping[str, FileView] | None = None,
     identity: str = "",
 ) -> dict[str, JSON]:
-    """The body of a chat completion request without its tools, which `Offer` adds. The caller may change it."""
+    """The body of a chat completion request without its tools, which `ToolsJson` adds. The caller may change it."""
     messages = chat_messages(request.messages, shown or NOTHING, identity)
     return {**params, "model": model, "messages": cast("JSON", messages)}
 
 
 def chat_messages(
-    messages: Sequence[ChatMessage], shown: Mapping[str, Shown], model: str = ""
+    messages: Sequence[ChatMessage], shown: Mapping[str, FileView], model: str = ""
 ) -> list[dict[str, JSON]]:
     """The messages for the `model` of this identity, without the provider fields of other models' answers.
 
     A tool's result may hold text only, so its images and PDFs follow the results as a user message.
     """
-    out: list[dict[str, JSON]] = []
-    given: list[JSON] = []
+    converted: list[dict[str, JSON]] = []
+    file_parts: list[JSON] = []
     for message in messages:
-        if given and message.role == "user":
+        if file_parts and message.role == "user":
             content = content_of(message, shown)
-            given += content if isinstance(content, list) else [text_part(str(content))]
-            out.append({"role": "user", "content": given})
-            given = []
+            file_parts += content if isinstance(content, list) else [text_part(str(content))]
+            converted.append({"role": "user", "content": file_parts})
+            file_parts = []
             continue
-        if given and message.role != "tool":
-            out.append({"role": "user", "content": given})
-            given = []
+        if file_parts and message.role != "tool":
+            converted.append({"role": "user", "content": file_parts})
+            file_parts = []
         if message.role == "tool" and message.call is not None:
-            given += files_of_result(message, shown)
-            out.append({"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, shown)})
+            file_parts += files_of_result(message, shown)
+            converted.append({"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, shown)})
         elif message.role == "assistant":
-            out.append(answer_of(message, own=bool(model) and message.kept_for == model))
+            converted.append(answer_of(message, own=bool(model) and message.kept_for == model))
         elif not message.attachments:
-            out.append({"role": message.role, "content": message.told or EMPTY})
+            converted.append({"role": message.role, "content": message.told or EMPTY})
         else:
-            out.append({"role": message.role, "content": content_of(message, shown)})
-    if given:
-        out.append({"role": "user", "content": given})
-    return out
+            converted.append({"role": message.role, "content": content_of(message, shown)})
+    if file_parts:
+        converted.append({"role": "user", "content": file_parts})
+    return converted
 
 
 def answer_of(message: ChatMessage, *, own: bool) -> dict[str, JSON]:
     """An assistant message; if it is the model's `own`, with the provider fields that its provider wants back."""
     text = text_of(message)
-    told: dict[str, JSON] = restored(message.kept) if own and message.kept else {}
+    fields: dict[str, JSON] = restored(message.kept) if own and message.kept else {}
     # An empty text, and not null: some servers refuse a message without content, and none refuses this with calls.
-    told |= {"role": "assistant", "content": text or ("" if message.calls else EMPTY)}
+    fields |= {"role": "assistant", "content": text or ("" if message.calls else EMPTY)}
     if message.calls:
-        told["tool_calls"] = [call_of(call, own=own) for call in message.calls]
-    return told
+        fields["tool_calls"] = [call_of(call, own=own) for call in message.calls]
+    return fields
 
 
-def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
+def content_of(message: ChatMessage, shown: Mapping[str, FileView]) -> JSON:
     """A message's content: its text, or parts if it has images or PDFs to show."""
     files = shown if message.role == "user" else NOTHING
     parts = parts_of(message.attachments, files)
@@ -123,23 +123,23 @@ def content_of(message: ChatMessage, shown: Mapping[str, Shown]) -> JSON:
     return [text_part(text), *parts] if text else parts
 
 
-def files_of_result(message: ChatMessage, shown: Mapping[str, Shown]) -> list[JSON]:
+def files_of_result(message: ChatMessage, shown: Mapping[str, FileView]) -> list[JSON]:
     """Content parts for the files of a tool's result, behind a sentence that says so."""
     parts = parts_of(message.attachments, shown)
     tool = message.call.tool if message.call else "a tool"
     return [text_part(f"[Given by the tool {tool}, with its result above:]"), *parts] if parts else []
 
 
-def parts_of(files: Sequence[Attachment], shown: Mapping[str, Shown]) -> list[JSON]:
+def parts_of(files: Sequence[Attachment], shown: Mapping[str, FileView]) -> list[JSON]:
     """Content parts for the images and PDFs among these files."""
     parts: list[JSON] = []
     for file in files:
-        look = shown.get(file.ref)
-        if look is not None and look.image:
-            parts.append({"type": "image_url", "image_url": {"url": look.image}})
-        elif look is not None and look.pdf:
+        view = shown.get(file.ref)
+        if view is not None and view.image:
+            parts.append({"type": "image_url", "image_url": {"url": view.image}})
+        elif view is not None and view.pdf:
             name = visible(file.name) or "document.pdf"
-            parts.append({"type": "file", "file": {"filename": name, "file_data": look.pdf}})
+            parts.append({"type": "file", "file": {"filename": name, "file_data": view.pdf}})
     return parts
 
 
@@ -147,12 +147,12 @@ def text_part(text: str) -> JSON:
     return {"type": "text", "text": text}
 
 
-def text_of(message: ChatMessage, shown: Mapping[str, Shown] | None = None) -> str:
+def text_of(message: ChatMessage, shown: Mapping[str, FileView] | None = None) -> str:
     """A message's text, with a note for each file that has no content part."""
     if not message.attachments:
         return message.told
-    looked = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
-    notes = [note(file, each) for file, each in looked if each is None or not (each.image or each.pdf)]
+    views = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
+    notes = [note(file, each) for file, each in views if each is None or not (each.image or each.pdf)]
     return "\n".join(filter(None, (message.told, *notes)))
 
 
@@ -169,12 +169,12 @@ def wire_id(call: Call) -> str:
 
 def call_of(call: Call, *, own: bool) -> dict[str, JSON]:
     """One call of an assistant message; if it is the model's `own`, with its provider fields."""
-    told: dict[str, JSON] = restored(call.kept) if own and call.kept else {}
-    inner = told.pop("function", None)
+    fields: dict[str, JSON] = restored(call.kept) if own and call.kept else {}
+    inner = fields.pop("function", None)
     function: dict[str, JSON] = dict(inner) if isinstance(inner, dict) else {}
     function["name"] = ILLEGAL.sub("_", call.tool)[:MAX_NAME] or "unnamed"
     function["arguments"] = arguments_of(call.arguments)
-    return {**told, "id": wire_id(call), "type": "function", "function": function}
+    return {**fields, "id": wire_id(call), "type": "function", "function": function}
 
 
 def arguments_of(text: str) -> str:
@@ -188,17 +188,17 @@ def arguments_of(text: str) -> str:
 
 def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
     """The tools in the chat format, with schemas that providers accept; tools without such a schema are left out."""
-    out: list[dict[str, JSON]] = []
+    listed: list[dict[str, JSON]] = []
     for spec in tools:
         schema = schema_for_models(spec.schema)
         if isinstance(schema, str):
             continue
         function: dict[str, JSON] = {"name": spec.name, "description": spec.description, "parameters": schema}
-        out.append({"type": "function", "function": function})
-    return out
+        listed.append({"type": "function", "function": function})
+    return listed
 
 
-class Offer:
+class ToolsJson:
     """Caches the JSON of tools, by the identity of their tuple: writing a hundred of them takes noticeable time."""
 
     def __init__(self) -> None:
@@ -216,10 +216,10 @@ class Offer:
         return f'{text[:-1]}, "tools": {listed}}}' if listed else text
 
     def _of(self, tools: Sequence[ToolSpec]) -> tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]:
-        found = self._known.get(id(tools))
-        if found is None:
+        cached = self._known.get(id(tools))
+        if cached is None:
             if len(self._known) >= OFFERS:
                 self._known.clear()
             listed = chat_tools(tools)
-            found = self._known[id(tools)] = (tools, listed, json.dumps(listed) if listed else "")
-        return found
+            cached = self._known[id(tools)] = (tools, listed, json.dumps(listed) if listed else "")
+        return cached

@@ -15,7 +15,7 @@ from bridge_mcp.core.entries import Usage
 from bridge_mcp.models.errors import Kind, ProviderError, failed
 from bridge_mcp.models.finish_reasons import Ending, ending_of
 from bridge_mcp.models.prices import Prices
-from bridge_mcp.models.provider_fields import Beside, beside_call, kept_text
+from bridge_mcp.models.provider_fields import ProviderFields, call_fields, kept_text
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.thoughts import without_thoughts
 from bridge_mcp.ports import ModelCall, ModelReply
@@ -55,11 +55,11 @@ def read_completion(
     if error is not None:
         raise failed(settings, reported(error))
     if not choices:
-        told = completion if isinstance(completion, str) else json.dumps(completion, default=str)
-        raise failed(settings, ProviderError(f"this is not a chat completion: {told[:500]}", kind="provider"))
+        quoted = completion if isinstance(completion, str) else json.dumps(completion, default=str)
+        raise failed(settings, ProviderError(f"this is not a chat completion: {quoted[:500]}", kind="provider"))
     choice = mapping(choices[0])
     message = mapping(choice.get("message"))
-    beside = Beside()
+    beside = ProviderFields()
     beside.add(message)
     words = content_text(message.get("content")) or refusal_text(message)
     text, thought = without_thoughts(words)
@@ -119,11 +119,11 @@ def unwrapped(value: object) -> object:
 def reported(error: object) -> ProviderError:
     """An error object as a `ProviderError`; its code may be an HTTP status."""
     error = unwrapped(error)
-    told = mapping(error)
-    inner = mapping(told.get("error"))
-    told = inner or told
-    codes = [told.get(name) for name in ("code", "type", "status")]
-    statuses = (status_of(told.get(name)) for name in ("code", "status", "status_code", "http_status"))
+    fields = mapping(error)
+    inner = mapping(fields.get("error"))
+    fields = inner or fields
+    codes = [fields.get(name) for name in ("code", "type", "status")]
+    statuses = (status_of(fields.get(name)) for name in ("code", "status", "status_code", "http_status"))
     return ProviderError(
         words_of(inner or error)[:MAX_WORDS],
         next((status for status in statuses if status is not None), None),
@@ -143,13 +143,13 @@ def words_of(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        each = cast("list[object]", value)[:3]
-        return "; ".join(filter(None, (words_of(one) for one in each)))
-    told = mapping(value)
+        first_items = cast("list[object]", value)[:3]
+        return "; ".join(filter(None, (words_of(item) for item in first_items)))
+    fields = mapping(value)
     for name in ("message", "msg", "detail", "error", "error_message", "title", "description", "reason"):
-        if told.get(name):
-            raw = mapping(told.get("metadata")).get("raw")
-            return f"{words_of(told[name])}: {raw}" if isinstance(raw, str) and raw else words_of(told[name])
+        if fields.get(name):
+            raw = mapping(fields.get("metadata")).get("raw")
+            return f"{words_of(fields[name])}: {raw}" if isinstance(raw, str) and raw else words_of(fields[name])
     return json.dumps(value, default=str) if value else ""
 
 
@@ -159,14 +159,14 @@ def words_of(value: object) -> str:
 def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
     """One call as the model gave it, with an id if its provider gave none."""
     function = mapping(call.get("function"))
-    given = function.get("arguments")
-    arguments = given if isinstance(given, str) else json.dumps({} if given is None else given)
-    beside = beside_call(call)
+    raw = function.get("arguments")
+    arguments = raw if isinstance(raw, str) else json.dumps({} if raw is None else raw)
+    beside = call_fields(call)
     call_id, _, signature = str(call.get("id") or f"call_{index}").partition(SIGNED)
     if signature:
         fields = beside.get("provider_specific_fields")
-        known = fields if isinstance(fields, dict) else {}
-        beside["provider_specific_fields"] = {"thought_signature": signature, **known}
+        own_fields = fields if isinstance(fields, dict) else {}
+        beside["provider_specific_fields"] = {"thought_signature": signature, **own_fields}
     return ModelCall(
         call_id[:MAX_ID],
         str(function.get("name") or ""),
@@ -175,9 +175,9 @@ def read_call(index: int, call: Mapping[str, object]) -> ModelCall:
     )
 
 
-def read_usage(told: object, latency_s: float) -> Usage:
+def read_usage(raw: object, latency_s: float) -> Usage:
     """The token counts of `usage`, as far as they are numbers."""
-    usage = mapping(told)
+    usage = mapping(raw)
     details = mapping(usage.get("prompt_tokens_details"))
     return Usage(
         input_tokens=tokens(usage.get("prompt_tokens")),

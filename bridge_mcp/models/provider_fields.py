@@ -15,7 +15,7 @@ from typing import cast
 
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["FUNCTION", "MAX_KEPT", "Beside", "beside_call", "kept_text", "restored"]
+__all__ = ["FUNCTION", "MAX_KEPT", "ProviderFields", "call_fields", "kept_text", "restored"]
 
 MAX_KEPT = 128_000
 """Characters that are kept of one message, and of one call: some 30,000 tokens of reasoning."""
@@ -35,7 +35,7 @@ LABEL = re.compile(
 THOUGHT = re.compile(r"reason|think|thought", re.I)
 
 
-class Beside:
+class ProviderFields:
     """The provider fields of one message, collected from its deltas or from the whole message."""
 
     def __init__(self) -> None:
@@ -62,18 +62,18 @@ class Beside:
         return {**self._values, **{name: "".join(pieces) for name, pieces in self._growing.items()}}
 
 
-def beside_call(call: Mapping[str, object], before: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
+def call_fields(call: Mapping[str, object], before: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
     """The provider fields of a call, merged with those that came `before`; its function's are under `function`."""
-    found: dict[str, JSON] = dict(before or {})
+    fields: dict[str, JSON] = dict(before or {})
     for name, value in call.items():
         if name not in CALL and value:
-            found[name] = merged(name, found.get(name), cast("JSON", value))
+            fields[name] = merged(name, fields.get(name), cast("JSON", value))
     function = call.get("function")
     inner = cast("dict[str, JSON]", function) if isinstance(function, dict) else {}
     more: dict[str, JSON] = {name: value for name, value in inner.items() if name not in FUNCTION and value}
     if more:
-        found["function"] = merged("function", found.get("function"), more)
-    return found
+        fields["function"] = merged("function", fields.get("function"), more)
+    return fields
 
 
 def merged(name: str, old: JSON, new: JSON) -> JSON:
@@ -123,11 +123,11 @@ def kept_text(value: Mapping[str, JSON]) -> str:
         return text
     left = dict(value)
     for name in sorted(value, key=lambda name: len(json.dumps(value[name])), reverse=True):
-        each = left.pop(name)
+        field = left.pop(name)
         room = MAX_KEPT - len(json.dumps(left)) - len(name) - 8
-        if isinstance(each, str) and THOUGHT.search(name) and not LABEL.search(name) and room > 0:
+        if isinstance(field, str) and THOUGHT.search(name) and not LABEL.search(name) and room > 0:
             # A character takes up to twelve in JSON.
-            end = each[-room:] if len(json.dumps(each[-room:])) <= room else each[-(room // 12) :]
+            end = field[-room:] if len(json.dumps(field[-room:])) <= room else field[-(room // 12) :]
             left[name] = end
         if len(text := json.dumps(left)) <= MAX_KEPT:
             return text if left else ""

@@ -20,15 +20,15 @@ from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.tool_schemas import is_plain, schema_for_models
 
 __all__ = [
-    "Beside",
+    "WantedField",
     "about_roles",
-    "beside_wanted",
-    "fewest",
     "in_turns",
     "suspects",
+    "tool_limit",
     "unable_to_call",
-    "with_beside",
-    "without_beside",
+    "wanted_field",
+    "with_placeholder_fields",
+    "without_provider_fields",
 ]
 
 FIELD = r"reasoning\w*|thinking\w*|thought_signatures?|extra_content|provider_specific_fields"
@@ -53,7 +53,7 @@ TOOL_LIMIT = re.compile(
 )
 PLACE = re.compile(r"(?:tools|functions|function_declarations)[.\[](\d+)", re.IGNORECASE)
 
-Beside = str
+WantedField = str
 """Which field to send with answers of other models: `reasoning` or `signature`; or `nothing`, with any answer."""
 
 NOT_KEPT = "(not kept)"
@@ -61,39 +61,41 @@ SKIP = "skip_thought_signature_validator"
 """The placeholder that Google documents for the missing signature of another model's call."""
 
 
-def beside_wanted(told: str, *, sent: bool) -> Beside:
+def wanted_field(refusal: str, *, sent: bool) -> WantedField:
     """What a refusal says about provider fields; "" if it is about something else.
 
     `sent`: whether the request had any.
     """
-    if BESIDE.search(told) and WANTED.search(told):
-        return "signature" if "signature" in told.lower() else "reasoning"
-    if sent and FOREIGN.search(told):
+    if BESIDE.search(refusal) and WANTED.search(refusal):
+        return "signature" if "signature" in refusal.lower() else "reasoning"
+    if sent and FOREIGN.search(refusal):
         return "nothing"
     return ""
 
 
-def without_beside(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+def without_provider_fields(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
     """The messages without provider fields."""
     return tuple(replace(message, kept_for="") if message.kept_for else message for message in messages)
 
 
-def with_beside(messages: Iterable[ChatMessage], wanted: Beside, identity: str) -> tuple[ChatMessage, ...]:
+def with_placeholder_fields(
+    messages: Iterable[ChatMessage], wanted: WantedField, identity: str
+) -> tuple[ChatMessage, ...]:
     """The messages, with placeholders for the provider fields of answers that this model did not give."""
     return tuple(
-        stood_in(message, wanted, identity) if message.calls and lacks(message, wanted, identity) else message
+        with_placeholder(message, wanted, identity) if message.calls and lacks(message, wanted, identity) else message
         for message in messages
     )
 
 
-def lacks(message: ChatMessage, wanted: Beside, identity: str) -> bool:
+def lacks(message: ChatMessage, wanted: WantedField, identity: str) -> bool:
     """Whether an answer with calls lacks the provider field that is wanted."""
     if message.kept_for != identity:
         return True
     return not message.kept if wanted == "reasoning" else "signature" not in message.kept + message.calls[0].kept
 
 
-def stood_in(message: ChatMessage, wanted: Beside, identity: str) -> ChatMessage:
+def with_placeholder(message: ChatMessage, wanted: WantedField, identity: str) -> ChatMessage:
     own = message.kept_for == identity
     calls = message.calls if own else tuple(structs.replace(call, kept="") for call in message.calls)
     if wanted == "reasoning":
@@ -104,9 +106,9 @@ def stood_in(message: ChatMessage, wanted: Beside, identity: str) -> ChatMessage
     return replace(message, kept=message.kept if own else "", kept_for=identity, calls=calls)
 
 
-def about_roles(told: str) -> bool:
+def about_roles(refusal: str) -> bool:
     """Whether a refusal is about the order of roles."""
-    return ROLES.search(told) is not None
+    return ROLES.search(refusal) is not None
 
 
 def in_turns(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -114,40 +116,40 @@ def in_turns(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
 
     Files of results make such a user message, since a result may hold text only.
     """
-    out: list[ChatMessage] = []
-    given: list[ChatMessage] = []
+    ordered: list[ChatMessage] = []
+    file_messages: list[ChatMessage] = []
     for message in messages:
-        if given and message.role != "tool":
-            out += given
-            given = []
+        if file_messages and message.role != "tool":
+            ordered += file_messages
+            file_messages = []
         if message.role == "tool" and message.attachments:
             tool = message.call.tool if message.call else "a tool"
-            given.append(ChatMessage("user", f"[Given by the tool {tool}:]", attachments=message.attachments))
+            file_messages.append(ChatMessage("user", f"[Given by the tool {tool}:]", attachments=message.attachments))
             message = replace(message, attachments=())
-        out.append(message)
-    return alternating([*out, *given])
+        ordered.append(message)
+    return alternating([*ordered, *file_messages])
 
 
-def unable_to_call(told: str) -> bool:
+def unable_to_call(refusal: str) -> bool:
     """Whether a refusal says that the model calls no tools at all."""
-    return UNABLE.search(told) is not None
+    return UNABLE.search(refusal) is not None
 
 
-def fewest(told: str, count: int) -> int | None:
+def tool_limit(refusal: str, count: int) -> int | None:
     """The provider's limit of tools, if it refuses `count` of them as too many; else None."""
-    found = TOOL_LIMIT.search(told)
-    most = int(found[1]) if found else count
-    return most if 0 < most < count and re.search(r"too (long|many)|exceed|at most|maximum", told, re.I) else None
+    match = TOOL_LIMIT.search(refusal)
+    most = int(match[1]) if match else count
+    return most if 0 < most < count and re.search(r"too (long|many)|exceed|at most|maximum", refusal, re.I) else None
 
 
-def suspects(told: str, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
+def suspects(refusal: str, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
     """The tools that a refusal is about: by name or index, else those whose schemas use uncommon keywords."""
-    named = [spec for spec in tools if re.search(rf"(?<![\w-]){re.escape(spec.name)}(?![\w-])", told)]
+    named = [spec for spec in tools if re.search(rf"(?<![\w-]){re.escape(spec.name)}(?![\w-])", refusal)]
     if named:
         return tuple(named)
-    places = {int(number) for number in PLACE.findall(told)}
-    at = [spec for place, spec in enumerate(tools) if place in places]
-    return tuple(at or [spec for spec in tools if is_odd(spec)])
+    places = {int(number) for number in PLACE.findall(refusal)}
+    indexed = [spec for place, spec in enumerate(tools) if place in places]
+    return tuple(indexed or [spec for spec in tools if is_odd(spec)])
 
 
 def is_odd(spec: ToolSpec) -> bool:

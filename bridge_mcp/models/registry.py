@@ -19,8 +19,8 @@ from bridge_mcp.core.roles import order_messages
 from bridge_mcp.core.token_estimate import tools_tokens
 from bridge_mcp.core.window import Window, fit_smaller_window
 from bridge_mcp.models.capabilities import Adapter, CapabilityAdapter
-from bridge_mcp.models.files import Gallery
-from bridge_mcp.models.health import Record
+from bridge_mcp.models.files import FileLoader
+from bridge_mcp.models.health import HealthRecord
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.settings import SCRIPTED, ModelSettings
 from bridge_mcp.ports import Capacity, ModelHealth, ModelReply, ModelRequest, OnText
@@ -47,10 +47,10 @@ class Models:
     ) -> None:
         self._litellm = litellm or LitellmProcess()
         self._litellm_is_own = litellm is None
-        self._record = Record(now)
+        self._health_record = HealthRecord(now)
         self._settings = dict(settings)
         self._adapters: dict[tuple[str, str], CapabilityAdapter] = {}
-        self._gallery = Gallery()
+        self._loader = FileLoader()
         for section in self._settings.values():
             if section.model == SCRIPTED:
                 # Scripts are read now, so that a mistake in one is reported before anything starts.
@@ -78,10 +78,10 @@ class Models:
                 asked = request if candidate is section else await self._for_fallback(request, candidate)
                 reply = await self._adapter(candidate).reply(asked, on_text)
             except ModelFailed as exc:
-                self._record.failed(candidate, exc)
+                self._health_record.failed(candidate, exc)
                 failures.append(exc)
             else:
-                self._record.answered(candidate, section)
+                self._health_record.answered(candidate, section)
                 return reply
         raise failures[0] if len(failures) == 1 else all_failed(section, failures)
 
@@ -108,7 +108,7 @@ class Models:
     def health(self) -> tuple[ModelHealth, ...]:
         """The health of the models, by their last call."""
         healths: list[ModelHealth] = []
-        for health in self._record.health():
+        for health in self._health_record.health():
             adapter = self._adapters.get((health.name, health.model))
             remark = adapter.remark if adapter is not None else ""
             healths.append(replace(health, remark=remark) if remark else health)
@@ -122,7 +122,7 @@ class Models:
                     check_complete(candidate)
                     await self._adapter(candidate).warm()
                 except ModelFailed as exc:
-                    self._record.failed(candidate, exc)
+                    self._health_record.failed(candidate, exc)
                     log.error("%s", exc)
 
     async def close(self) -> None:
@@ -142,7 +142,7 @@ class Models:
     def _adapter(self, settings: ModelSettings) -> CapabilityAdapter:
         key = (settings.name, settings.model)
         if key not in self._adapters:
-            self._adapters[key] = CapabilityAdapter(settings, make_adapter(settings, self._litellm), self._gallery)
+            self._adapters[key] = CapabilityAdapter(settings, make_adapter(settings, self._litellm), self._loader)
         return self._adapters[key]
 
 
@@ -198,11 +198,11 @@ def provider_of(model: str) -> str:
 
 def all_failed(section: ModelSettings, failures: Sequence[ModelFailed]) -> ModelFailed:
     """One error for a model and all its fallbacks. A retry helps if it helps with one of them."""
-    told = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
+    listed = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
     waits = [failure.retry_after_s for failure in failures if not failure.permanent]
     known = [wait for wait in waits if wait is not None]
     return ModelFailed(
-        f"models.{section.name} and its fallbacks all failed. {told}",
+        f"models.{section.name} and its fallbacks all failed. {listed}",
         permanent=not waits,
         retry_after_s=min(known) if known and len(known) == len(waits) else None,
         for_chat=failures[0].for_chat,

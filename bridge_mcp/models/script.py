@@ -44,7 +44,7 @@ from bridge_mcp.core.errors import ConfigError
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import ChatMessage
 
-__all__ = ["Planned", "Rule", "Script", "parse_script", "read_script"]
+__all__ = ["PlannedCall", "Rule", "Script", "parse_script", "read_script"]
 
 On: TypeAlias = Literal["user", "result", "any"]
 TEXT = "text"
@@ -55,7 +55,7 @@ CALL_KEYS = ("tool", "arguments")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class Planned(Struct, frozen=True):
+class PlannedCall(Struct, frozen=True):
     """A call that a rule makes. Texts in `arguments` are templates."""
 
     tool: str
@@ -69,7 +69,7 @@ class Rule(Struct, frozen=True):
     when: re.Pattern[str] | None = None
     tool: str = "*"
     say: str = ""
-    calls: tuple[Planned, ...] = ()
+    calls: tuple[PlannedCall, ...] = ()
 
     def matches(self, message: ChatMessage) -> re.Match[str] | bool:
         """The match of a message; True for a rule without `when`, False for no match."""
@@ -95,7 +95,7 @@ class Script(Struct, frozen=True):
                 if match:
                     values = {TEXT: message.text}
                     if isinstance(match, re.Match):
-                        values |= {name: found or "" for name, found in match.groupdict().items()}
+                        values |= {name: value or "" for name, value in match.groupdict().items()}
                     calls = tuple((call.tool, filled(call.arguments, values)) for call in rule.calls)
                     return rule.say.format_map(values), calls
         last = unread[-1].text if unread else ""
@@ -154,7 +154,7 @@ def parse_script(text: str, where: str = "script") -> Script:
         table: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{where}: this is not TOML: {exc}.", fix="Correct the line it names.") from None
-    only(table, ("rule", "default"), where)
+    check_keys(table, ("rule", "default"), where)
     raw = table.get("rule", [])
     if not isinstance(raw, list) or not all(isinstance(rule, dict) for rule in cast("list[object]", raw)):
         raise ConfigError(f"{where}: 'rule' is not a list of tables.", fix="Begin each rule with a line [[rule]].")
@@ -173,13 +173,13 @@ def parse_default(table: Mapping[str, object], where: str) -> str:
     if not isinstance(raw, dict):
         raise ConfigError(f"{where}: 'default' is not a table.", fix='Write [default] and below it say = "…".')
     default = cast("dict[str, object]", raw)
-    only(default, ("say",), f"{where}: default")
+    check_keys(default, ("say",), f"{where}: default")
     return template(text_in(default, "say", f"{where}: default"), {TEXT}, f"{where}: default: say")
 
 
 def parse_rule(raw: Mapping[str, object], where: str) -> Rule:
     """One rule; `where` names the file and the rule's number."""
-    only(raw, RULE_KEYS, where)
+    check_keys(raw, RULE_KEYS, where)
     on = raw.get("on", "user")
     if on not in get_args(On):
         raise ConfigError(f"{where}: on: {on!r} is unknown.", fix='Write "user", "result" or "any".')
@@ -197,12 +197,12 @@ def parse_rule(raw: Mapping[str, object], where: str) -> Rule:
     return Rule(cast("On", on), when, text_in(raw, "tool", where) if "tool" in raw else "*", say=say, calls=planned)
 
 
-def parse_call(raw: object, known: set[str], where: str) -> Planned:
+def parse_call(raw: object, known: set[str], where: str) -> PlannedCall:
     """One planned call."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{where}: {raw!r} is not a call.", fix='Write { tool = "server__tool", arguments = { … } }.')
     call = cast("dict[str, object]", raw)
-    only(call, CALL_KEYS, where)
+    check_keys(call, CALL_KEYS, where)
     tool = text_in(call, "tool", where)
     if not NAME.fullmatch(tool):
         raise ConfigError(
@@ -212,7 +212,7 @@ def parse_call(raw: object, known: set[str], where: str) -> Planned:
     arguments = call.get("arguments", {})
     if not isinstance(arguments, dict):
         raise ConfigError(f"{where}: arguments: this is not a table.", fix='Write { name = "value" }.')
-    return Planned(tool, cast("dict[str, JSON]", checked(cast("object", arguments), known, f"{where}: arguments")))
+    return PlannedCall(tool, cast("dict[str, JSON]", checked(cast("object", arguments), known, f"{where}: arguments")))
 
 
 def checked(value: object, known: set[str], where: str) -> JSON:
@@ -266,7 +266,7 @@ def text_in(table: Mapping[str, object], key: str, where: str) -> str:
     return value
 
 
-def only(table: Mapping[str, object], keys: Sequence[str], where: str) -> None:
+def check_keys(table: Mapping[str, object], keys: Sequence[str], where: str) -> None:
     """Raise for unknown keys."""
     for key in table:
         if key not in keys:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.tools import canonical
-from bridge_mcp.models.files import Shown
-from bridge_mcp.models.model_info import Known
+from bridge_mcp.models.files import FileView
+from bridge_mcp.models.model_info import ModelInfo
 from bridge_mcp.models.script import Script
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.ports import ModelCall, ModelReply, ModelRequest, OnText
@@ -27,12 +27,12 @@ class ScriptedModel:
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
 
-    async def known(self) -> Known:
+    async def known(self) -> ModelInfo:
         """It calls tools, and sees no files."""
-        return Known(calls_tools=True, sees=False)
+        return ModelInfo(calls_tools=True, sees=False)
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """Answers at once, without drafts. Ids of calls are derived from the number of messages: stable over restarts.
 

@@ -23,7 +23,7 @@ from bridge_mcp.models.openai_responses import (
     sequence,
     words_of,
 )
-from bridge_mcp.models.provider_fields import FUNCTION, Beside, beside_call
+from bridge_mcp.models.provider_fields import FUNCTION, ProviderFields, call_fields
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import OnText
 
@@ -34,7 +34,7 @@ GROWTH = 64
 
 
 @dataclass(slots=True)
-class Piece:
+class PartialCall:
     """A call that is being assembled."""
 
     id: str = ""
@@ -67,12 +67,12 @@ class StreamAccumulator:
         self._settings = settings
         self._on_text = on_text
         self._text: list[str] = []
-        self._length = self._told = 0
+        self._length = self._passed_on = 0
         """Characters of the text so far, and how many of them `on_text` got."""
         self._refusal: list[str] = []
-        self._beside = Beside()
-        self._calls: list[Piece] = []
-        self._by_index: dict[object, Piece] = {}
+        self._beside = ProviderFields()
+        self._calls: list[PartialCall] = []
+        self._by_index: dict[object, PartialCall] = {}
         self._model: object = None
         self._usage: object = None
         self._tier: object = None
@@ -110,8 +110,8 @@ class StreamAccumulator:
         if text:
             self._text.append(text)
             self._length += len(text)
-            if self._on_text is not None and self._length - self._told > self._length // GROWTH:
-                self._told = self._length
+            if self._on_text is not None and self._length - self._passed_on > self._length // GROWTH:
+                self._passed_on = self._length
                 self._on_text("".join(self._text))
         if len(delta) > 1 or not text:
             self._beside.add(delta)
@@ -125,8 +125,8 @@ class StreamAccumulator:
     def _call(self, delta: Mapping[str, object]) -> None:
         function = mapping(delta.get("function"))
         call_id, name = str(delta.get("id") or ""), str(function.get("name") or "")
-        given = function.get("arguments")
-        arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given)
+        raw = function.get("arguments")
+        arguments = raw if isinstance(raw, str) else "" if raw is None else json.dumps(raw)
         piece = self._piece(delta.get("index"), call_id, name, arguments)
         if piece is None:
             return
@@ -135,30 +135,30 @@ class StreamAccumulator:
         if arguments:
             piece.arguments.append(arguments)
         if len(delta) > 2 or not function.keys() <= FUNCTION:
-            piece.beside = beside_call(delta, piece.beside)
+            piece.beside = call_fields(delta, piece.beside)
 
-    def _piece(self, index: object, call_id: str, name: str, arguments: str) -> Piece | None:
+    def _piece(self, index: object, call_id: str, name: str, arguments: str) -> PartialCall | None:
         """The call that a delta belongs to: by its index, else by its id, else the last one, unless it begins another.
 
         None if the delta repeats a call that is there already.
         """
         named = next((piece for piece in self._calls if call_id and piece.id == call_id), None)
         if index is None:
-            found = named or (self._calls[-1] if self._calls and not call_id else None)
+            piece = named or (self._calls[-1] if self._calls and not call_id else None)
         else:
-            found = self._by_index.get(index)
-            if found is not None and call_id and found.id not in ("", call_id):
-                found = named  # a second id under one index is a second call
-        if found is not None and another_begins(found, name, arguments):
-            if call_id and found.id == call_id and found.name == name and "".join(found.arguments) == arguments:
+            piece = self._by_index.get(index)
+            if piece is not None and call_id and piece.id not in ("", call_id):
+                piece = named  # a second id under one index is a second call
+        if piece is not None and begins_another(piece, name, arguments):
+            if call_id and piece.id == call_id and piece.name == name and "".join(piece.arguments) == arguments:
                 return None
-            found = None
-        if found is None:
-            found = Piece()
-            self._calls.append(found)
+            piece = None
+        if piece is None:
+            piece = PartialCall()
+            self._calls.append(piece)
         if index is not None:
-            self._by_index[index] = found
-        return found
+            self._by_index[index] = piece
+        return piece
 
     def completion(self) -> dict[str, JSON]:
         """The chunks so far as a completion."""
@@ -166,7 +166,7 @@ class StreamAccumulator:
             **self._beside.value(),
             "content": "".join(self._text),
             "refusal": "".join(self._refusal),
-            "tool_calls": [completed(each) for each in self._calls],
+            "tool_calls": [completed(call) for call in self._calls],
         }
         body: dict[str, object] = {
             "choices": [{"message": message, "finish_reason": self._finish}],
@@ -185,20 +185,20 @@ class StreamAccumulator:
         if self.ended:
             return self.completion()
         if self._foreign is not None:
-            told = reported(self._foreign)
-            words = told.message or words_of(self._foreign)
-            raise failed(self._settings, ProviderError(words, told.status, told.codes), aloud=True)
+            error = reported(self._foreign)
+            words = error.message or words_of(self._foreign)
+            raise failed(self._settings, ProviderError(words, error.status, error.codes), aloud=True)
         raise failed(self._settings, ProviderError("the stream ended before the answer did", kind="broken"))
 
 
-def another_begins(found: Piece, name: str, arguments: str) -> bool:
+def begins_another(current: PartialCall, name: str, arguments: str) -> bool:
     """Whether a delta with this name and these arguments begins another call, since it cannot continue this one."""
-    if name and found.name and name != found.name:
+    if name and current.name and name != current.name:
         return True
-    return bool(arguments.strip()) and (bool(name) or arguments.lstrip().startswith("{")) and found.whole
+    return bool(arguments.strip()) and (bool(name) or arguments.lstrip().startswith("{")) and current.whole
 
 
-def completed(piece: Piece) -> dict[str, JSON]:
+def completed(piece: PartialCall) -> dict[str, JSON]:
     """A call as it stands in a completion."""
     beside = dict(piece.beside)
     inner = beside.pop("function", None)

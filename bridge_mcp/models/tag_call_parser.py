@@ -34,20 +34,20 @@ def calls_in_tags(text: str) -> list[tuple[str, str]]:
 
     Incomplete arguments stay as they came: the check of arguments reports them.
     """
-    found = [(call["name"], arguments_in(call["body"], PARAMETER)) for call in CALL.finditer(text)]
-    if found:
-        return found
+    calls = [(call["name"], arguments_in(call["body"], PARAMETER)) for call in CALL.finditer(text)]
+    if calls:
+        return calls
     keyed = KEYED.match(text)
     return [(keyed["name"], arguments_in(text[keyed.end() :], PAIR))] if keyed else []
 
 
 def arguments_in(body: str, pair: re.Pattern[str]) -> str:
     """The parameters of a call as the JSON text of its arguments."""
-    given = {each["name"].strip(): unwrapped(each["value"]) for each in pair.finditer(body)}
+    arguments = {each["name"].strip(): unwrapped(each["value"]) for each in pair.finditer(body)}
     rest = pair.sub("", body).strip()
     if rest:
-        return rest if not given else body
-    return json.dumps(given, ensure_ascii=False)
+        return rest if not arguments else body
+    return json.dumps(arguments, ensure_ascii=False)
 
 
 def unwrapped(value: str) -> str:

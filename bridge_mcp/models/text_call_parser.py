@@ -50,7 +50,7 @@ class Block(Struct, frozen=True):
     start: int
     end: int
     body: str
-    avowed: bool
+    marked: bool
     closed: bool = True
     tagged: bool = False
     fenced: bool = False
@@ -66,16 +66,16 @@ def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple
     calls: list[tuple[str, str]] = []
     at = 0
     for block in blocks(text, whole):
-        found = read(block, names) if block.closed or whole else []
-        if found is None:
+        block_calls = read(block, names) if block.closed or whole else []
+        if block_calls is None:
             continue
         shown.append(text[at : block.start])
-        calls.extend(found)
+        calls.extend(block_calls)
         at = block.end
     rest = text[at:]
     shown.append(rest if whole else BEGUN.sub("", rest))
-    said = re.sub(r"\n{3,}", "\n\n", "".join(shown)).strip()
-    return said, tuple(ModelCall(f"call_{index}", tool, given) for index, (tool, given) in enumerate(calls))
+    visible = re.sub(r"\n{3,}", "\n\n", "".join(shown)).strip()
+    return visible, tuple(ModelCall(f"call_{index}", tool, arguments) for index, (tool, arguments) in enumerate(calls))
 
 
 def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
@@ -83,19 +83,19 @@ def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
 
     A fence counts as text, and so does JSON with other text around it.
     """
-    given, text = text, token_call_parser.with_plain_tags(text)
+    original, text = text, token_call_parser.with_plain_tags(text)
     shown: list[str] = []
     tools: list[str] = []
     at = 0
     for block in blocks(text, True):
         if not block.tagged and not (text[: block.start] + text[block.end :]).strip() == "":
             continue
-        found = None if block.fenced else read(block, names)
-        if found and any(name in names for name, _ in found):
+        block_calls = None if block.fenced else read(block, names)
+        if block_calls and any(name in names for name, _ in block_calls):
             shown.append(text[at : block.start])
-            tools += [name for name, _ in found]
+            tools += [name for name, _ in block_calls]
             at = block.end
-    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else given, tuple(tools)
+    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else original, tuple(tools)
 
 
 def blocks(text: str, whole: bool) -> Iterator[Block]:
@@ -115,59 +115,59 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
         section = token_call_parser.section_at(text, begin)
         # An incomplete block is held back while the text grows, and is text once that has ended.
         body = section.body or ("" if whole or section.whole else text[begin:])
-        return Block(begin, section.end, body, avowed=True, closed=section.whole, tagged=True)
+        return Block(begin, section.end, body, marked=True, closed=section.whole, tagged=True)
     if start["bare"]:
         opening = start.end() - 1
         try:
             _, end = read_json_at(text, opening)
         except BadJSON:
             rest = text[opening:]
-            wanted = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
-            return Block(begin, len(text), rest if wanted else "", avowed=False, closed=False)
-        return Block(begin, end, text[opening:end], avowed=False)
+            named = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
+            return Block(begin, len(text), rest if named else "", marked=False, closed=False)
+        return Block(begin, end, text[opening:end], marked=False)
     if start["call"]:
         close = re.compile(rf"</(?:\w+:)?{start['element']}>").search(text, start.end())
         end = close.end() if close else len(text)
-        return Block(begin, end, text[start.start("call") : end], avowed=False, closed=close is not None, tagged=True)
+        return Block(begin, end, text[start.start("call") : end], marked=False, closed=close is not None, tagged=True)
     if start["tag"]:
-        mark, avowed = start["tag"].replace("<", "</"), True
+        mark, marked = start["tag"].replace("<", "</"), True
         close = re.compile(re.escape(mark)).search(text, start.end())
     else:
-        avowed = start["fence"].startswith("tool")
+        marked = start["fence"].startswith("tool")
         close = re.compile(r"^[ \t]*```[ \t]*$", re.MULTILINE).search(text, start.end() + 1)
     end = close.end() if close else len(text)
     body = text[start.end() : close.start() if close else end].strip()
-    mine = avowed or (start["fence"] in FENCES and (body[:1] in ("{", "[") or not (body or whole or close)))
+    is_call = marked or (start["fence"] in FENCES and (body[:1] in ("{", "[") or not (body or whole or close)))
     tagged = start["tag"] is not None
     closed = close is not None
     return Block(
-        begin, end, (body or "{}") if mine else "", avowed=avowed, closed=closed, tagged=tagged, fenced=not tagged
+        begin, end, (body or "{}") if is_call else "", marked=marked, closed=closed, tagged=tagged, fenced=not tagged
     )
 
 
 def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
     """The calls of a block as pairs of name and arguments; None if it belongs to the text."""
     if block.tagged and (inside := calls_in_tags(block.body)):
-        return inside if block.avowed or any(name in names for name, _ in inside) else None
+        return inside if block.marked or any(name in names for name, _ in inside) else None
     try:
         value = read_json(block.body)
     except BadJSON:
-        several = lines_of_calls(block.body, names)
-        if several:
-            return several
+        line_calls = lines_of_calls(block.body, names)
+        if line_calls:
+            return line_calls
         named = NAMED.search(block.body)
         # The arguments as they came: the check of arguments tells the model what is wrong.
-        meant = block.avowed or (named is not None and (named[1] in names or '"arguments"' in block.body))
-        return [(named[1] if named else "", block.body)] if meant else None
-    found = calls_of(value, names, block.avowed)
-    if found or not block.avowed:
-        return found
+        is_call = block.marked or (named is not None and (named[1] in names or '"arguments"' in block.body))
+        return [(named[1] if named else "", block.body)] if is_call else None
+    calls = calls_of(value, names, block.marked)
+    if calls or not block.marked:
+        return calls
     return [("", block.body)]
 
 
 def lines_of_calls(body: str, names: Set[str]) -> list[tuple[str, str]]:
     """The calls of a body with several JSON objects."""
-    found: list[tuple[str, str]] = []
+    all_calls: list[tuple[str, str]] = []
     at = 0
     while at < len(body):
         try:
@@ -177,36 +177,36 @@ def lines_of_calls(body: str, names: Set[str]) -> list[tuple[str, str]]:
         calls = calls_of(value, names, True)
         if not calls:
             return []
-        found += calls
+        all_calls += calls
         at += len(body[at:]) - len(body[at:].lstrip(" \t\r\n,"))
-    return found
+    return all_calls
 
 
-def calls_of(value: object, names: Set[str], avowed: bool) -> list[tuple[str, str]] | None:
+def calls_of(value: object, names: Set[str], marked: bool) -> list[tuple[str, str]] | None:
     """The calls that a JSON value describes; None if it is no call."""
     if isinstance(value, list):
-        each = [calls_of(one, names, avowed) for one in cast("list[object]", value)]
-        return [call for calls in each if calls for call in calls] if each and all(each) else None
+        nested = [calls_of(item, names, marked) for item in cast("list[object]", value)]
+        return [call for calls in nested if calls for call in calls] if nested and all(nested) else None
     if not isinstance(value, dict):
         return None
-    told = cast("dict[str, JSON]", value)
-    if isinstance(told.get("tool_calls"), list):
-        return calls_of(told["tool_calls"], names, True)
-    if isinstance(told.get("function"), dict):
-        return calls_of(told["function"], names, True)
-    return one_call(told, names, avowed)
+    fields = cast("dict[str, JSON]", value)
+    if isinstance(fields.get("tool_calls"), list):
+        return calls_of(fields["tool_calls"], names, True)
+    if isinstance(fields.get("function"), dict):
+        return calls_of(fields["function"], names, True)
+    return one_call(fields, names, marked)
 
 
-def one_call(told: Mapping[str, JSON], names: Set[str], avowed: bool) -> list[tuple[str, str]] | None:
+def one_call(fields: Mapping[str, JSON], names: Set[str], marked: bool) -> list[tuple[str, str]] | None:
     """The call that an object describes. An object for people may have a name too, so arguments are required."""
-    key = next((key for key in NAMES if isinstance(told.get(key), str)), None)
+    key = next((key for key in NAMES if isinstance(fields.get(key), str)), None)
     if key is None:
         return None
-    name = str(told[key])
-    given = next((told[key] for key in ARGUMENTS if key in told), None)
-    meant = avowed or name in names or (key.startswith("tool") and isinstance(given, dict))
-    if not meant:
+    name = str(fields[key])
+    arguments = next((fields[key] for key in ARGUMENTS if key in fields), None)
+    is_call = marked or name in names or (key.startswith("tool") and isinstance(arguments, dict))
+    if not is_call:
         return None
-    if isinstance(given, str):
-        return [(name, given)]
-    return [(name, json.dumps({} if given is None else given, ensure_ascii=False))]
+    if isinstance(arguments, str):
+        return [(name, arguments)]
+    return [(name, json.dumps({} if arguments is None else arguments, ensure_ascii=False))]

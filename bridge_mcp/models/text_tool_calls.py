@@ -95,11 +95,11 @@ def without_calls(on_text: OnText, tools: Sequence[ToolSpec]) -> OnText:
     names = frozenset(spec.name for spec in tools)
     last = ""
 
-    def told(text: str) -> None:
+    def pass_on(text: str) -> None:
         nonlocal last
         shown = split(text, names, whole=False)[0] if text else ""
         if shown != last or not text:
             last = shown
             on_text(shown)
 
-    return told
+    return pass_on

@@ -49,41 +49,41 @@ def without_thoughts(text: str, *, whole: bool = True) -> tuple[str, bool]:
     """
     if not ANY.search(text):
         return text, False
-    said: list[str] = []
+    visible: list[str] = []
     at, thought, closes = 0, False, True
     while mark := MARK.search(text, at):
         if mark["fence"]:
             end = fence_end(text, mark)
-            said.append(text[at:end])
+            visible.append(text[at:end])
             at = end
         elif mark["code"]:
-            said.append(text[at : mark.end()])
+            visible.append(text[at : mark.end()])
             at = mark.end()
         elif mark["close"]:
             # The first closing tag of all ends the thought that the chat template has opened; a later one is stray.
-            said = said if thought else []
-            said.append(text[at : mark.start()] if thought else "")
+            visible = visible if thought else []
+            visible.append(text[at : mark.start()] if thought else "")
             at, thought = mark.end(), True
         else:
             close = CLOSE.search(text, mark.end()) if closes else None
             closes = close is not None  # searched once: none after this position means none after a later one
             if close is None and whole and not opens_a_line(text, mark.start()):
-                said.append(text[at : mark.end()])  # the text is about the tag
+                visible.append(text[at : mark.end()])  # the text is about the tag
                 at = mark.end()
                 continue
-            said.append(text[at : mark.start()])
+            visible.append(text[at : mark.start()])
             at, thought = close.end() if close else len(text), True
-    said.append(text[at:])
-    told = "".join(said)
-    return (re.sub(r"\n{3,}", "\n\n", LAST.sub("", told)).strip() if thought else text), thought
+    visible.append(text[at:])
+    joined = "".join(visible)
+    return (re.sub(r"\n{3,}", "\n\n", LAST.sub("", joined)).strip() if thought else text), thought
 
 
 def fence_end(text: str, mark: re.Match[str]) -> int:
     """The end of the fence that begins at `mark`; the end of the text if it is not closed."""
     ticks = mark["fence"].strip()
     close = re.compile(rf"^[ \t]*{re.escape(ticks[0])}{{{len(ticks)},}}[ \t]*$", re.MULTILINE)
-    found = close.search(text, mark.end())
-    return found.end() if found else len(text)
+    closing = close.search(text, mark.end())
+    return closing.end() if closing else len(text)
 
 
 def opens_a_line(text: str, at: int) -> bool:
@@ -104,7 +104,7 @@ class Drafts:
         """A filter for one new reply."""
         length, marked, shown = 0, False, ""
 
-        def told(text: str) -> None:
+        def pass_on(text: str) -> None:
             nonlocal length, marked, shown
             marked = marked or ANY.search(text, max(0, length - LONGEST)) is not None
             length = len(text)
@@ -112,18 +112,18 @@ class Drafts:
                 marked, shown = False, ""
                 on_text("")
                 return
-            says = self._says(text, marked)
-            if says != shown:
-                shown = says
-                on_text(says)
+            visible = self._says(text, marked)
+            if visible != shown:
+                shown = visible
+                on_text(visible)
 
-        return told
+        return pass_on
 
     def _says(self, text: str, marked: bool) -> str:
         if not marked:
             return "" if self._closes_only else BEGUN.sub("", text)
-        says, thought = without_thoughts(text, whole=False)
+        visible, thought = without_thoughts(text, whole=False)
         if thought and not re.match(rf"\s*(?:{OPENING})", text, re.IGNORECASE):
             first = ANY.search(text)
             self._closes_only = self._closes_only or (first is not None and CLOSE.match(first[0]) is not None)
-        return BEGUN.sub("", says)
+        return BEGUN.sub("", visible)

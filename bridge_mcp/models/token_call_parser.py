@@ -91,8 +91,8 @@ def section_at(text: str, at: int) -> Section:
 def name_in(lead: str) -> str:
     """The name of the tool in the part before its arguments; "" if the JSON holds it."""
     words = MARKS.sub(" ", lead).split()
-    given = [word for word in words if word.startswith("to=")] or [word for word in words if word not in NO_NAMES]
-    callee = CALLEE.fullmatch(given[-1]) if given else None
+    candidates = [word for word in words if word.startswith("to=")] or [word for word in words if word not in NO_NAMES]
+    callee = CALLEE.fullmatch(candidates[-1]) if candidates else None
     return callee[1] if callee else ""
 
 

@@ -49,17 +49,17 @@ PLAIN = frozenset(
 def schema_for_models(text: str) -> dict[str, JSON] | str:
     """The schema of a tool's arguments as a model is offered it; or a text that says why there can be none."""
     try:
-        given = read_json(text)
+        schema = read_json(text)
     except BadJSON as exc:
         return f"its schema cannot be read: {exc}"
-    if given is None:
+    if schema is None:
         return "its schema is null"
-    if not isinstance(given, dict):
+    if not isinstance(schema, dict):
         return "its schema is not an object"
-    kinds = given.get("type") or "object"
+    kinds = schema.get("type") or "object"
     if kinds != "object" and not (isinstance(kinds, list) and "object" in kinds):
         return f"its schema is of type {json.dumps(kinds)[:60]}, and arguments are an object"
-    schema = portable_schema(given)
+    schema = portable_schema(schema)
     return root_of(schema)
 
 
@@ -73,8 +73,8 @@ def portable_schema(schema: Mapping[str, JSON]) -> dict[str, JSON]:
     pattern = out.get("pattern")
     if isinstance(pattern, str) and not (pattern[:1] == "^" and pattern[-1:] == "$" and not GROUPS.search(pattern)):
         del out["pattern"]
-        told = f"It matches the regular expression {pattern}" if len(pattern) < 500 else ""
-        out["description"] = " ".join(filter(None, (str(out.get("description") or ""), told)))
+        note = f"It matches the regular expression {pattern}" if len(pattern) < 500 else ""
+        out["description"] = " ".join(filter(None, (str(out.get("description") or ""), note)))
     if out.get("type") == "array" and "items" not in out and "prefixItems" not in out:
         out["items"] = {}
     return out
@@ -125,11 +125,11 @@ def root_of(schema: dict[str, JSON]) -> dict[str, JSON]:
                 continue
             inner = branch.get("properties")
             properties |= inner if isinstance(inner, dict) else {}
-            wanted = strings(branch.get("required"))
+            branch_required = strings(branch.get("required"))
             if keyword == "allOf":
-                required = wanted if required is None else required | wanted
+                required = branch_required if required is None else required | branch_required
             else:
-                required = wanted if required is None else required & wanted
+                required = branch_required if required is None else required & branch_required
     own = schema.get("properties")
     properties |= own if isinstance(own, dict) else {}
     own_names = schema.get("required")

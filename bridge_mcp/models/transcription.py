@@ -14,8 +14,8 @@ import time
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.file_names import plain_name
-from bridge_mcp.core.tools import JSON
-from bridge_mcp.models.audio_endpoint import AudioEndpoint, message_of, told_json
+from bridge_mcp.models.audio_endpoint import AudioEndpoint, json_body, message_of
+from bridge_mcp.models.openai_responses import mapping, tokens
 from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
 from bridge_mcp.ports import Transcript
 
@@ -73,13 +73,12 @@ class OpenAITranscriber:
         Raises:
             ModelFailed: it is none.
         """
-        told = told_json(status, body)
+        answer = json_body(status, body)
         if status != 200:
-            raise ModelFailed(f"HTTP {status}: {message_of(told)}")
-        text = told.get("text") if isinstance(told, dict) else None
+            raise ModelFailed(f"HTTP {status}: {message_of(answer)}")
+        text, usage = mapping(answer).get("text"), mapping(answer).get("usage")
         if not isinstance(text, str):
             raise ModelFailed("the answer has no text")
-        usage = told.get("usage") if isinstance(told, dict) else None
         return Transcript(text.strip()[:MAX_TEXT], usage_of(usage, self._settings.usd_per_minute, latency_s))
 
 
@@ -90,21 +89,15 @@ def as_model(settings: TranscriptionSettings) -> ModelSettings:
     )
 
 
-def usage_of(told: JSON, usd_per_minute: float | None, latency_s: float) -> Usage:
+def usage_of(usage: object, usd_per_minute: float | None, latency_s: float) -> Usage:
     """What it took, as far as the endpoint tells; the cost where it is known."""
-    tokens = [0, 0]
+    usage = mapping(usage)
+    seconds = usage.get("seconds")
     cost: float | None = None
-    if isinstance(told, dict):
-        tokens = [count(told.get(each)) for each in ("input_tokens", "output_tokens")]
-        seconds = told.get("seconds")
-        if usd_per_minute is not None and isinstance(seconds, int | float) and 0 <= seconds < 1e6:
-            cost = math.ceil(seconds) / 60 * usd_per_minute
-    return Usage(tokens[0], tokens[1], cost_usd=cost, latency_s=latency_s)
-
-
-def count(told: JSON) -> int:
-    """A number of tokens that can be one."""
-    return told if isinstance(told, int) and 0 <= told < 10**9 else 0
+    if usd_per_minute is not None and isinstance(seconds, int | float) and 0 <= seconds < 1e6:
+        cost = math.ceil(seconds) / 60 * usd_per_minute
+    counts = tokens(usage.get("input_tokens")), tokens(usage.get("output_tokens"))
+    return Usage(*counts, cost_usd=cost, latency_s=latency_s)
 
 
 def file_name(name: str, mime: str) -> str:

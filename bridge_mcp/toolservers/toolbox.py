@@ -121,7 +121,7 @@ class NestedToolbox:
         await self._supervisors[name].run()
 
     async def follow(self, statuses: Mapping[str, ServerStatus]) -> None:
-        """Take the status of servers of `shared` that other processes run; a new one means to read their tools again."""
+        """Take the status of servers of `shared` that other processes run; a new one: their tools are read again."""
         for name in self.shared:
             supervisor, status = self._supervisors[name], statuses.get(name)
             if status is None or status == self._followed.get(name) or not supervisor.away():

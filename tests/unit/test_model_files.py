@@ -12,7 +12,7 @@ from bridge_mcp.core.errors import FetchFailed
 from bridge_mcp.core.token_estimate import TEXT_SHOWN
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models import files
-from bridge_mcp.models.files import MAX_IMAGE, MAX_IMAGES, Gallery, Shown, note
+from bridge_mcp.models.files import MAX_IMAGE, MAX_IMAGES, FileLoader, FileView, note
 from bridge_mcp.ports import ModelRequest
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
@@ -40,8 +40,8 @@ def asking(shelf: Shelf | None, *messages: tuple[Attachment, ...]) -> ModelReque
     )
 
 
-async def shown(shelf: Shelf, *attachments: Attachment, sees: bool = True) -> dict[str, Shown]:
-    return await Gallery().show(asking(shelf, attachments), sees=sees)
+async def shown(shelf: Shelf, *attachments: Attachment, sees: bool = True) -> dict[str, FileView]:
+    return await FileLoader().views(asking(shelf, attachments), sees=sees)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_an_image_becomes_a_data_url_of_its_true_type(data: bytes, mime: s
 
 async def test_an_image_of_no_known_format_is_not_sent() -> None:
     found = await shown(Shelf(photo=b"<svg>"), PHOTO)
-    assert found["photo"] == Shown(why_not="of a format that models do not see", unshowable=True)
+    assert found["photo"] == FileView(why_not="of a format that models do not see", unshowable=True)
     assert note(PHOTO, found["photo"]) == "[image, not shown here, of a format that models do not see: cat.jpg]"
 
 
@@ -84,7 +84,7 @@ async def test_a_long_text_is_cut_and_says_so() -> None:
 
 @pytest.mark.parametrize(("data", "why"), [(b"\xff\xfe\x00", "no text in UTF-8"), (b"a\0b", "no text")])
 async def test_what_is_no_text_is_not_shown_as_one(data: bytes, why: str) -> None:
-    assert (await shown(Shelf(notes=data), NOTES))["notes"] == Shown(why_not=why, unshowable=True)
+    assert (await shown(Shelf(notes=data), NOTES))["notes"] == FileView(why_not=why, unshowable=True)
 
 
 @pytest.mark.shows("assistant.sees")
@@ -96,8 +96,8 @@ async def test_a_pdf_is_shown_to_a_model_that_reads_them() -> None:
     )
     shelf = Shelf(sheet=pdf, fraud=b"<html>")
     request = asking(shelf, (sheet, fraud))
-    assert await Gallery().show(request, sees=True) == {}
-    found = await Gallery().show(request, sees=False, pdfs=True)
+    assert await FileLoader().views(request, sees=True) == {}
+    found = await FileLoader().views(request, sees=False, pdfs=True)
     assert found["sheet"].pdf == f"data:application/pdf;base64,{base64.b64encode(pdf).decode()}"
     assert note(fraud, found["fraud"]) == "[file, not shown here, no PDF, whatever its name says: b.PDF]"
 
@@ -106,7 +106,7 @@ async def test_what_tools_gave_is_shown_too_but_for_texts_which_stand_in_the_res
     call = Call("1.0", "files__draw", "{}")
     message = ChatMessage("tool", "drawn", call=call, attachments=(PHOTO, NOTES))
     shelf = Shelf(photo=PNG, notes=b"x")
-    found = await Gallery().show(ModelRequest("default", (message,), fetch=shelf), sees=True)
+    found = await FileLoader().views(ModelRequest("default", (message,), fetch=shelf), sees=True)
     assert set(found) == {"photo"}
     assert shelf.fetched == ["photo"]
 
@@ -127,26 +127,26 @@ async def test_what_is_too_large_or_gone_is_said() -> None:
     large = Attachment("large", "image", size=MAX_IMAGE + 1)
     found = await shown(shelf, PHOTO, large, NOTES)
     assert found["photo"].why_not == found["large"].why_not == "too large"
-    assert found["notes"] == Shown(why_not="could not be fetched")
+    assert found["notes"] == FileView(why_not="could not be fetched")
     assert "large" not in shelf.fetched
 
 
 async def test_the_newest_images_are_shown_and_no_more_than_fit() -> None:
     photos = [Attachment(f"p{number}", "image") for number in range(MAX_IMAGES + 3)]
     shelf = Shelf(**{photo.ref: PNG for photo in photos})
-    found = await Gallery().show(asking(shelf, *((photo,) for photo in photos)), sees=True)
+    found = await FileLoader().views(asking(shelf, *((photo,) for photo in photos)), sees=True)
     assert set(found) == {photo.ref for photo in photos[3:]}
 
 
 async def test_a_file_is_fetched_once_for_all_the_calls_of_a_turn_but_failures_again() -> None:
-    shelf, gallery = Shelf(photo=PNG), Gallery()
+    shelf, loader = Shelf(photo=PNG), FileLoader()
     for _ in range(3):
-        await gallery.show(asking(shelf, (PHOTO, NOTES)), sees=True)
+        await loader.views(asking(shelf, (PHOTO, NOTES)), sees=True)
     assert sorted(shelf.fetched) == ["notes", "notes", "notes", "photo"]
 
 
 async def test_without_a_way_to_fetch_nothing_is_shown() -> None:
-    assert await Gallery().show(asking(None, (PHOTO,)), sees=True) == {}
+    assert await FileLoader().views(asking(None, (PHOTO,)), sees=True) == {}
 
 
 class Stalling(Shelf):
@@ -162,20 +162,20 @@ class Stalling(Shelf):
 async def test_a_file_that_stalls_costs_its_time_once_and_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "TIME_S", 0.2)
     monkeypatch.setattr(files, "SLOW_S", 0.1)
-    gallery, shelf = Gallery(), Stalling(photo=PNG, one=b"", two=b"")
+    loader, shelf = FileLoader(), Stalling(photo=PNG, one=b"", two=b"")
     one, two = Attachment("one", "image"), Attachment("two", "image")
     for _ in range(3):
-        found = await gallery.show(asking(shelf, (two,), (one,), (PHOTO,)), sees=True)
+        found = await loader.views(asking(shelf, (two,), (one,), (PHOTO,)), sees=True)
         assert found["photo"].image
         assert [found[ref].why_not for ref in ("one", "two")] == ["did not come in time"] * 2
     assert shelf.fetched == ["photo", "one", "two"], "the second call tries the one that there was no time for"
     # A file that fails at once is tried at the next call.
     for _ in range(2):
-        await gallery.show(asking(shelf, (Attachment("gone", "image"),)), sees=True)
+        await loader.views(asking(shelf, (Attachment("gone", "image"),)), sees=True)
     assert shelf.fetched[3:] == ["gone", "gone"]
     # Once some time has passed, so is one that stalled.
     monkeypatch.setattr(files, "AGAIN_S", 0.0)
-    again = Gallery()
+    again = FileLoader()
     for _ in range(2):
         await again.show(asking(shelf, (one,)), sees=True)
     assert shelf.fetched[5:] == ["one", "one"]

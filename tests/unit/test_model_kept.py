@@ -9,7 +9,7 @@ from bridge_mcp.core.tools import JSON
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.openai_format import chat_messages
 from bridge_mcp.models.openai_responses import read_completion
-from bridge_mcp.models.provider_fields import MAX_KEPT, Beside, kept_text, restored
+from bridge_mcp.models.provider_fields import MAX_KEPT, ProviderFields, kept_text, restored
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream_accumulator import StreamAccumulator
 from bridge_mcp.ports import ModelReply
@@ -100,7 +100,7 @@ def test_a_signature_that_litellm_put_into_an_id_is_no_part_of_it() -> None:
 
 
 def test_what_is_kept_is_bounded_and_stays_whole_json() -> None:
-    beside = Beside()
+    beside = ProviderFields()
     for _ in range(2_000):
         beside.add({"reasoning_content": "é" * 100, "other": {"x": "y"}})
     text = kept_text(beside.value())

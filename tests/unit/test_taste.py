@@ -12,8 +12,8 @@ from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.capabilities import CapabilityAdapter
-from bridge_mcp.models.files import Gallery, Shown, text_of
-from bridge_mcp.models.model_info import UNKNOWN, Known
+from bridge_mcp.models.files import FileLoader, FileView, text_of
+from bridge_mcp.models.model_info import UNKNOWN, ModelInfo
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelReply, ModelRequest, OnText
 
@@ -28,7 +28,7 @@ class Picky:
         self.shown: list[set[str]] = []
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         seen = {ref for ref, each in (shown or {}).items() if each.image}
         self.shown.append(seen)
@@ -36,7 +36,7 @@ class Picky:
             raise ModelFailed("too tall", permanent=True, kind="bad_request")
         return ModelReply("a cat")
 
-    async def known(self) -> Known:
+    async def known(self) -> ModelInfo:
         return UNKNOWN
 
     async def warm(self) -> None: ...
@@ -55,7 +55,7 @@ def asking(fetched: list[str], *files: Attachment) -> ModelRequest:
 def test_a_picture_that_the_model_refuses_is_left_out_told_once_and_not_fetched_again() -> None:
     async def main() -> None:
         picky, fetched = Picky(), list[str]()
-        model = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), picky, Gallery())
+        model = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), picky, FileLoader())
         assert (await model.reply(asking(fetched, GOOD))).text == "a cat"
         refused = await model.reply(asking(fetched, GOOD, BAD))
         assert refused.text == "a cat\n\n(tall\\.png could not be looked at: the model does not take it.)"
@@ -68,9 +68,9 @@ def test_a_picture_that_the_model_refuses_is_left_out_told_once_and_not_fetched_
 
 def test_a_refusal_that_no_picture_explains_stays_one() -> None:
     async def main() -> None:
-        model = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), Picky(), Gallery())
+        model = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), Picky(), FileLoader())
         await model.reply(asking([], GOOD))
-        broken = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), Refusing(), Gallery())
+        broken = CapabilityAdapter(ModelSettings("default", "openai/m", vision=True), Refusing(), FileLoader())
         with pytest.raises(ModelFailed, match="never"):
             await broken.reply(asking([], GOOD))
 
@@ -79,7 +79,7 @@ def test_a_refusal_that_no_picture_explains_stays_one() -> None:
 
 class Refusing(Picky):
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, Shown] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         raise ModelFailed("never", permanent=True, kind="bad_request")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge_mcp.core.tools import JSON, ToolSpec
 from bridge_mcp.models.openai_format import chat_tools
-from bridge_mcp.models.refusals import fewest, suspects
+from bridge_mcp.models.refusals import suspects, tool_limit
 from bridge_mcp.models.tool_schemas import schema_for_models
 from tests.cases.model_rules import schema_faults
 
@@ -91,8 +91,8 @@ def test_a_refusal_names_its_suspect_by_name_by_place_or_by_what_is_odd() -> Non
 
 def test_too_many_tools_are_told_by_their_number() -> None:
     told = "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array of 211."
-    assert fewest(told, 211) == 128
-    assert fewest("Invalid schema for function 'a'", 211) is None
+    assert tool_limit(told, 211) == 128
+    assert tool_limit("Invalid schema for function 'a'", 211) is None
 
 
 def test_a_tool_without_a_schema_is_not_offered() -> None:
