@@ -90,7 +90,9 @@ def chat_messages(
             file_parts = []
         if message.role == "tool" and message.call is not None:
             file_parts += files_of_result(message, shown)
-            converted.append({"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, shown)})
+            converted.append(
+                {"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, shown)}
+            )
         elif message.role == "assistant":
             converted.append(answer_of(message, own=bool(model) and message.kept_for == model))
         elif not message.attachments:

@@ -57,11 +57,11 @@ from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.approval_answers import Ticket as TicketAnswer
 from bridge_mcp.server.tools.attachments import with_files
 from bridge_mcp.server.tools.json_text import compact
-from bridge_mcp.server.tools.registry import there
-from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, schemas
+from bridge_mcp.server.tools.registry import available_tools
+from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, schemas
 from bridge_mcp.service import Bridge
 
-__all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "the_one"]
+__all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "fixed_principal"]
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 PrincipalOf: TypeAlias = Callable[[Context], Principal]
@@ -104,10 +104,10 @@ class BridgeServer:
         self.push = Push(bridge)
         self._exposed = ExposedTools(bridge, self.push)
         self._turns = TurnCancellation(bridge.cancel_turn)
-        seals = HandleSigner(bridge.store.secrets)
-        self._tasks = Tasks(bridge, seals)
-        self._forms = Elicitation(bridge, seals)
-        self._context = ExposedContext(bridge, self._exposed, self._forms)
+        signer = HandleSigner(bridge.store.secrets)
+        self._tasks = Tasks(bridge, signer)
+        self._elicitation = Elicitation(bridge, signer)
+        self._context = ExposedContext(bridge, self._exposed, self._elicitation)
         self._cards = Cards(bridge, card)
         self._bridge = bridge
         self._principal_of: PrincipalOf = lambda ctx: in_its_trace(principal_of(ctx), ctx)
@@ -115,12 +115,14 @@ class BridgeServer:
         serve_events(self.server, bridge, principal_of)
         self._tools: Mapping[str, Tool] = {
             each.name: each
-            for each in there(provider=bridge.rules.provider, relay=bridge.has_several_relays, topics=bridge.has_topics)
+            for each in available_tools(
+                provider=bridge.rules.provider, relay=bridge.has_several_relays, topics=bridge.has_topics
+            )
         }
         self._listed: dict[frozenset[Scope], list[dict[str, JSON]]] = {}
 
     def _server(self) -> Server[Any]:
-        kept = CacheHint(ttl_ms=KEPT_MS)
+        unchanging = CacheHint(ttl_ms=KEPT_MS)
         server: Server[Any] = Server(
             "bridge-mcp",
             version=__version__,
@@ -128,10 +130,10 @@ class BridgeServer:
             description="A chat bridge: agents drive chats, a model and nested tool servers.",
             instructions=INSTRUCTIONS,
             cache_hints={
-                "tools/list": kept,
-                "prompts/list": kept,
-                "resources/list": kept,
-                "resources/templates/list": kept,
+                "tools/list": unchanging,
+                "prompts/list": unchanging,
+                "resources/list": unchanging,
+                "resources/templates/list": unchanging,
                 "resources/read": CacheHint(),
             },
             get_tool_input_schema=self.input_schema,
@@ -182,40 +184,40 @@ class BridgeServer:
         try:
             who = self._principal_of(ctx)
             if params.name not in self._tools and await self._exposed.has(who, params.name):
-                return await self._call_exposed(ctx, who, params)
-            tool = self._cards.tool(ctx, who, params.name) or self._found(who, params.name)
+                return await self._call_nested(ctx, who, params)
+            tool = self._cards.tool(ctx, who, params.name) or self._tool_named(who, params.name)
             if tool.ticket and params.request_state is not None:
-                return await self._going_on(ctx, who, tool, params)
-            answer = await self._called(ctx, who, tool, params.arguments or {})
+                return await self._resume(ctx, who, tool, params)
+            answer = await self._run_tool(ctx, who, tool, params.arguments or {})
             if tool.ticket and isinstance(answer, TicketAnswer) and answer.state == "open":
-                return await self._open(ctx, who, tool, answer, show_files=shows_files(params))
+                return await self._pending_result(ctx, who, tool, answer, show_files=shows_files(params))
         except Exception as exc:
             fault = fault_of(exc, f"tool {params.name[:80]}")
             return result(fault.text, fault.body(), is_error=True)
         return tool_result(answer)
 
-    async def _call_exposed(self, ctx: Context, who: Principal, params: types.CallToolRequestParams) -> dict[str, Any]:
+    async def _call_nested(self, ctx: Context, who: Principal, params: types.CallToolRequestParams) -> dict[str, Any]:
         """One call of an exposed nested tool: its server's result, or what `call_tool` gives for an open ticket."""
         call_tool = self._tools["call_tool"]
         if params.request_state is not None:
-            return await self._going_on(ctx, who, call_tool, params, exposed=True)
+            return await self._resume(ctx, who, call_tool, params, exposed=True)
         ticket = await self._exposed.call(ctx, who, params)
         if ticket.state == "done":
             return complete_result(**await nested_result(self._bridge, who, ticket))
-        return await self._open(ctx, who, call_tool, TicketAnswer.of(ticket), show_files=True, exposed=True)
+        return await self._pending_result(ctx, who, call_tool, TicketAnswer.of(ticket), show_files=True, exposed=True)
 
-    async def _going_on(
+    async def _resume(
         self, ctx: Context, who: Principal, tool: Tool, params: types.CallToolRequestParams, *, exposed: bool = False
     ) -> dict[str, Any]:
         """The result of a call that is repeated with its `inputResponses` (2026-07-28)."""
-        stands, decided = await self._forms.resumed(who, params)
-        show = exposed or shows_files(params)
-        if stands.state == "done":
-            return await self._ended(who, stands, show_files=show, exposed=exposed)
-        answer = TicketAnswer.of(stands)
-        return await self._open(ctx, who, tool, answer, show_files=show, ask=decided, exposed=exposed)
+        ticket, decided = await self._elicitation.resumed(who, params)
+        show_files = exposed or shows_files(params)
+        if ticket.state == "done":
+            return await self._done_result(who, ticket, show_files=show_files, exposed=exposed)
+        answer = TicketAnswer.of(ticket)
+        return await self._pending_result(ctx, who, tool, answer, show_files=show_files, ask=decided, exposed=exposed)
 
-    async def _open(
+    async def _pending_result(
         self,
         ctx: Context,
         who: Principal,
@@ -227,18 +229,18 @@ class BridgeServer:
         exposed: bool = False,
     ) -> dict[str, Any]:
         """The result for an open ticket: an elicitation or a task, if the client can take one, else the ticket."""
-        if ask and answer.approvals and self._forms.wanted(ctx, who):
-            asked = await self._forms.ask(ctx, who, answer.id)
-            if not isinstance(asked, Ticket):
-                return asked
-            if asked.state == "done":
-                return await self._ended(who, asked, show_files=show_files, exposed=exposed)
-            answer = TicketAnswer.of(asked)
+        if ask and answer.approvals and self._elicitation.wanted(ctx, who):
+            outcome = await self._elicitation.ask(ctx, who, answer.id)
+            if not isinstance(outcome, Ticket):
+                return outcome
+            if outcome.state == "done":
+                return await self._done_result(who, outcome, show_files=show_files, exposed=exposed)
+            answer = TicketAnswer.of(outcome)
         if declares_tasks(ctx) and becomes_task(tool, who):
             return await self._tasks.created(who, answer.id, show_files=show_files, exposed=exposed)
         return complete_result(**waiting_result(answer)) if exposed else tool_result(answer)
 
-    async def _ended(
+    async def _done_result(
         self, who: Principal, ticket: Ticket, *, show_files: bool, exposed: bool = False
     ) -> dict[str, Any]:
         """The result of a tool whose ticket is done."""
@@ -246,7 +248,7 @@ class BridgeServer:
             return complete_result(**await nested_result(self._bridge, who, ticket))
         return tool_result(await with_files(ToolCall(self._bridge, who), ticket, shown=show_files))
 
-    def _found(self, who: Principal, name: str) -> Tool:
+    def _tool_named(self, who: Principal, name: str) -> Tool:
         """The tool of this name. Raises NotFound, or Denied without its scope."""
         tool = self._tools.get(name)
         if tool is None:
@@ -255,9 +257,9 @@ class BridgeServer:
         who.require(tool.scope)
         return tool
 
-    async def _called(
+    async def _run_tool(
         self, ctx: Context, who: Principal, tool: Tool, arguments: Mapping[str, Any]
-    ) -> Answer | Illustrated:
+    ) -> Answer | ContentAnswer:
         values = tool.params.read(arguments)
         wants_progress = ctx.meta is not None and "progress_token" in ctx.meta
         progress = ctx.session.report_progress if wants_progress else None
@@ -281,9 +283,9 @@ class BridgeServer:
     async def get_task(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """`tasks/get`: the state, and the result once it is there."""
         who = self._with_tasks(ctx, params)
-        task, stands, wanted = await self._tasks.get(who, params)
+        task, ticket, shape = await self._tasks.get(who, params)
         if task["status"] == "completed":
-            task["result"] = await self._ended(who, stands, show_files=wanted == SHOWING, exposed=wanted == EXPOSED)
+            task["result"] = await self._done_result(who, ticket, show_files=shape == SHOWING, exposed=shape == EXPOSED)
         return complete_result(**task)
 
     async def update_task(self, ctx: Context, params: UpdateParams) -> dict[str, Any]:
@@ -394,6 +396,6 @@ def build_server(
     return BridgeServer(bridge, principal_of, exposes=exposes, card=card).server
 
 
-def the_one(principal: Principal) -> PrincipalOf:
+def fixed_principal(principal: Principal) -> PrincipalOf:
     """A `PrincipalOf` for a transport with one client."""
     return lambda ctx: principal

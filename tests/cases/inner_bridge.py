@@ -15,7 +15,7 @@ from mcp.client.client import Client
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.server.app import build_server, the_one
+from bridge_mcp.server.app import build_server, fixed_principal
 
 __all__ = ["InnerBridge"]
 
@@ -54,7 +54,10 @@ class InnerBridge:
         }
         config = load_config(env=own | self._secrets, cwd=self.folder)
         who = Principal("stdio", "client", frozenset(SCOPES), via="mcp")
-        async with open_bridge(config) as assembly, Client(build_server(assembly.bridge, the_one(who))) as client:
+        async with (
+            open_bridge(config) as assembly,
+            Client(build_server(assembly.bridge, fixed_principal(who))) as client,
+        ):
             yield client
 
     def breathe(self) -> None:

@@ -9,14 +9,14 @@ as `mcp app`.
 from collections.abc import Callable
 from typing import Annotated, Any, Protocol
 
-import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from pydantic import Field
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.tools import JSON
+from bridge_mcp.server.protocol.request_context import declared_extension
 from bridge_mcp.server.tools import answers
-from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, tool
 from bridge_mcp.service import Bridge
 
 __all__ = ["CARD", "EXTENSION", "CardPages", "Cards"]
@@ -71,18 +71,21 @@ class Cards:
         self, ctx: ServerRequestContext[Any, Any], who: Principal, tools: list[dict[str, JSON]]
     ) -> list[dict[str, JSON]]:
         """The tools of a client, with the card on the one that it belongs to, and with the card's own."""
-        if self._pages is None or not declared(ctx):
+        if self._pages is None or not shows_cards(ctx):
             return tools
-        link: dict[str, JSON] = {"_meta": meta("model", "app")}
-        linked = [each | link if each["name"] == SHOWN_BY else each for each in tools]
-        may = self._bridge.on_card(who).scopes
-        return [*linked, *({**each.listed(), "_meta": meta("app")} for each in self._own.values() if each.scope in may)]
+        card: dict[str, JSON] = {"_meta": card_meta("model", "app")}
+        linked = [each | card if each["name"] == SHOWN_BY else each for each in tools]
+        scopes = self._bridge.on_card(who).scopes
+        return [
+            *linked,
+            *({**each.listed(), "_meta": card_meta("app")} for each in self._own.values() if each.scope in scopes),
+        ]
 
     def tool(self, ctx: ServerRequestContext[Any, Any], who: Principal, name: str) -> Tool | None:
         """A tool of the card's own, for those who have it."""
         card_tool = self._own.get(name)
-        may = card_tool is not None and declared(ctx) and card_tool.scope in self._bridge.on_card(who).scopes
-        return card_tool if may else None
+        allowed = card_tool is not None and shows_cards(ctx) and card_tool.scope in self._bridge.on_card(who).scopes
+        return card_tool if allowed else None
 
     def read(self, ctx: ServerRequestContext[Any, Any], who: Principal, uri: str) -> dict[str, JSON] | None:
         """The card as a resource; None where this is none, or not for this client.
@@ -90,7 +93,7 @@ class Cards:
         Raises:
             Denied: `who` may not read.
         """
-        if uri != CARD or self._pages is None or not declared(ctx):
+        if uri != CARD or self._pages is None or not shows_cards(ctx):
             return None
         who.require("read")
         ui: dict[str, JSON] = {"prefersBorder": True}
@@ -101,30 +104,29 @@ def tools_of(pages: Callable[[], CardPages]) -> tuple[Tool, Tool]:
     """The card's own tools. A page is given once, as text: it may have a megabyte."""
 
     @tool("read", read_only=True)
-    async def show_card(call: ToolCall, path: str, form: Form | None = None) -> Illustrated:
+    async def show_card(call: ToolCall, path: str, form: Form | None = None) -> ContentAnswer:
         """A page of the card of the approvals. Only that card calls this."""
         html = await pages().answer(call.bridge.on_card(call.who), path, form)
-        return Illustrated(Page(html=html), text_only=True)
+        return ContentAnswer(Page(html=html), text_only=True)
 
     @tool("approve", idempotent=True)
-    async def decide_on_card(call: ToolCall, path: str, form: Form) -> Illustrated:
+    async def decide_on_card(call: ToolCall, path: str, form: Form) -> ContentAnswer:
         """Record the verdict of the person before the card of the approvals. Only that card calls this."""
         html = await pages().answer(call.bridge.on_card(call.who), path, form, decides=True)
-        return Illustrated(Page(html=html), text_only=True)
+        return ContentAnswer(Page(html=html), text_only=True)
 
     return show_card, decide_on_card
 
 
-def meta(*visibility: str) -> dict[str, JSON]:
+def card_meta(*visibility: str) -> dict[str, JSON]:
     """What a tool says of the card."""
     return {"ui": {"resourceUri": CARD, "visibility": [*visibility]}}
 
 
-def declared(ctx: ServerRequestContext[Any, Any]) -> bool:
+def shows_cards(ctx: ServerRequestContext[Any, Any]) -> bool:
     """Whether the client shows cards: told in the handshake, or since 2026-07-28 with each request."""
-    able: types.ClientCapabilities | None = ctx.session.client_capabilities
-    settings = (able.extensions or {}).get(EXTENSION) if able is not None else None
+    settings = declared_extension(ctx, EXTENSION)
     if settings is None:
         return False
-    kinds: Any = settings.get("mimeTypes")
-    return not isinstance(kinds, list) or MIME in kinds
+    mime_types: Any = settings.get("mimeTypes")
+    return not isinstance(mime_types, list) or MIME in mime_types

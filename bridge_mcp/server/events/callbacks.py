@@ -29,7 +29,7 @@ from bridge_mcp.server.tools.json_text import compact
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["CallbackFailed", "Callbacks", "Reason", "host_and_port", "signature_headers"]
+__all__ = ["CallbackFailed", "Callbacks", "Reason", "authority_of", "echoes", "signature_headers"]
 
 Reason: TypeAlias = Literal["connection_refused", "timeout", "tls_error", "http_4xx", "http_5xx", "challenge_failed"]
 """Why a callback failed, in the words of the extension: nothing of what the callback answered."""
@@ -97,7 +97,7 @@ class Callbacks(Struct, frozen=True):
             ):
                 if response.status >= 300:
                     raise CallbackFailed("http_5xx" if response.status >= 500 else "http_4xx", response.status)
-                return await beginning(response.content)
+                return await read_start(response.content)
         except TimeoutError:
             raise CallbackFailed("timeout") from None
         except (aiohttp.ClientSSLError, ssl.SSLError):
@@ -114,13 +114,7 @@ class Callbacks(Struct, frozen=True):
         challenge = secrets.token_urlsafe(32)
         message = f"msg_verification_{secrets.token_hex(16)}"
         body = compact({"type": "verification", "challenge": challenge})
-        answer = await self.post(url, subscription, message, body, [key])
-        try:
-            said = read_json(answer, max_size=MAX_ANSWER, max_depth=8)
-        except BadJSON:
-            said = None
-        echo = said.get("challenge") if isinstance(said, dict) else None
-        if not isinstance(echo, str) or not hmac.compare_digest(echo.encode(), challenge.encode()):
+        if not echoes(await self.post(url, subscription, message, body, [key]), challenge):
             raise CallbackFailed("challenge_failed")
 
     async def _connector(self) -> aiohttp.TCPConnector:
@@ -128,7 +122,7 @@ class Callbacks(Struct, frozen=True):
         import aiohttp
         from aiohttp.abc import AbstractResolver, ResolveResult
 
-        ask, local_hosts = self.look_up, self.local_hosts
+        look_up, local_hosts = self.look_up, self.local_hosts
         approved: set[tuple[str, int]] = set()
 
         class CheckedResolver(AbstractResolver):
@@ -137,8 +131,8 @@ class Callbacks(Struct, frozen=True):
             async def resolve(
                 self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
             ) -> list[ResolveResult]:
-                addresses = await ask(host, port)
-                check(addresses, place_name(host, port) in local_hosts)
+                addresses = await look_up(host, port)
+                check_public(addresses, authority(host, port) in local_hosts)
                 approved.update((each, port) for each in addresses)
                 return [
                     ResolveResult(
@@ -158,7 +152,7 @@ class Callbacks(Struct, frozen=True):
         def checked_socket(address: tuple[Any, ...]) -> socket.socket:
             host, port = str(address[4][0]), int(address[4][1])
             if (host, port) not in approved:  # a host that is an address itself has not passed the resolver
-                check([host], place_name(host, port) in local_hosts)
+                check_public([host], authority(host, port) in local_hosts)
             return socket.socket(address[0], address[1], address[2])
 
         return aiohttp.TCPConnector(
@@ -171,39 +165,49 @@ class Callbacks(Struct, frozen=True):
         )
 
 
+def echoes(answer: bytes, challenge: str) -> bool:
+    """Whether an answer sends a challenge back."""
+    try:
+        fields = read_json(answer, max_size=MAX_ANSWER, max_depth=8)
+    except BadJSON:
+        return False
+    echo = fields.get("challenge") if isinstance(fields, dict) else None
+    return isinstance(echo, str) and hmac.compare_digest(echo.encode(), challenge.encode())
+
+
 @cache
 def tls() -> ssl.SSLContext:
     """How certificates are checked: by the authorities that the system trusts."""
     return ssl.create_default_context()
 
 
-def host_and_port(url: str) -> str:
+def authority_of(url: str) -> str:
     """HOST:PORT of a URL. Raises ValueError where it is none."""
     parts = urlsplit(url)
-    return place_name(parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443))
+    return authority(parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443))
 
 
-def place_name(host: str, port: int) -> str:
+def authority(host: str, port: int) -> str:
     """HOST:PORT, as `local_hosts` has it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def beginning(content: aiohttp.StreamReader) -> bytes:
+async def read_start(content: aiohttp.StreamReader) -> bytes:
     """At most `MAX_ANSWER` bytes; the rest is not read."""
-    read = bytearray()
-    while len(read) < MAX_ANSWER and (part := await content.read(MAX_ANSWER - len(read))):
-        read += part
-    return bytes(read)
+    start = bytearray()
+    while len(start) < MAX_ANSWER and (part := await content.read(MAX_ANSWER - len(start))):
+        start += part
+    return bytes(start)
 
 
-def check(addresses: Sequence[str], local: bool) -> None:
+def check_public(addresses: Sequence[str], local: bool) -> None:
     """Raise unless requests of clients may go to these addresses.
 
     Raises:
         NotPublic: they may not.
     """
-    place = place_among(addresses)
-    if not addresses or place == "never" or (place != "global" and not local):
+    network = place_among(addresses)
+    if not addresses or network == "never" or (network != "global" and not local):
         raise NotPublic("not a public address")
 
 
@@ -211,9 +215,9 @@ def signature_headers(message: str, body: str, keys: Sequence[str]) -> dict[str,
     """The headers of Standard Webhooks for a message that goes out now."""
     from standardwebhooks import Webhook
 
-    at = datetime.now(UTC)
+    now = datetime.now(UTC)
     return {
         "webhook-id": message,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": " ".join(Webhook(key).sign(message, at, body) for key in keys),
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(Webhook(key).sign(message, now, body) for key in keys),
     }

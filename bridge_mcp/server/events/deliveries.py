@@ -70,11 +70,11 @@ class EventDeliveries:
                     self._follow(await self._store.ids(), tasks)
                     await changes.wait(LOOK_S)
 
-    def _follow(self, there: frozenset[str], tasks: TaskGroup) -> None:
+    def _follow(self, current: frozenset[str], tasks: TaskGroup) -> None:
         """Work on the subscriptions that there are, and on no others."""
-        for gone in self._at_work.keys() - there:
+        for gone in self._at_work.keys() - current:
             self._at_work.pop(gone).cancel()
-        for new in there - self._at_work.keys():
+        for new in current - self._at_work.keys():
             self._at_work[new] = anyio.CancelScope()
             tasks.start_soon(self._work, new, self._at_work[new])
 
@@ -153,9 +153,9 @@ class EventDeliveries:
         else:
             event = page.events[0]
             position = event.cursor
-            told = occurrence(event)
-            message = str(told["eventId"])
-            body = compact({**told, "cursor": cursor_of(position)})
+            fields = occurrence(event)
+            message = str(fields["eventId"])
+            body = compact({**fields, "cursor": cursor_of(position)})
         if len(body.encode()) > MAX_BODY:
             logger.error("%s is too large to be posted; subscription %s goes on", message, subscription.id)
             await self._store.passed(subscription.id, position)

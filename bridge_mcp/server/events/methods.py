@@ -25,8 +25,8 @@ from bridge_mcp.server.events.protocol import (
     RENUMBERED,
     RESOURCE_EXHAUSTED,
     UNSUPPORTED,
-    About,
     AnyParams,
+    EventArguments,
     Poll,
     Subscribe,
     Unsubscribe,
@@ -38,6 +38,7 @@ from bridge_mcp.server.events.protocol import (
     subscription_id,
 )
 from bridge_mcp.server.protocol.errors import fault_of, map_errors
+from bridge_mcp.server.protocol.request_context import declared_extension
 from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.json_text import compact
 from bridge_mcp.service import Bridge
@@ -92,18 +93,18 @@ class ClientEvents:
 
     async def poll(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """Events after a cursor; without one, only where the feed stands."""
-        asked, who = read(Poll, params), self._principal_of(ctx)
-        position, truncated = await self._begin(who, asked)
-        if asked.cursor is None:
+        request, who = read(Poll, params), self._principal_of(ctx)
+        position, truncated = await self._begin(who, request)
+        if request.cursor is None:
             return poll_result([], position)
-        most = min(asked.max_events, MAX_EVENTS)
+        limit = min(request.max_events, MAX_EVENTS)
         page = await self._bridge.read_feed(
             who,
             position,
-            types=(cast("EventType", asked.name),),
-            channel=asked.arguments.channel,
-            conversation=asked.arguments.conversation,
-            limit=most,
+            types=(cast("EventType", request.name),),
+            channel=request.arguments.channel,
+            conversation=request.arguments.conversation,
+            limit=limit,
         )
         events = fitting(page.events)
         cut = len(events) < len(page.events)
@@ -112,87 +113,92 @@ class ClientEvents:
             cursor = page.events[len(events) - 1].cursor
         elif who.within:  # the feed's own cursor would tell of events elsewhere
             cursor = position
-        return poll_result(events, cursor, truncated=truncated, more=cut or len(events) == most)
+        return poll_result(events, cursor, truncated=truncated, more=cut or len(events) == limit)
 
     async def subscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """Post events to a callback from now on, or from a cursor on; a subscription that is there is renewed."""
-        asked, who = read(Subscribe, params), self._principal_of(ctx)
-        if asked.delivery.mode != "webhook":
-            raise unsupported_error(asked.delivery.mode)
+        request, who = read(Subscribe, params), self._principal_of(ctx)
+        if request.delivery.mode != "webhook":
+            raise unsupported_error(request.delivery.mode)
         current = await self._bridge.client_now(who.name, who.scopes)
         if current is None:
             raise MCPError(FORBIDDEN, "Only a client with a token of its own can have events posted to it.")
-        host = host_of(asked.delivery.url, self._rules.local_hosts)
-        position, truncated = await self._begin(who, asked)
-        wanted = self._wanted(who, asked, host, position)
-        await self._verify(wanted)
+        host = host_of(request.delivery.url, self._rules.local_hosts)
+        position, truncated = await self._begin(who, request)
+        subscription = self._subscription(who, request, host, position)
+        await self._verify(subscription)
         store, now = self._bridge.store.subscriptions, time.time()
-        before = await store.get(wanted.id)
-        if before is not None and before.expires_at <= now:
-            await store.remove(wanted.id)
-            before = None
-        limit = await store.put(wanted, SubscriptionLimits(MAX_SUBSCRIPTIONS, self._rules.of_client, MAX_AT_HOST))
+        existing = await store.get(subscription.id)
+        if existing is not None and existing.expires_at <= now:
+            await store.remove(subscription.id)
+            existing = None
+        limit = await store.put(subscription, SubscriptionLimits(MAX_SUBSCRIPTIONS, self._rules.of_client, MAX_AT_HOST))
         if limit:
             raise MCPError(RESOURCE_EXHAUSTED, "There are too many subscriptions; end some first.", {"limit": limit})
-        stands = before or wanted
+        current_subscription = existing or subscription
         return {
             "resultType": "complete",
-            "id": wanted.id,
-            "refreshBefore": instant(wanted.expires_at),
-            "cursor": cursor_of(stands.position),
-            "truncated": truncated and before is None,
-            **({} if before is None else {"deliveryStatus": status_of(before)}),
+            "id": subscription.id,
+            "refreshBefore": instant(subscription.expires_at),
+            "cursor": cursor_of(current_subscription.position),
+            "truncated": truncated and existing is None,
+            **({} if existing is None else {"deliveryStatus": status_of(existing)}),
         }
 
     async def unsubscribe(self, ctx: Context, params: AnyParams) -> dict[str, Any]:
         """No longer post events to a callback."""
-        asked, who = read(Unsubscribe, params), self._principal_of(ctx)
-        id_ = subscription_id(who.name, asked.delivery.url, asked.name, asked.arguments)
+        request, who = read(Unsubscribe, params), self._principal_of(ctx)
+        id_ = subscription_id(who.name, request.delivery.url, request.name, request.arguments)
         if not await self._bridge.store.subscriptions.remove(id_):
             raise MCPError(NOT_FOUND, "There is no such subscription.", {"kind": "subscription"})
         return {"resultType": "complete"}
 
-    async def _begin(self, who: Principal, asked: Poll | Subscribe) -> tuple[int, bool]:
+    async def _begin(self, who: Principal, request: Poll | Subscribe) -> tuple[int, bool]:
         """Where in the feed to begin, and whether events before that are left out."""
-        about: About = asked.arguments
-        head = await self._bridge.feed_position(who, channel=about.channel, conversation=about.conversation)
-        if asked.cursor is None:
+        arguments: EventArguments = request.arguments
+        head = await self._bridge.feed_position(who, channel=arguments.channel, conversation=arguments.conversation)
+        if request.cursor is None:
             return head, False
-        position = int(asked.cursor)
+        position = int(request.cursor)
         page = await self._bridge.read_feed(who, position, limit=1)
         truncated = page.gap
         if page.gap:
             position = page.first_available - 1
-        if asked.max_age_ms is not None:
-            floor = await self._bridge.feed_position_at(time.time() - asked.max_age_ms / 1000, position)
+        if request.max_age_ms is not None:
+            floor = await self._bridge.feed_position_at(time.time() - request.max_age_ms / 1000, position)
             truncated = truncated or floor > position
             position = floor
         return position, truncated
 
-    def _wanted(self, who: Principal, asked: Subscribe, host: str, position: int) -> EventSubscription:
-        suggested = USUAL_S if asked.ttl_ms is None else asked.ttl_ms / 1000
+    def _subscription(self, who: Principal, request: Subscribe, host: str, position: int) -> EventSubscription:
+        suggested = USUAL_S if request.ttl_ms is None else request.ttl_ms / 1000
         longest = LONGEST_OAUTH_S if who.name.startswith("oauth:") else LONGEST_S
         now = time.time()
         return EventSubscription(
-            subscription_id(who.name, asked.delivery.url, asked.name, asked.arguments),
+            subscription_id(who.name, request.delivery.url, request.name, request.arguments),
             who.name,
             who.scopes,
-            event=cast("EventType", asked.name),
-            channel=asked.arguments.channel,
-            conversation=asked.arguments.conversation,
-            url=asked.delivery.url,
+            event=cast("EventType", request.name),
+            channel=request.arguments.channel,
+            conversation=request.arguments.conversation,
+            url=request.delivery.url,
             host=host,
-            secret=asked.delivery.secret,
+            secret=request.delivery.secret,
             secret_at=now,
             position=position,
             expires_at=now + min(max(suggested, SHORTEST_S), longest),
         )
 
-    async def _verify(self, wanted: EventSubscription) -> None:
+    async def _verify(self, subscription: EventSubscription) -> None:
         """Make sure that the callback wants deliveries of this client."""
         store = self._bridge.store.subscriptions
         allowed = await store.ask(
-            wanted.client, wanted.url, wanted.host, time.time(), at_most=VERIFICATIONS, again_s=VERIFY_AGAIN_S
+            subscription.client,
+            subscription.url,
+            subscription.host,
+            time.time(),
+            at_most=VERIFICATIONS,
+            again_s=VERIFY_AGAIN_S,
         )
         if allowed == "later":
             raise MCPError(
@@ -203,12 +209,12 @@ class ClientEvents:
         if allowed == "verified":
             return
         try:
-            await self._callbacks.verify(wanted.url, wanted.id, wanted.secret)
+            await self._callbacks.verify(subscription.url, subscription.id, subscription.secret)
         except CallbackFailed as exc:
             # An endpoint that answers, and not as it should, is told of as one.
             reason = "challenge_failed" if 300 <= exc.status < 400 else exc.reason
             raise MCPError(CALLBACK_FAILED, "The callback could not be verified.", {"reason": reason}) from None
-        await store.verified(wanted.client, wanted.url)
+        await store.verified(subscription.client, subscription.url)
 
 
 def fitting(events: Sequence[Event]) -> list[dict[str, JSON]]:
@@ -249,13 +255,13 @@ async def declare(ctx: Context, call_next: CallNext) -> Any:
     return {**result, "capabilities": {**capabilities, "events": {}}}
 
 
-def status_of(stands: EventSubscription) -> dict[str, Any]:
+def status_of(subscription: EventSubscription) -> dict[str, Any]:
     """`deliveryStatus`: how deliveries went before the subscription was renewed."""
     return {
-        "active": not stands.suspended,
-        "lastDeliveryAt": instant(stands.delivered_at) if stands.delivered_at else None,
-        "lastError": stands.last_error or None,
-        **({"failedSince": instant(stands.failed_since)} if stands.failed_since else {}),
+        "active": not subscription.suspended,
+        "lastDeliveryAt": instant(subscription.delivered_at) if subscription.delivered_at else None,
+        "lastError": subscription.last_error or None,
+        **({"failedSince": instant(subscription.failed_since)} if subscription.failed_since else {}),
     }
 
 
@@ -273,11 +279,11 @@ def with_event_errors(where: str, handler: Handler) -> Handler:
             fault = fault_of(exc, where)
             raise MCPError(FORBIDDEN, fault.text, fault.body()) from None
 
-    known = map_errors(where, permitted)
+    mapped = map_errors(where, permitted)
 
     async def handle(ctx: Context, params: AnyParams) -> dict[str, Any]:
         try:
-            return await known(ctx, params)
+            return await mapped(ctx, params)
         except MCPError as exc:
             raise MCPError(error_number(ctx, exc.error.code), exc.error.message, exc.error.data) from None
 
@@ -286,6 +292,4 @@ def with_event_errors(where: str, handler: Handler) -> Handler:
 
 def error_number(ctx: Context, code: int) -> int:
     """The number of an error for this client."""
-    able = ctx.session.client_capabilities
-    declared = able is not None and EXTENSION in (able.extensions or {})
-    return RENUMBERED.get(code, code) if declared else code
+    return RENUMBERED.get(code, code) if declared_extension(ctx, EXTENSION) is not None else code

@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 from bridge_mcp.core.events import EVENT_TYPES, EVENTS, Event, EventType
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.ports import EventRules
-from bridge_mcp.server.events.callbacks import host_and_port
+from bridge_mcp.server.events.callbacks import authority_of
 from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.json_text import compact
 
@@ -35,8 +35,8 @@ __all__ = [
     "RENUMBERED",
     "RESOURCE_EXHAUSTED",
     "UNSUPPORTED",
-    "About",
     "AnyParams",
+    "EventArguments",
     "Poll",
     "Subscribe",
     "Unsubscribe",
@@ -97,7 +97,7 @@ class Params(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, hide_input_in_errors=True)
 
 
-class About(Params):
+class EventArguments(Params):
     """`arguments`: what a subscription is limited to."""
 
     model_config = ConfigDict(extra="forbid")
@@ -106,14 +106,14 @@ class About(Params):
     conversation: Annotated[str, StringConstraints(max_length=400)] = ""
 
 
-class Named(Params):
+class EventParams(Params):
     """What all three methods about one kind of events are given."""
 
     name: Annotated[str, StringConstraints(max_length=100)]
-    arguments: About = About()
+    arguments: EventArguments = EventArguments()
 
 
-class Poll(Named):
+class Poll(EventParams):
     """`events/poll`."""
 
     cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}$")] | None = None
@@ -121,20 +121,20 @@ class Poll(Named):
     max_events: Annotated[int, Field(ge=1)] = 100
 
 
-class Url(Params):
+class CallbackParams(Params):
     """`delivery` of `events/unsubscribe`."""
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$")]
 
 
-class Delivery(Url):
+class Delivery(CallbackParams):
     """`delivery` of `events/subscribe`."""
 
     mode: Annotated[str, StringConstraints(max_length=100)] = "webhook"
     secret: Annotated[str, StringConstraints(max_length=200)]
 
 
-class Subscribe(Named):
+class Subscribe(EventParams):
     """`events/subscribe`."""
 
     delivery: Delivery
@@ -143,24 +143,26 @@ class Subscribe(Named):
     ttl_ms: Annotated[int, Field(ge=0, le=10**13)] | None = None
 
 
-class Unsubscribe(Named):
+class Unsubscribe(EventParams):
     """`events/unsubscribe`."""
 
-    delivery: Url
+    delivery: CallbackParams
 
 
-def read(shape: type[M], params: AnyParams) -> M:
+def read(model: type[M], params: AnyParams) -> M:
     """The parameters in their shape.
 
     Raises:
         MCPError: they have another, or a secret or a name of an event that there is not.
     """
     try:
-        parsed = shape.model_validate(params.model_extra or {})
+        parsed = model.model_validate(params.model_extra or {})
     except ValidationError as exc:
-        wrong = [f"{'.'.join(map(str, each['loc']))[:100]}: {each['msg']}" for each in exc.errors(include_input=False)]
-        raise MCPError(types.INVALID_PARAMS, f"Invalid params: {'; '.join(wrong[:5])}.") from None
-    if isinstance(parsed, Named) and parsed.name not in OFFERED:
+        problems = [
+            f"{'.'.join(map(str, each['loc']))[:100]}: {each['msg']}" for each in exc.errors(include_input=False)
+        ]
+        raise MCPError(types.INVALID_PARAMS, f"Invalid params: {'; '.join(problems[:5])}.") from None
+    if isinstance(parsed, EventParams) and parsed.name not in OFFERED:
         raise MCPError(NOT_FOUND, "There is no such event type; see events/list.", {"kind": "event"})
     if isinstance(parsed, Subscribe):
         check_secret(parsed.delivery.secret)
@@ -184,18 +186,18 @@ def host_of(url: str, local_hosts: frozenset[str]) -> str:
         MCPError: it is no https address, and none that the owner let in.
     """
     try:
-        parts, place = urlsplit(url), host_and_port(url)
+        parts, authority = urlsplit(url), authority_of(url)
     except ValueError:
         raise MCPError(types.INVALID_PARAMS, "delivery.url is no URL.") from None
     host = (parts.hostname or "").rstrip(".")
     if not host or parts.username is not None or parts.fragment or "\\" in url:
         raise MCPError(types.INVALID_PARAMS, "delivery.url needs a host, and takes no user and no fragment.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and place in local_hosts):
+    if parts.scheme != "https" and not (parts.scheme == "http" and authority in local_hosts):
         raise MCPError(types.INVALID_PARAMS, "delivery.url has to begin with https://.")
     return host
 
 
-def subscription_id(client: str, url: str, name: str, about: About) -> str:
+def subscription_id(client: str, url: str, name: str, about: EventArguments) -> str:
     """The id of a subscription: the same for the same client, callback, event and arguments."""
     key = compact([client, url, name, about.model_dump(exclude_defaults=True)])
     return f"sub_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
@@ -229,8 +231,8 @@ def listed(rules: EventRules) -> list[dict[str, Any]]:
 
 def occurrence(event: Event) -> dict[str, JSON]:
     """An event as clients get it: short, with the ids by which tools tell the rest."""
-    whole: dict[str, JSON] = {"conversation": event.conversation, **event.body}
-    data = cast("dict[str, JSON]", clipped(whole))
+    body: dict[str, JSON] = {"conversation": event.conversation, **event.body}
+    data = cast("dict[str, JSON]", clipped(body))
     if len(compact(data)) > MAX_DATA:
         ids = ("conversation", "message", "call", "approval", "digest", "tool", "verdict", "outcome")
         data = {name: data[name] for name in ids if isinstance(data.get(name), str)} | {"shortened": True}

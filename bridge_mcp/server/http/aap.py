@@ -25,6 +25,7 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 
 import anyio
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.core.errors import (
@@ -43,11 +44,11 @@ from bridge_mcp.core.requests import RequestState
 from bridge_mcp.core.tools import MAX_ARGUMENTS
 from bridge_mcp.server.http import aap_format
 from bridge_mcp.server.http.aap_instances import InstanceRefused, Instances
-from bridge_mcp.server.http.auth import answer
 from bridge_mcp.server.http.authenticator import PRINCIPAL
+from bridge_mcp.server.http.body_limit import body_within
 from bridge_mcp.service import Bridge
 
-__all__ = ["PREFIX", "ApprovalProtocol", "InItsWords", "LongPolls"]
+__all__ = ["PREFIX", "ApprovalProtocol", "LongPolls", "ProtocolErrorMiddleware"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,13 +120,12 @@ class ApprovalProtocol:
             if scope["path"].rstrip("/") == INSTANCES:
                 status, body = await self._instance(scope, receive)
             else:
-                status, found = await self._answered(scope, receive)
-                body = aap_format.resource(found)
+                status, request = await self._response(scope, receive)
+                body = aap_format.resource(request)
         except Exception as exc:
             refused = refusal(exc)
-            await answer(send, refused.status, {"error": refused.code, "error_description": str(refused)})
-            return
-        await answer(send, status, body)
+            status, body = refused.status, {"error": refused.code, "error_description": str(refused)}
+        await JSONResponse(body, status)(scope, receive, send)
 
     async def _instance(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
         """The answer to a provisioner. Raises what it is refused for."""
@@ -138,7 +138,7 @@ class ApprovalProtocol:
         except InstanceRefused as exc:
             raise Refused(exc.status, exc.code, str(exc)) from None
 
-    async def _answered(self, scope: Scope, receive: Receive) -> Answer:
+    async def _response(self, scope: Scope, receive: Receive) -> Answer:
         """The status and the request of an answer. Raises what it is refused for."""
         who = cast("Principal", scope[PRINCIPAL])
         method, path = scope["method"], str(scope["path"]).rstrip("/")
@@ -158,8 +158,8 @@ class ApprovalProtocol:
             case "DELETE", "":
                 return await self._changed(who, call, self._bridge.withdraw_request(who, call), "already_terminal", "")
             case "POST", "consume":
-                taken = self._bridge.consume_request(who, call, key_of(scope))
-                return await self._changed(who, call, taken, "", "not_approved")
+                consumed = self._bridge.consume_request(who, call, key_of(scope))
+                return await self._changed(who, call, consumed, "", "not_approved")
             case "POST", "outcome":
                 outcome, note = aap_format.outcome_in(await read_body(receive))
                 finished = self._bridge.finish_request(who, call, outcome, note)
@@ -175,9 +175,9 @@ class ApprovalProtocol:
         return call
 
     async def _create(self, who: Principal, key: str, body: bytes) -> Answer:
-        asked = aap_format.submission(body)
+        submission = aap_format.submission(body)
         try:
-            request, new = await self._bridge.file_request(who, asked, f"aap {key}")
+            request, new = await self._bridge.file_request(who, submission, f"aap {key}")
         except KeyUsed as exc:
             raise Refused(409, "idempotency_conflict", str(exc)) from exc
         return (201 if new else 200), request
@@ -193,7 +193,7 @@ class ApprovalProtocol:
             raise Refused(409, early, str(exc)) from exc
 
 
-class InItsWords:
+class ProtocolErrorMiddleware:
     """ASGI middleware: whoever refuses a request below `PREFIX`, it is told in the protocol's form, with its id."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -206,7 +206,7 @@ class InItsWords:
             return
         exchange, start = str(uuid4()), None
 
-        async def telling(message: Message) -> None:
+        async def send_in_form(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", exchange.encode())]}
@@ -222,7 +222,7 @@ class InItsWords:
                 start = None
             await send(message)
 
-        await self._app(scope, receive, telling)
+        await self._app(scope, receive, send_in_form)
 
 
 def is_here(scope: Scope) -> bool:
@@ -232,11 +232,11 @@ def is_here(scope: Scope) -> bool:
 
 def error_body(status: int, body: bytes, exchange: str) -> bytes:
     """An error of the gate or of the routes as the protocol writes it."""
-    given: dict[str, Any] = json.loads(body)
+    plain: dict[str, Any] = json.loads(body)
     error = {
         "type": TYPES.get(status, "invalid_request"),
-        "code": given["error"],
-        "message": given["error_description"],
+        "code": plain["error"],
+        "message": plain["error_description"],
         "request_id": exchange,
     }
     return json.dumps({"error": error}).encode()
@@ -282,14 +282,9 @@ async def read_body(receive: Receive) -> bytes:
     Raises:
         Refused: it is too large, or not here in time.
     """
-    parts: list[bytes] = []
     with anyio.move_on_after(BODY_S):
-        more = True
-        while more:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            more = bool(message.get("more_body", False))
-            if sum(map(len, parts)) > MAX_BODY:
-                raise Refused(413, "too_large", f"A request has at most {MAX_BODY:,} bytes.")
-        return b"".join(parts)
+        body = await body_within(receive, MAX_BODY)
+        if body is None:
+            raise Refused(413, "too_large", f"A request has at most {MAX_BODY:,} bytes.")
+        return body
     raise Refused(408, "too_slow", f"The request was not here within {BODY_S:g} s.")

@@ -52,12 +52,12 @@ def submission(body: bytes) -> Submission:
         if not isinstance(fields.get(name, {}), dict):
             raise BadInput(f"'{name}' is not an object.")
     expires_s = min(LONGEST_S, seconds(cast("str", fields["timeout"]) or "none"))
-    said = str(fields.get("agent_reasoning", ""))[:REASONING_SHOWN]
+    reasoning = str(fields.get("agent_reasoning", ""))[:REASONING_SHOWN]
     context = canonical(fields["context"])[:CONTEXT_SHOWN] if fields.get("context") else ""
     return Submission(
         str(fields["tool"]),
         cast("Mapping[str, JSON]", fields["arguments"]),
-        reason="; context: ".join(filter(None, (said, context))),
+        reason="; context: ".join(filter(None, (reasoning, context))),
         server=str(fields.get("server", "")),
         expires_s=expires_s,
         fixed=True,
@@ -90,10 +90,12 @@ def object_in(body: bytes, required: set[str], optional: set[str]) -> dict[str, 
         raise BadInput(f"The body is not taken: {exc}") from None
     if not isinstance(value, dict):
         raise BadInput("The body is not a JSON object.")
-    odd = [name for name in value if name not in required | optional] + [n for n in value if value[n] is None]
+    unexpected = [name for name in value if name not in required | optional] + [n for n in value if value[n] is None]
     missing = [name for name in sorted(required) if name not in value]
-    if odd or missing:
-        raise BadInput(f"The field '{odd[0][:80]}' is not known." if odd else f"The field '{missing[0]}' is missing.")
+    if unexpected or missing:
+        raise BadInput(
+            f"The field '{unexpected[0][:80]}' is not known." if unexpected else f"The field '{missing[0]}' is missing."
+        )
     return value
 
 

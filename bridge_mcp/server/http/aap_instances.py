@@ -12,7 +12,6 @@ Shapes as the published client (0.3) sends and reads them.
 
 from __future__ import annotations
 
-import hmac
 import re
 import secrets
 import time
@@ -25,12 +24,12 @@ import anyio
 from cachetools import TTLCache
 from mcp.shared.exceptions import MCPError
 
-from bridge_mcp.core.errors import BadInput, BadJSON, Denied
-from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
+from bridge_mcp.core.errors import BadInput, Denied
+from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.secret_fields import HidesFields
 from bridge_mcp.ports import EventSubscription, SubscriptionLimits
-from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks
+from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks, echoes
 from bridge_mcp.server.events.protocol import check_secret, host_of
 from bridge_mcp.server.http.aap_format import object_in
 from bridge_mcp.server.tools.answers import instant
@@ -48,7 +47,6 @@ VERIFICATIONS, VERIFY_AGAIN_S = 10, 1.0
 """How many receivers are asked in a minute, of one provisioner or at one host; and how soon the same one again."""
 NEVER = 1e12
 """An instance's webhook ends with its client."""
-MAX_ANSWER = 4096
 MAX_NAME = 100
 
 
@@ -101,10 +99,10 @@ class Instances:
         return next((each.token_hash for each in await self._bridge.store.clients.all() if each.name == who.name), "")
 
     async def _once(
-        self, who: Principal, place: tuple[str, str], fields: dict[str, JSON]
+        self, who: Principal, token_and_key: tuple[str, str], fields: dict[str, JSON]
     ) -> tuple[int, dict[str, Any]]:
         """The answer that was given for this token and key, or a new one."""
-        known = self._answers.get((who.name, *place))
+        known = self._answers.get((who.name, *token_and_key))
         if known is not None:
             if known[0] != fields:
                 raise InstanceRefused(
@@ -115,16 +113,18 @@ class Instances:
         instance = str(uuid4())
         if delivery is not None:
             await self._verify(who, delivery, instance)
-        answer = await self._made(who, name or f"instance-{instance[:8]}", delivery, instance)
-        self._answers[who.name, *place] = (fields, answer)
+        answer = await self._create_client(who, name or f"instance-{instance[:8]}", delivery, instance)
+        self._answers[who.name, *token_and_key] = (fields, answer)
         return 201, answer
 
-    async def _made(self, who: Principal, name: str, delivery: Delivery | None, instance: str) -> dict[str, Any]:
+    async def _create_client(
+        self, who: Principal, name: str, delivery: Delivery | None, instance: str
+    ) -> dict[str, Any]:
         client = f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.{instance[:8]}"
         stored, token = await self._bridge.add_client(who, client, scopes=("tools",))
         if delivery is not None:
             position = await self._bridge.store.feed.head()
-            wanted = EventSubscription(
+            subscription = EventSubscription(
                 f"aap_{instance}",
                 client,
                 stored.scopes,
@@ -139,16 +139,16 @@ class Instances:
                 instance=instance,
             )
             limits = SubscriptionLimits(MAX_INSTANCES, 1, MAX_INSTANCES)
-            if await self._bridge.store.subscriptions.put(wanted, limits):
+            if await self._bridge.store.subscriptions.put(subscription, limits):
                 await self._bridge.revoke_client(who, client)
                 raise InstanceRefused(429, "too_many", f"There are {MAX_INSTANCES} webhooks already.")
         return {"instance": {"id": instance, "name": name}, "credential": {"token": token, "expires_at": None}}
 
-    def _delivery_in(self, given: Mapping[str, JSON]) -> Delivery | None:
-        wanted = given.get("delivery")
-        if wanted is None:
+    def _delivery_in(self, request: Mapping[str, JSON]) -> Delivery | None:
+        delivery = request.get("delivery")
+        if delivery is None:
             return None
-        fields = cast("dict[str, Any]", wanted) if isinstance(wanted, dict) else {}
+        fields = cast("dict[str, Any]", delivery) if isinstance(delivery, dict) else {}
         url, registration, secret = (fields.get(each) for each in ("url", "registration_id", "signing_secret"))
         if fields.get("type") != "webhook" or fields.keys() != {"type", "url", "registration_id", "signing_secret"}:
             raise BadInput("'delivery' is not a webhook with url, registration_id and signing_secret.")
@@ -184,11 +184,9 @@ class Instances:
         )
         try:
             answer = await self._callbacks.post(delivery.url, "", message, body, [delivery.secret])
-            said = read_json(answer, max_size=MAX_ANSWER, max_depth=MESSAGE_DEPTH)
-        except (CallbackFailed, BadJSON):
-            said = None
-        echo = said.get("challenge") if isinstance(said, dict) else None
-        if not isinstance(echo, str) or not hmac.compare_digest(echo.encode(), challenge.encode()):
+        except CallbackFailed:
+            answer = b""
+        if not echoes(answer, challenge):
             raise InstanceRefused(422, "webhook_verification_failed", "The receiver did not send the challenge back.")
 
 

@@ -21,7 +21,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.listening import Limits, Server, configured, listening
 from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
 from bridge_mcp.server.apps.cards import CardPages
-from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, InItsWords, LongPolls
+from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, LongPolls, ProtocolErrorMiddleware
 from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, name_of
 from bridge_mcp.server.http.beside import Beside, BesideMiddleware
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
@@ -86,8 +86,8 @@ async def serve_http(
         ConfigError: nobody could connect, anybody could, or the address is not free.
     """
     stored = bridge.store.clients
-    somebody = bool(options.clients or options.oauth or await stored.all())
-    anonymous = anonymous_principal(options.host, somebody, options.insecure_loopback)
+    has_clients = bool(options.clients or options.oauth or await stored.all())
+    anonymous = anonymous_principal(options.host, has_clients, options.insecure_loopback)
     authenticator = Authenticator(options.clients, anonymous, stored, options.oauth)
     face = BridgeServer(
         bridge,
@@ -107,11 +107,11 @@ async def serve_http(
     with listening(options.host, options.port, "Choose another address or port.") as listener:
         polls = LongPolls()
         shared = SharedSessions(JsonResponseMiddleware(StreamableHTTPASGIApp(sessions)), bridge.store, bridge.clock)
-        ending = (polls.close, shared.close, *([options.beside.close] if options.beside else []))
+        closers = (polls.close, shared.close, *([options.beside.close] if options.beside else []))
         app = guard(shared, authenticator, options, bridge, polls)
         server = Server(configured(app, LEAVE_S, options.limits), started)
         await run_until_stopped(
-            server, listener, sessions, face, ending, partial(authenticator.watch, bridge.store.agenda)
+            server, listener, sessions, face, closers, partial(authenticator.watch, bridge.store.agenda)
         )
     if not server.started:
         raise ConfigError("MCP over HTTP did not start.", fix="The log says why.")
@@ -139,7 +139,7 @@ def guard(
         rates=RateLimiter(options.rate_per_s, options.burst),
         oauth=options.oauth,
     )
-    served = ProbesMiddleware(InItsWords(gate) if provider else gate, bridge)
+    served = ProbesMiddleware(ProtocolErrorMiddleware(gate) if provider else gate, bridge)
     return BesideMiddleware(served, options.beside) if options.beside else served
 
 
@@ -148,10 +148,10 @@ async def run_until_stopped(
     listener: socket.socket,
     sessions: StreamableHTTPSessionManager,
     face: BridgeServer,
-    ending: Sequence[Callable[[], object]],
+    closers: Sequence[Callable[[], object]],
     watch: Callable[[], Coroutine[None, None, None]],
 ) -> None:
-    """Answer requests until a signal asks to stop; `watch` runs beside. `ending` gives the answers that are held."""
+    """Answer requests until a signal asks to stop; `watch` runs beside. `closers` gives the answers that are held."""
     serving: asyncio.Task[None] | None = None
     try:
         async with sessions.run():
@@ -162,7 +162,7 @@ async def run_until_stopped(
             finally:
                 watching.cancel()
             face.push.close()
-            for close in ending:
+            for close in closers:
                 close()
     finally:
         # Only after the sessions have ended: uvicorn waits for their open responses.
@@ -182,8 +182,8 @@ async def wait_for_stop(serving: asyncio.Task[None]) -> None:
         watching.cancel()
 
 
-def anonymous_principal(host: str, somebody: bool, insecure_loopback: bool) -> Principal | None:
-    """The principal of requests without a token, if those are allowed. `somebody`: whether there is any token.
+def anonymous_principal(host: str, has_clients: bool, insecure_loopback: bool) -> Principal | None:
+    """The principal of requests without a token, if those are allowed. `has_clients`: whether there is any token.
 
     Raises:
         ConfigError: nobody could connect, or anybody on the network could.
@@ -193,7 +193,7 @@ def anonymous_principal(host: str, somebody: bool, insecure_loopback: bool) -> P
             f"Without tokens, {host} would let in whoever reaches it.",
             fix="Listen on 127.0.0.1, or give each client a token: bridge-mcp clients add NAME.",
         )
-    if not somebody and not insecure_loopback:
+    if not has_clients and not insecure_loopback:
         raise ConfigError(
             "No client has a token, so nobody could connect over HTTP.",
             fix="Make one with: bridge-mcp clients add NAME --scopes read,send (or [clients.NAME] in bridge.toml).",

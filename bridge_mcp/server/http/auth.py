@@ -5,7 +5,6 @@ It comes before everything else, so that no body of an unauthenticated client is
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.core.bearer_tokens import OAuth, hash_token
@@ -51,7 +51,7 @@ class AuthMiddleware:
 
     Args:
         app: the application behind it.
-        visitors: authenticates tokens.
+        authenticator: authenticates tokens.
         path: the path of `app`; any other is a 404.
         beside: further paths of `app`.
         below: a path of `app` with all that is below it, beside that; empty for none.
@@ -65,7 +65,7 @@ class AuthMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        visitors: Authenticator,
+        authenticator: Authenticator,
         *,
         path: str,
         beside: frozenset[str] = frozenset(),
@@ -79,7 +79,7 @@ class AuthMiddleware:
         self._path = path
         self._paths = beside | {path}
         self._below = f"{below}/" if below else ""
-        self._authenticator = visitors
+        self._authenticator = authenticator
         self._hosts = hosts
         self._origins = frozenset(each.rstrip("/").lower() for each in origins)
         self._rates = rates or RateLimiter(0, 1)
@@ -92,21 +92,24 @@ class AuthMiddleware:
         """The ASGI application."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if len(headers) < len(scope["headers"]) and (twice := repeated_header(scope["headers"])):
-            await refuse(send, 400, "bad_request", f"There is more than one {twice} header.", "Send one.")
+            refused = refusal(400, "bad_request", f"There is more than one {twice} header.", "Send one.")
+            await refused(scope, receive, send)
             return
         host = headers.get(b"host", b"").decode("latin-1")
         if self._hosts and name_of(f"//{host}") not in self._hosts:
             fix = f"Use one of: {', '.join(sorted(self._hosts))}; or add it to the allowed hosts."
-            await refuse(send, 421, "unknown_host", f"This server does not go by the name '{host[:80]}'.", fix)
+            refused = refusal(421, "unknown_host", f"This server does not go by the name '{host[:80]}'.", fix)
+            await refused(scope, receive, send)
             return
         origin = headers.get(b"origin", b"").decode("latin-1")
-        listed, asks_first = origin.lower() in self._origins, is_preflight(scope.get("method", ""), headers)
-        ours = name_of(origin) in self._hosts | LOOPBACK and not asks_first
-        if origin and not listed and not ours:
+        listed, preflighting = origin.lower() in self._origins, is_preflight(scope.get("method", ""), headers)
+        own_page = name_of(origin) in self._hosts | LOOPBACK and not preflighting
+        if origin and not listed and not own_page:
             fix = "Add it to allowed_origins of [http], if you trust that page."
-            await refuse(send, 403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
+            refused = refusal(403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
+            await refused(scope, receive, send)
             return
-        if asks_first:
+        if preflighting:
             preflight = preflight_headers(headers[b"origin"], headers)
             await send({"type": "http.response.start", "status": 204, "headers": preflight})
             await send({"type": "http.response.body", "body": b""})
@@ -118,91 +121,91 @@ class AuthMiddleware:
     async def _route(self, authorization: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].rstrip("/")
         if self._oauth is not None and path in (METADATA, f"{METADATA}{self._path}"):
-            await answer(send, 200, metadata(self._oauth))
+            await JSONResponse(metadata(self._oauth))(scope, receive, send)
         elif path not in self._paths and not (self._below and path.startswith(self._below)):
-            await refuse(send, 404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
+            missing = refusal(404, "not_found", "There is nothing here.", f"MCP is at {self._path}.")
+            await missing(scope, receive, send)
         else:
-            shown = None if authorization is None else authorization.decode("latin-1")
-            await self._enter(shown, scope, receive, send)
+            header = None if authorization is None else authorization.decode("latin-1")
+            await self._authenticate(header, scope, receive, send)
 
-    async def _enter(self, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _authenticate(self, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate a request, and apply the rate limits."""
-        visitor = await self._authenticator.known(authorization) or await self._checked(authorization, scope, send)
-        if visitor is None:
+        client = await self._authenticator.known(authorization) or await self._checked(authorization, scope)
+        if isinstance(client, Response):
+            await client(scope, receive, send)
             return
-        name = visitor.principal.name
+        name = client.principal.name
         if seconds := self._rates.take(name):
-            await too_often(send, seconds, f"{name} asks too often.")
+            await too_often(seconds, f"{name} asks too often.")(scope, receive, send)
             return
         if self._under_way[name] >= AT_ONCE:
-            await too_often(send, 1, f"{name} has {AT_ONCE} requests under way.")
+            await too_often(1, f"{name} has {AT_ONCE} requests under way.")(scope, receive, send)
             return
-        scope[PRINCIPAL] = visitor.principal
-        if visitor.user is not None:
-            scope["user"] = visitor.user
+        scope[PRINCIPAL] = client.principal
+        if client.user is not None:
+            scope["user"] = client.user
         if welcome := scope.get("state", {}).get(WELCOME):
             welcome()
         self._under_way[name] += 1
         try:
-            await self._stay(visitor, scope, receive, send)
+            await self._serve_until_revoked(client, scope, receive, send)
         finally:
             self._under_way[name] -= 1
             if not self._under_way[name]:
                 del self._under_way[name]
 
-    async def _checked(self, authorization: str | None, scope: Scope, send: Send) -> AuthenticatedClient | None:
-        """The client of a token that the issuer's keys have to verify; None: the request was refused and answered.
+    async def _checked(self, authorization: str | None, scope: Scope) -> AuthenticatedClient | Response:
+        """The client of a token that the issuer's keys have to verify, or the response that refuses the request.
 
         The rate limit comes before the check, which may take long and keep others waiting.
         """
-        address = place_of((scope.get("client") or ("",))[0])
+        address = network_key((scope.get("client") or ("",))[0])
         if seconds := self._strangers.take(address):
-            await too_often(send, seconds, "There were too many tries without a known token.")
-            return None
+            return too_often(seconds, "There were too many tries without a known token.")
         if authorization is not None and self._authenticator.may_be_issued(authorization):
             if seconds := self._unchecked.take(""):
-                await too_often(send, seconds, "There are too many tokens to check.")
-                return None
+                return too_often(seconds, "There are too many tokens to check.")
             try:
-                visitor = await self._authenticator.issued(authorization)
+                client = await self._authenticator.issued(authorization)
             except IssuerAway as exc:
-                await unavailable(send, math.ceil(exc.retry_s))
-                return None
-            if visitor is not None:
+                return unavailable(math.ceil(exc.retry_s))
+            if client is not None:
                 self._strangers.give_back(address)
                 self._unchecked.give_back("")
-                return visitor
+                return client
         why = "A token is needed." if authorization is None else "The token is not known."
-        await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
-        return None
+        return refusal(401, "invalid_token", why, TOKEN_FIX, self._challenge())
 
-    async def _stay(self, visitor: AuthenticatedClient, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_until_revoked(
+        self, client: AuthenticatedClient, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Pass the request on, and end it when its token is revoked or expires."""
         begun = done = False
 
-        async def noting(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal begun, done
             begun = True
             done = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
-        with self._authenticator.staying(visitor) as stay:
-            await self._app(scope, receive, noting)
-        if not stay.cancelled_caught or done:
+        with self._authenticator.open_request(client) as request_scope:
+            await self._app(scope, receive, send_and_note)
+        if not request_scope.cancelled_caught or done:
             return
         with anyio.move_on_after(1, shield=True):
             if begun:
                 await send({"type": "http.response.body", "body": b""})
             else:
                 why = "The token is not known any more."
-                await refuse(send, 401, "invalid_token", why, TOKEN_FIX, self._challenge())
+                await refusal(401, "invalid_token", why, TOKEN_FIX, self._challenge())(scope, receive, send)
 
     def _challenge(self) -> str:
         """The parameters of `WWW-Authenticate` in a 401."""
         if self._oauth is None:
             return ""
-        place = urlsplit(self._oauth.resource)
-        return f', resource_metadata="{place.scheme}://{place.netloc}{METADATA}{place.path.rstrip("/")}"'
+        resource = urlsplit(self._oauth.resource)
+        return f', resource_metadata="{resource.scheme}://{resource.netloc}{METADATA}{resource.path.rstrip("/")}"'
 
 
 def repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -211,7 +214,7 @@ def repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return next((name.decode() for name in ONCE if counts[name] > 1), "")
 
 
-def place_of(address: str) -> str:
+def network_key(address: str) -> str:
     """The key of an address for its rate limit: of IPv6 the /64, all of which one client usually has."""
     try:
         parsed = ip_address(address)
@@ -239,28 +242,17 @@ def metadata(oauth: OAuth) -> Mapping[str, Any]:
     }
 
 
-async def too_often(send: Send, seconds: int, message: str) -> None:
-    headers = {"retry-after": str(seconds)}
+def too_often(seconds: int, message: str) -> Response:
     body = {"error": "too_many_requests", "error_description": f"{message} Try again in {seconds} s."}
-    await answer(send, 429, body, headers)
+    return JSONResponse(body, 429, {"retry-after": str(seconds)})
 
 
-async def unavailable(send: Send, seconds: int) -> None:
+def unavailable(seconds: int) -> Response:
     why = "The token cannot be checked: its issuer's keys cannot be fetched."
     body = {"error": "temporarily_unavailable", "error_description": f"{why} Try again in {seconds} s."}
-    await answer(send, 503, body, {"retry-after": str(seconds)})
+    return JSONResponse(body, 503, {"retry-after": str(seconds)})
 
 
-async def refuse(send: Send, status: int, code: str, message: str, fix: str, challenge: str = "") -> None:
-    headers: dict[str, str] = {}
-    if status == 401:
-        headers["www-authenticate"] = f'Bearer realm="bridge-mcp", error="{code}"{challenge}'
-    await answer(send, status, {"error": code, "error_description": f"{message} {fix}"}, headers)
-
-
-async def answer(send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
-    text = json.dumps(body).encode()
-    all_headers = {"content-type": "application/json", "content-length": str(len(text)), **(headers or {})}
-    lines = [(name.encode(), value.encode()) for name, value in all_headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": text})
+def refusal(status: int, code: str, message: str, fix: str, challenge: str = "") -> Response:
+    headers = {"www-authenticate": f'Bearer realm="bridge-mcp", error="{code}"{challenge}'} if status == 401 else None
+    return JSONResponse({"error": code, "error_description": f"{message} {fix}"}, status, headers)

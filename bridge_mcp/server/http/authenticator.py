@@ -64,8 +64,8 @@ class AuthenticatedClient(Struct, frozen=True):
 class OpenRequest:
     """One open request."""
 
-    visitor: AuthenticatedClient
-    ends: float = math.inf
+    client: AuthenticatedClient
+    ends_at: float = math.inf
     """When its token expires, by `elapsed`, which counts the time in which the machine slept."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -80,11 +80,11 @@ class Verified:
         self._found: TTLCache[str, AuthenticatedClient] = TTLCache(MAX_VERIFIED, VERIFIED_S, now)
 
     def get(self, token_hash: str) -> AuthenticatedClient | None:
-        visitor = self._found.get(token_hash)
-        return None if visitor is None or time.time() >= visitor.until else visitor
+        client = self._found.get(token_hash)
+        return None if client is None or time.time() >= client.until else client
 
-    def keep(self, token_hash: str, visitor: AuthenticatedClient) -> None:
-        self._found[token_hash] = visitor
+    def keep(self, token_hash: str, client: AuthenticatedClient) -> None:
+        self._found[token_hash] = client
 
 
 class Authenticator:
@@ -115,7 +115,7 @@ class Authenticator:
         self._verifier = JwtVerifier(oauth) if oauth else None
         self._verified = Verified(elapsed)
         self._elapsed = elapsed
-        self._stays: set[OpenRequest] = set()
+        self._open_requests: set[OpenRequest] = set()
 
     async def known(self, authorization: str | None) -> AuthenticatedClient | None:
         """Whose token an Authorization header carries, as far as that is known here; who comes without the header."""
@@ -126,13 +126,13 @@ class Authenticator:
             return None
         return await self.by_hash(hash_token(token))
 
-    async def by_hash(self, given: str) -> AuthenticatedClient | None:
+    async def by_hash(self, token_hash: str) -> AuthenticatedClient | None:
         """Whose token has this hash, as far as that is known here."""
         match = None
-        for token_hash, visitor in self._known.items():  # all of them, each in constant time
-            if hmac.compare_digest(given, token_hash):
-                match = visitor
-        return match or await self._by_stored(given) or self._verified.get(given)
+        for known_hash, client in self._known.items():  # all of them, each in constant time
+            if hmac.compare_digest(token_hash, known_hash):
+                match = client
+        return match or await self._by_stored(token_hash) or self._verified.get(token_hash)
 
     def may_be_issued(self, authorization: str | None) -> bool:
         """Whether this may be a token of the issuer, which has to be checked by its keys: that takes longer."""
@@ -149,9 +149,9 @@ class Authenticator:
         if verified is None or self._oauth is None:
             return None
         who = principal_of(verified, self._oauth)
-        visitor = AuthenticatedClient(who, AuthenticatedUser(verified), until=float(verified.expires_at or 0))
-        self._verified.keep(hash_token(token), visitor)
-        return visitor
+        client = AuthenticatedClient(who, AuthenticatedUser(verified), until=float(verified.expires_at or 0))
+        self._verified.keep(hash_token(token), client)
+        return client
 
     async def _by_stored(self, token_hash: str) -> AuthenticatedClient | None:
         client = await self._stored.by_token(token_hash) if self._stored is not None else None
@@ -177,20 +177,20 @@ class Authenticator:
     # -- open requests ----------------------------------------------------------------------------------------
 
     @contextmanager
-    def staying(self, visitor: AuthenticatedClient) -> Generator[anyio.CancelScope]:
+    def open_request(self, client: AuthenticatedClient) -> Generator[anyio.CancelScope]:
         """A scope that is cancelled when the client's token is revoked or expires: streams stay open for hours."""
-        stay = OpenRequest(visitor)
-        if visitor.until:
-            left = max(0.0, visitor.until - time.time())
-            stay.ends = self._elapsed() + left
-            stay.scope.deadline = anyio.current_time() + left
-        if visitor.stored or visitor.until:
-            self._stays.add(stay)
+        request = OpenRequest(client)
+        if client.until:
+            left = max(0.0, client.until - time.time())
+            request.ends_at = self._elapsed() + left
+            request.scope.deadline = anyio.current_time() + left
+        if client.stored or client.until:
+            self._open_requests.add(request)
         try:
-            with stay.scope:
-                yield stay.scope
+            with request.scope:
+                yield request.scope
         finally:
-            self._stays.discard(stay)
+            self._open_requests.discard(request)
 
     async def watch(self, agenda: Agenda) -> None:
         """Until cancelled: end open requests whose tokens were revoked, by any process, or have expired."""
@@ -199,21 +199,23 @@ class Authenticator:
                 changed = await changes.wait(LOOK_S)
                 self._end_run_out()
                 # A revocation concerns no conversation; commits of other processes come as None.
-                if self._stays and not changed and self._stored is not None:
+                if self._open_requests and not changed and self._stored is not None:
                     await self._end_revoked(self._stored)
 
     def _end_run_out(self) -> None:
         """End requests with expired tokens after the machine slept or the clock was set: timers miss both."""
-        for stay in list(self._stays):
-            until = stay.visitor.until
-            if until and (self._elapsed() >= stay.ends or time.time() >= until):
-                stay.scope.cancel()
+        for request in list(self._open_requests):
+            until = request.client.until
+            if until and (self._elapsed() >= request.ends_at or time.time() >= until):
+                request.scope.cancel()
 
     async def _end_revoked(self, stored: Clients) -> None:
         valid = {client.token_hash for client in await stored.all()}
-        for stay in [stay for stay in self._stays if stay.visitor.stored and stay.visitor.stored not in valid]:
-            logger.info("%s was revoked; an open request of it ends", stay.visitor.principal.name)
-            stay.scope.cancel()
+        for request in [
+            request for request in self._open_requests if request.client.stored and request.client.stored not in valid
+        ]:
+            logger.info("%s was revoked; an open request of it ends", request.client.principal.name)
+            request.scope.cancel()
 
 
 def token_in(authorization: str) -> str:

@@ -5,15 +5,16 @@ The SDK refuses most of these too, but its errors name no cause, and its two era
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import anyio
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, MESSAGE_DEPTH, read_json
+from bridge_mcp.server.http.session_notes import replay_body, rpc_error
 
 __all__ = ["BodyLimitMiddleware"]
 
@@ -39,67 +40,47 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         body: bytes | None = b""
-        with anyio.move_on_after(self._within_s) as patience:
-            body = await self._body(receive)
-        if patience.cancelled_caught:
-            await answer(send, 408, too_slow(self._within_s))
-            return
-        problem = too_large(self._most) if body is None else refusal(body)
-        if problem is not None:
-            await answer(send, 413 if body is None else 400, problem)
-            return
-        given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replay() -> Message:
-            return given.pop() if given else await receive()
-
-        await self._app(scope, replay, send)
-
-    async def _body(self, receive: Receive) -> bytes | None:
-        """The whole body; None if it is too large. If the client has disconnected, the part that came."""
-        parts: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._most:
-                return None
-            more = message.get("more_body", False)
-        return b"".join(parts)
+        with anyio.move_on_after(self._within_s) as time_limit:
+            body = await body_within(receive, self._most)
+        if time_limit.cancelled_caught:
+            why = f"The request was not here within {self._within_s:g} s. Send it again, whole."
+            refused = rpc_error(408, INVALID_REQUEST, why)
+        elif body is None:
+            why = f"The request is larger than {self._most:,} bytes. Send less at once."
+            refused = rpc_error(413, INVALID_REQUEST, why)
+        else:
+            refused = refusal(body)
+        await (refused or self._app)(scope, replay_body(body or b"", receive), send)
 
 
-async def answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def body_within(receive: Receive, most: int) -> bytes | None:
+    """A request's whole body; None if it is too large. If the client has disconnected, the part that came."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            return None
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
-def too_large(most: int) -> bytes:
-    return error_body(None, INVALID_REQUEST, f"The request is larger than {most:,} bytes. Send less at once.")
-
-
-def too_slow(within_s: float) -> bytes:
-    return error_body(None, INVALID_REQUEST, f"The request was not here within {within_s:g} s. Send it again, whole.")
-
-
-def error_body(id_: object, code: int, message: str) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": message}}).encode()
-
-
-def refusal(body: bytes) -> bytes | None:
-    """The JSON-RPC error for a body that is refused; None for a valid one."""
+def refusal(body: bytes) -> Response | None:
+    """The JSON-RPC error for an invalid body; None for a valid one."""
     try:
         message = read_json(body, max_depth=MESSAGE_DEPTH, odd="keep")
     except BadJSON as exc:
-        return error_body(None, PARSE_ERROR, f"Parse error: {exc} Nothing was changed.")
+        return rpc_error(400, PARSE_ERROR, f"Parse error: {exc} Nothing was changed.")
     if b"\\u" not in body or b"\\ud" not in body.lower():
         return None
     where = next(halves(message, ""), None)
     if where is None:
         return None
-    known = message.get("id") if isinstance(message, dict) else None
-    return error_body(known, INVALID_PARAMS, f"{where}. Send characters beyond U+FFFF whole. Nothing was changed.")
+    id_ = message.get("id") if isinstance(message, dict) else None
+    why = f"{where}. Send characters beyond U+FFFF whole. Nothing was changed."
+    return rpc_error(400, INVALID_PARAMS, why, id_)
 
 
 def halves(value: JSON, path: str) -> Iterator[str]:

@@ -34,8 +34,8 @@ def is_preflight(method: str, headers: Mapping[bytes, bytes]) -> bool:
 
 def preflight_headers(origin: bytes, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     """The headers of a preflight's response, for a listed origin."""
-    asked = headers.get(b"access-control-request-headers", b"").decode("latin-1").lower()
-    more = sorted({name for name in names_in(asked) if name.startswith("mcp-")} - set(TAKEN))
+    requested = headers.get(b"access-control-request-headers", b"").decode("latin-1").lower()
+    more = sorted({name for name in names_in(requested) if name.startswith("mcp-")} - set(TAKEN))
     allowed = [
         (b"access-control-allow-origin", origin),
         (b"access-control-allow-methods", METHODS.encode()),
@@ -49,9 +49,9 @@ def preflight_headers(origin: bytes, headers: Mapping[bytes, bytes]) -> list[tup
     return allowed
 
 
-def names_in(asked: str) -> Iterable[str]:
+def names_in(header_list: str) -> Iterable[str]:
     """The names in a list of header names; invalid ones are skipped."""
-    for each in asked.split(","):
+    for each in header_list.split(","):
         name = each.strip()
         if name and all(char.isalnum() or char in "-_" for char in name) and name.isascii():
             yield name
@@ -62,12 +62,12 @@ def exposing(send: Send, origin: bytes) -> Send:
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            told = [
+            headers = [
                 (b"access-control-allow-origin", origin),
                 (b"access-control-expose-headers", EXPOSED.encode()),
                 (b"vary", b"Origin"),
             ]
-            message = {**message, "headers": [*message.get("headers", []), *told]}
+            message = {**message, "headers": [*message.get("headers", []), *headers]}
         await send(message)
 
     return sending

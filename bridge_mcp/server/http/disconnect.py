@@ -26,13 +26,13 @@ class DisconnectMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
 
-        async def noting() -> Message:
+        async def receive_and_note() -> Message:
             message = await receive()
             if message["type"] == "http.disconnect":
                 scope[HUNG_UP] = True
             return message
 
-        await self._app(scope, noting, send)
+        await self._app(scope, receive_and_note, send)
 
 
 def hung_up(ctx: ServerRequestContext[Any, Any]) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, get_args
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge_mcp.core.entries import Outcome, Verdict
@@ -23,7 +24,6 @@ from bridge_mcp.core.events import EVENT_TYPES, Event
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import Status
 from bridge_mcp.core.spending import Spent
-from bridge_mcp.server.http.auth import answer
 from bridge_mcp.server.http.authenticator import PRINCIPAL
 from bridge_mcp.server.protocol.errors import fault_of
 from bridge_mcp.service import OWNER, Bridge
@@ -32,7 +32,7 @@ __all__ = ["METRICS", "EventCounts", "MetricsMiddleware", "exposition"]
 
 METRICS = "/metrics"
 
-FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
+FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 PAGE = 500
 MOST_PAGES = 200
@@ -86,21 +86,17 @@ class MetricsMiddleware:
             return
         if scope["method"] not in ("GET", "HEAD"):
             error = {"error": "method_not_allowed", "error_description": "Use GET."}
-            await answer(send, 405, error, {"allow": "GET, HEAD"})
+            await JSONResponse(error, 405, {"allow": "GET, HEAD"})(scope, receive, send)
             return
         who: Principal = scope[PRINCIPAL]
         try:
             text = exposition(await self._bridge.get_status(who), await self._counted(who))
         except BridgeError as exc:
             fault = fault_of(exc, METRICS)
-            await answer(
-                send, 403 if isinstance(exc, Denied) else 503, {"error": fault.code, "error_description": fault.text}
-            )
+            error = {"error": fault.code, "error_description": fault.text}
+            await JSONResponse(error, 403 if isinstance(exc, Denied) else 503)(scope, receive, send)
             return
-        body = text.encode()
-        headers = [(b"content-type", FORMAT), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await Response(text, media_type=FORMAT)(scope, receive, send)
 
     async def _counted(self, who: Principal) -> EventCounts | None:
         """What happened; None for a client that sees a part of the bridge only, for the counts are of all of it."""
@@ -120,16 +116,16 @@ def exposition(status: Status, counts: EventCounts | None) -> str:
 
 def of_engine(status: Status) -> Iterator[str]:
     yield from gauge("info", "The version that answers.", [({"version": status.version}, 1)])
-    yield from one("engine_up", "Whether an engine runs and gives signs of life.", float(status.engine == "running"))
+    yield from single("engine_up", "Whether an engine runs and gives signs of life.", float(status.engine == "running"))
     if status.engine_pid is not None:
-        yield from one("engine_start_time_seconds", "When the engine started.", status.engine_since)
+        yield from single("engine_start_time_seconds", "When the engine started.", status.engine_since)
     if status.engine_seen:
-        yield from one("engine_seen_timestamp_seconds", "When it last gave a sign of life.", status.engine_seen)
+        yield from single("engine_seen_timestamp_seconds", "When it last gave a sign of life.", status.engine_seen)
     if status.engine_wrote:
-        yield from one("engine_write_timestamp_seconds", "When it last wrote to the store.", status.engine_wrote)
-    yield from one("approvals_waiting", "Calls that wait for a verdict.", status.waiting_approvals)
-    yield from one("messages_queued", "Messages that are to go out.", status.queued_messages)
-    yield from one("warnings", "Warnings that get_status shows.", len(status.warnings))
+        yield from single("engine_write_timestamp_seconds", "When it last wrote to the store.", status.engine_wrote)
+    yield from single("approvals_waiting", "Calls that wait for a verdict.", status.waiting_approvals)
+    yield from single("messages_queued", "Messages that are to go out.", status.queued_messages)
+    yield from single("warnings", "Warnings that get_status shows.", len(status.warnings))
 
 
 def of_parts(status: Status) -> Iterator[str]:
@@ -160,16 +156,16 @@ def of_parts(status: Status) -> Iterator[str]:
 
 def of_models(today: Spent) -> Iterator[str]:
     """What models took since midnight (UTC): gauges, for they begin anew each day."""
-    yield from one("model_calls_today", "Calls of models since 00:00 UTC.", today.calls)
+    yield from single("model_calls_today", "Calls of models since 00:00 UTC.", today.calls)
     tokens = {"input": today.input_tokens, "output": today.output_tokens, "cached": today.cached_tokens}
     yield from gauge(
         "model_tokens_today",
         "Their tokens; cached ones are part of input.",
         [({"kind": k}, n) for k, n in tokens.items()],
     )
-    yield from one("model_cost_usd_today", "Dollars, of the calls whose price is known.", today.usd)
-    yield from one("model_calls_unpriced_today", "Calls whose price nobody knows.", today.unpriced)
-    yield from one("model_seconds_today", "Seconds in which models were waited for.", today.latency_s)
+    yield from single("model_cost_usd_today", "Dollars, of the calls whose price is known.", today.usd)
+    yield from single("model_calls_unpriced_today", "Calls whose price nobody knows.", today.unpriced)
+    yield from single("model_seconds_today", "Seconds in which models were waited for.", today.latency_s)
 
 
 def of_events(counts: EventCounts) -> Iterator[str]:
@@ -182,7 +178,7 @@ def of_events(counts: EventCounts) -> Iterator[str]:
     yield from family("verdicts_total", "counter", "Verdicts on calls that waited.", verdicts)
 
 
-def one(name: str, about: str, value: float) -> Iterator[str]:
+def single(name: str, about: str, value: float) -> Iterator[str]:
     return gauge(name, about, [({}, value)])
 
 
@@ -192,15 +188,15 @@ def gauge(name: str, about: str, series: Iterable[Series]) -> Iterator[str]:
 
 def family(name: str, kind: str, about: str, series: Iterable[Series]) -> Iterator[str]:
     """The lines of one metric; none where it has no series."""
-    shown = [f"bridge_mcp_{name}{labels(of)} {number(value)}" for of, value in series]
-    if shown:
+    lines = [f"bridge_mcp_{name}{labels(label_values)} {number(value)}" for label_values, value in series]
+    if lines:
         yield f"# HELP bridge_mcp_{name} {about}"
         yield f"# TYPE bridge_mcp_{name} {kind}"
-        yield from shown
+        yield from lines
 
 
-def labels(of: Mapping[str, str]) -> str:
-    pairs = ",".join(f'{name}="{escape_label(value)}"' for name, value in of.items())
+def labels(values: Mapping[str, str]) -> str:
+    pairs = ",".join(f'{name}="{escape_label(value)}"' for name, value in values.items())
     return f"{{{pairs}}}" if pairs else ""
 
 

@@ -31,7 +31,7 @@ PASS_S = 5.0
 """How long this process may take to do what a note says."""
 
 
-class Said(Struct, frozen=True, rename="camel"):
+class HandshakeParams(Struct, frozen=True, rename="camel"):
     """What a client says when it opens a session."""
 
     protocol_version: str = ""
@@ -78,20 +78,20 @@ def handshake(message: ClientMessage) -> str:
     text = bytes(message.params).decode()
     if len(text) <= MAX_HANDSHAKE:
         return text
-    said = msgspec.json.decode(message.params, type=Said)
-    able = {name[:40]: dict[str, Any]() for name in list(said.capabilities)[:20]}
-    short = {"protocolVersion": said.protocol_version[:20], "capabilities": able}
+    handshake_params = msgspec.json.decode(message.params, type=HandshakeParams)
+    capabilities = {name[:40]: dict[str, Any]() for name in list(handshake_params.capabilities)[:20]}
+    short = {"protocolVersion": handshake_params.protocol_version[:20], "capabilities": capabilities}
     return json.dumps({**short, "clientInfo": {"name": "client", "version": ""}})
 
 
-def with_session_id(headers: list[tuple[bytes, bytes]], shown: str) -> list[tuple[bytes, bytes]]:
+def with_session_id(headers: list[tuple[bytes, bytes]], presented: str) -> list[tuple[bytes, bytes]]:
     """The headers of a response, with the id by which the client knows its session."""
-    return [(name, shown.encode("latin-1") if name.lower() == SESSION else value) for name, value in headers]
+    return [(name, presented.encode("latin-1") if name.lower() == SESSION else value) for name, value in headers]
 
 
-def hash_session_id(shown: str) -> str:
+def hash_session_id(presented: str) -> str:
     """What of a session's id stands in the store."""
-    return sha256(shown.encode("utf-8", "replace")).hexdigest()
+    return sha256(presented.encode("utf-8", "replace")).hexdigest()
 
 
 async def nothing_more() -> Message:

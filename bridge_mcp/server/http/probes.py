@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge_mcp.core.errors import BridgeError
@@ -19,6 +20,7 @@ __all__ = ["HEALTH", "READY", "ProbesMiddleware"]
 logger = logging.getLogger(__name__)
 
 HEALTH, READY = "/healthz", "/readyz"
+HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 KEPT_S = 1.0
 """How long an answer holds: strangers may ask as often as they like, and the store is looked at once a second."""
@@ -39,11 +41,11 @@ class ProbesMiddleware:
         if path not in (HEALTH, READY):
             await self._app(scope, receive, send)
         elif scope["method"] not in ("GET", "HEAD"):
-            await plain(scope, send, 405, "GET or HEAD")
+            await PlainTextResponse("GET or HEAD\n", 405, HEADERS | {"allow": "GET, HEAD"})(scope, receive, send)
         elif path == HEALTH or await self._is_ready():
-            await plain(scope, send, 200, "ok")
+            await PlainTextResponse("ok\n", 200, HEADERS)(scope, receive, send)
         else:
-            await plain(scope, send, 503, "not ready")
+            await PlainTextResponse("not ready\n", 503, HEADERS)(scope, receive, send)
 
     async def _is_ready(self) -> bool:
         now = time.monotonic()
@@ -57,18 +59,3 @@ class ProbesMiddleware:
                 logger.info("the bridge is %s", "ready" if ready else "not ready")
             self._ready, self._looked = ready, now
         return self._ready
-
-
-async def plain(scope: Scope, send: Send, status: int, text: str) -> None:
-    """Answer with a line of text that nobody keeps."""
-    body = f"{text}\n".encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    if status == 405:
-        headers.append((b"allow", b"GET, HEAD"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope
 
 from bridge_mcp.ports import FaceNote
 
@@ -26,7 +27,7 @@ __all__ = [
     "inner_post",
     "message_in",
     "replay_body",
-    "session_not_found",
+    "rpc_error",
 ]
 
 SESSION = b"mcp-session-id"
@@ -91,8 +92,8 @@ def replay_body(body: bytes, receive: Receive) -> Receive:
 
 def with_session(scope: Scope, session: str) -> Scope:
     """A request's scope with another session's id."""
-    kept = [(name, value) for name, value in scope["headers"] if name != SESSION]
-    return {**scope, "headers": [*kept, (SESSION, session.encode("latin-1"))]}
+    others = [(name, value) for name, value in scope["headers"] if name != SESSION]
+    return {**scope, "headers": [*others, (SESSION, session.encode("latin-1"))]}
 
 
 def inner_post(scope: Scope, session: str, method: Literal["POST", "DELETE"] = "POST") -> Scope:
@@ -133,16 +134,8 @@ def by_session(notes: Sequence[FaceNote]) -> dict[str, list[str]]:
     return grouped
 
 
-async def session_not_found(send: Send) -> None:
-    """Answer as for a session that there never was: its client opens another."""
-    await refuse(send, 404, "Session not found")
-
-
-async def refuse(send: Send, status: int, why: str, code: int = -32600) -> None:
-    """Answer with an error of JSON-RPC."""
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": why}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 429:
-        headers.append((b"retry-after", b"5"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def rpc_error(status: int, code: int, message: str, id_: object = None) -> Response:
+    """A response with an error of JSON-RPC."""
+    body = json.dumps({"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": message}})
+    headers = {"retry-after": "5"} if status == 429 else None
+    return Response(body, status, headers, "application/json")

@@ -22,8 +22,10 @@ from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from msgspec import Struct
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.core.errors import StoreError
@@ -50,10 +52,9 @@ from bridge_mcp.server.http.session_notes import (
     header_of,
     inner_post,
     message_in,
-    refuse,
     replay_body,
     rpc,
-    session_not_found,
+    rpc_error,
     with_session,
 )
 
@@ -93,7 +94,7 @@ class SharedSessions:
 
     def __init__(self, app: ASGIApp, store: Store, clock: Clock) -> None:
         self.app = app
-        self._kept = store.face_sessions
+        self._rows = store.face_sessions
         self._store = store
         self._clock = clock
         self._name = uuid4().hex
@@ -111,12 +112,12 @@ class SharedSessions:
         if not isinstance(who, Principal) or (version and version not in HANDSHAKE_PROTOCOL_VERSIONS):
             await self.app(scope, receive, send)
             return
-        shown = header_of(scope["headers"], SESSION)
+        presented = header_of(scope["headers"], SESSION)
         body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
         message = message_in(body)
         receive = replay_body(body, receive)
-        if shown:
-            await Use(self, who, shown, scope=scope, body=body).answer(receive, send)
+        if presented:
+            await Use(self, who, presented, scope=scope, body=body).answer(receive, send)
         elif message.method == "initialize":
             await self._opened(who, message, scope, receive, send)
         else:
@@ -129,31 +130,33 @@ class SharedSessions:
 
     # -- opening ----------------------------------------------------------------------------------------------
 
-    async def _opened(self, who: Principal, told: ClientMessage, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _opened(
+        self, who: Principal, initialize: ClientMessage, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Have the SDK open a session, and keep it before its client hears of it."""
         if not await self._has_room(who.name, ends=True):
-            await self.refuse(who.name, send)
+            await too_many_sessions(who.name)(scope, receive, send)
             return
 
         async def keeping(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
-                if shown := header_of(list(message["headers"]), SESSION):
-                    await self._keep(who.name, shown, told, scope)
+                if presented := header_of(list(message["headers"]), SESSION):
+                    await self._keep(who.name, presented, initialize, scope)
             await send(message)
 
         await self.app(scope, receive, keeping)
 
-    async def _keep(self, client: str, shown: str, message: ClientMessage, scope: Scope) -> None:
+    async def _keep(self, client: str, presented: str, message: ClientMessage, scope: Scope) -> None:
         now = self._clock.now()
         if now - self._cleared > CLEAR_EVERY_S:
             self._cleared = now
-            await self._kept.end_old("mcp", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
-        session = FaceSession(hash_session_id(shown), "mcp", client, handshake(message), begun=now, used=now)
-        await self._kept.put(session, at_most=MAX_STORED)
-        self._add(client, shown, Open(session.id, shown, scope, used=now))
+            await self._rows.end_old("mcp", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
+        session = FaceSession(hash_session_id(presented), "mcp", client, handshake(message), begun=now, used=now)
+        await self._rows.put(session, at_most=MAX_STORED)
+        self._add(client, presented, Open(session.id, presented, scope, used=now))
 
-    def _add(self, client: str, shown: str, session: Open) -> None:
-        self._open.setdefault(client, OrderedDict())[shown] = session
+    def _add(self, client: str, presented: str, session: Open) -> None:
+        self._open.setdefault(client, OrderedDict())[presented] = session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._follow(), name="notes of other faces")
 
@@ -162,43 +165,38 @@ class SharedSessions:
         sessions = self._open.get(client, OrderedDict[str, Open]())
         if len(sessions) < MAX_SESSIONS:
             return True
-        idle = next(((shown, session) for shown, session in sessions.items() if not session.under_way), None)
+        idle = next(((presented, session) for presented, session in sessions.items() if not session.under_way), None)
         if idle is None:
             return False
         logger.info("%s has %d sessions; the one that it used least recently ends", client, len(sessions))
-        shown, session = idle
+        presented, session = idle
         if ends:
-            await self._kept.end(session.id, FaceNote(session.id, self._name), self._clock.now())
-        await self.drop(client, shown)
+            await self._rows.end(session.id, FaceNote(session.id, self._name), self._clock.now())
+        await self.drop(client, presented)
         return True
-
-    async def refuse(self, client: str, send: Send) -> None:
-        """Tell a client that it uses as many sessions as it may."""
-        why = f"{client} has {MAX_SESSIONS} sessions in use. End one (DELETE) before you open another."
-        await refuse(send, 429, why, code=-32603)
 
     # -- using ------------------------------------------------------------------------------------------------
 
-    async def find(self, who: Principal, shown: str, scope: Scope) -> Open | None:
+    async def find(self, who: Principal, presented: str, scope: Scope) -> Open | None:
         """The session that a client shows, open in this process; None where there is none of that client."""
-        row = await self._kept.get(hash_session_id(shown))
+        row = await self._rows.get(hash_session_id(presented))
         now = self._clock.now()
         if row is None or row.kind != "mcp" or row.client != who.name or now - row.used > IDLE_S:
-            await self.drop(who.name, shown)
+            await self.drop(who.name, presented)
             return None
         async with self._adopting.setdefault(row.id, asyncio.Lock()):
-            session = self._open.get(who.name, OrderedDict[str, Open]()).get(shown)
+            session = self._open.get(who.name, OrderedDict[str, Open]()).get(presented)
             if session is None:
-                session = await self._adopted(who.name, shown, row, scope)
+                session = await self._adopted(who.name, presented, row, scope)
         if session is not None:
-            self._open[who.name].move_to_end(shown)
+            self._open[who.name].move_to_end(presented)
             session.scope = scope
             if now - session.used > USED_EVERY_S:
                 session.used = now
-                await self._kept.used(session.id, now)
+                await self._rows.used(session.id, now)
         return session
 
-    async def _adopted(self, client: str, shown: str, row: FaceSession, scope: Scope) -> Open | None:
+    async def _adopted(self, client: str, presented: str, row: FaceSession, scope: Scope) -> Open | None:
         """Make the SDK's session of one that another process opened, or that was idle for long.
 
         Raises:
@@ -211,22 +209,22 @@ class SharedSessions:
             return None
         session = Open(row.id, opened.session, scope, used=row.used)
         await self.post(scope, session.inner, rpc("notifications/initialized", {}))
-        self._add(client, shown, session)
+        self._add(client, presented, session)
         await self.subscribe(session)
         return session
 
     async def subscribe(self, session: Open) -> None:
         """Have the SDK's session subscribe to what its client subscribes to, through whichever process."""
-        wanted = await self._kept.subscriptions(session.id)
-        for how, uris in (("subscribe", wanted - session.wanted), ("unsubscribe", session.wanted - wanted)):
+        wanted = await self._rows.subscriptions(session.id)
+        for verb, uris in (("subscribe", wanted - session.wanted), ("unsubscribe", session.wanted - wanted)):
             for uri in sorted(uris):
-                await self.post(session.scope, session.inner, rpc(f"resources/{how}", {"uri": uri}, f"again {uri}"))
+                await self.post(session.scope, session.inner, rpc(f"resources/{verb}", {"uri": uri}, f"again {uri}"))
         session.wanted = set(wanted)
 
-    async def drop(self, client: str, shown: str) -> None:
+    async def drop(self, client: str, presented: str) -> None:
         """Close a session in this process. It may be open in others."""
         sessions = self._open.get(client)
-        session = sessions.pop(shown, None) if sessions is not None else None
+        session = sessions.pop(presented, None) if sessions is not None else None
         if session is None:
             return
         if not sessions:
@@ -238,7 +236,7 @@ class SharedSessions:
 
     async def ended(self, session: Open) -> None:
         """Its client ends a session: in every process."""
-        await self._kept.end(session.id, FaceNote(session.id, self._name), self._clock.now())
+        await self._rows.end(session.id, FaceNote(session.id, self._name), self._clock.now())
 
     async def post(self, scope: Scope, inner: str, body: bytes) -> Outcome:
         """Post a message to the SDK's session as its client would."""
@@ -254,18 +252,18 @@ class SharedSessions:
             return True
         if self._passing.take(client):
             return False
-        await self._kept.tell(FaceNote(session.id, self._name, body.decode("utf-8", "replace")), self._clock.now())
+        await self._rows.tell(FaceNote(session.id, self._name, body.decode("utf-8", "replace")), self._clock.now())
         return True
 
     async def changed(self, session: Open, message: ClientMessage) -> bool:
         """Its client changes what it subscribes to; whether it may have so many. Every process learns it."""
         note, uri, now = FaceNote(session.id, self._name), message.values().uri, self._clock.now()
         if message.method == "resources/subscribe":
-            if not await self._kept.subscribe(note, uri, now, at_most=MAX_SUBSCRIPTIONS):
+            if not await self._rows.subscribe(note, uri, now, at_most=MAX_SUBSCRIPTIONS):
                 return False
             session.wanted.add(uri)
         else:
-            await self._kept.unsubscribe(note, uri, now)
+            await self._rows.unsubscribe(note, uri, now)
             session.wanted.discard(uri)
         return True
 
@@ -280,7 +278,7 @@ class SharedSessions:
                     if in_use := self._in_use():
                         now = self._clock.now()
                         seen = {number: at for number, at in seen.items() if at > now - 2 * BACK_S}
-                        notes = await self._kept.notes(now - BACK_S, by=self._name, seen=seen)
+                        notes = await self._rows.notes(now - BACK_S, by=self._name, seen=seen)
                         seen |= dict.fromkeys([note.number for note in notes], now)
                         await self._do_all(notes, in_use)
                 except StoreError as exc:
@@ -290,9 +288,9 @@ class SharedSessions:
     def _in_use(self) -> Mapping[str, tuple[str, str, Open]]:
         """The sessions with a request or a stream in this process, by id, with their clients and what these show."""
         return {
-            session.id: (client, shown, session)
+            session.id: (client, presented, session)
             for client, sessions in self._open.items()
-            for shown, session in sessions.items()
+            for presented, session in sessions.items()
             if session.under_way
         }
 
@@ -303,17 +301,17 @@ class SharedSessions:
                 if id in in_use:
                     tasks.start_soon(self._do, bodies, *in_use[id])
 
-    async def _do(self, bodies: Sequence[str], client: str, shown: str, session: Open) -> None:
+    async def _do(self, bodies: Sequence[str], client: str, presented: str, session: Open) -> None:
         for body in bodies:
             if body:
                 await self.post(session.scope, session.inner, body.encode())
             else:
-                await self._look_at(client, shown, session)
+                await self._look_at(client, presented, session)
 
-    async def _look_at(self, client: str, shown: str, session: Open) -> None:
+    async def _look_at(self, client: str, presented: str, session: Open) -> None:
         """A session has ended, or subscribes to other resources."""
-        if await self._kept.get(session.id) is None:
-            await self.drop(client, shown)
+        if await self._rows.get(session.id) is None:
+            await self.drop(client, presented)
             return
         before = session.wanted
         await self.subscribe(session)
@@ -327,12 +325,18 @@ class TooManyInUse(Exception):
     """A client uses as many sessions as it may."""
 
 
+def too_many_sessions(client: str) -> Response:
+    """The response to a client that uses as many sessions as it may."""
+    why = f"{client} has {MAX_SESSIONS} sessions in use. End one (DELETE) before you open another."
+    return rpc_error(429, INTERNAL_ERROR, why)
+
+
 class Use(Struct, frozen=True):
     """One request that shows a session."""
 
     sessions: SharedSessions
     who: Principal
-    shown: str
+    presented: str
     scope: Scope
     body: bytes
 
@@ -340,24 +344,26 @@ class Use(Struct, frozen=True):
         """Answer it; a session that the SDK has forgotten meanwhile is made again, once."""
         try:
             for _ in range(2):
-                session = await self.sessions.find(self.who, self.shown, self.scope)
+                session = await self.sessions.find(self.who, self.presented, self.scope)
                 if session is None:
                     break
                 if await self._tried(session, receive, send):
                     return
-                await self.sessions.drop(self.who.name, self.shown)
+                await self.sessions.drop(self.who.name, self.presented)
         except TooManyInUse:
-            await self.sessions.refuse(self.who.name, send)
+            await too_many_sessions(self.who.name)(self.scope, receive, send)
             return
-        await session_not_found(send)
+        # As for a session that there never was: its client opens another.
+        await rpc_error(404, INVALID_REQUEST, "Session not found")(self.scope, receive, send)
 
     async def _tried(self, session: Open, receive: Receive, send: Send) -> bool:
         """Pass it to the SDK; False if that knows the session no longer, and nothing was sent."""
-        told, method = message_in(self.body), self.scope["method"]
-        if told.method in ("resources/subscribe", "resources/unsubscribe") and not await self.sessions.changed(
-            session, told
+        rpc_message, method = message_in(self.body), self.scope["method"]
+        if rpc_message.method in ("resources/subscribe", "resources/unsubscribe") and not await self.sessions.changed(
+            session, rpc_message
         ):
-            await refuse(send, 429, f"A session subscribes to at most {MAX_SUBSCRIPTIONS} resources.", code=-32603)
+            why = f"A session subscribes to at most {MAX_SUBSCRIPTIONS} resources."
+            await rpc_error(429, INTERNAL_ERROR, why)(self.scope, receive, send)
             return True
         if method == "GET":
             await self.sessions.subscribe(session)
@@ -371,21 +377,20 @@ class Use(Struct, frozen=True):
                 gone = message["status"] == 404
                 if method == "DELETE" and message["status"] == 200:
                     await self.sessions.ended(session)
-                message = {**message, "headers": with_session_id(list(message["headers"]), self.shown)}
+                message = {**message, "headers": with_session_id(list(message["headers"]), self.presented)}
             if not gone:
                 await send(message)
                 if method == "GET" and message.get("status") == 200:
                     session.stream = send
 
-        elsewhere = concerns_others(told, session)
-        request = (told.id,) if told.kind == "request" else None
+        elsewhere = concerns_others(rpc_message, session)
+        request = (rpc_message.id,) if rpc_message.kind == "request" else None
         session.under_way += 1
         session.requests |= {request} - {None}
         try:
             if elsewhere and not await self.sessions.pass_on(self.who.name, session, self.body):
-                await refuse(
-                    send, 429, "Too many answers and cancellations at once. Send them more slowly.", code=-32603
-                )
+                why = "Too many answers and cancellations at once. Send them more slowly."
+                await rpc_error(429, INTERNAL_ERROR, why)(self.scope, receive, send)
                 return True
             inner = with_session(self.scope, session.inner)
             await self.sessions.app(inner, replay_body(self.body, receive), sending)
@@ -395,5 +400,5 @@ class Use(Struct, frozen=True):
             if session.stream is send:
                 session.stream = None
             if method == "DELETE" and not gone:
-                await self.sessions.drop(self.who.name, self.shown)
+                await self.sessions.drop(self.who.name, self.presented)
         return not gone

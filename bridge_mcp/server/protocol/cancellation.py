@@ -8,7 +8,6 @@ a cancellation reaches the calls of its own session alone.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
+from cachetools import LRUCache
 
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.policy import Principal
@@ -29,7 +29,7 @@ KEPT = 64
 
 
 @dataclass(eq=False, slots=True)
-class Call:
+class OpenCall:
     """An open call. It has a ticket once its turn is recorded."""
 
     ticket: str = ""
@@ -37,21 +37,14 @@ class Call:
 
 
 @dataclass(eq=False, slots=True)
-class Session:
+class SessionCalls:
     """The calls of one session, by request id."""
 
-    open: dict[str, list[Call]] = field(default_factory=dict[str, list[Call]])
-    cut_off: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
-    """The tickets of calls that were cut off before their response."""
+    open: dict[str, list[OpenCall]] = field(default_factory=dict[str, list[OpenCall]])
+    cut_off: LRUCache[str, str] = field(default_factory=lambda: LRUCache(KEPT))
+    """The tickets of calls that were cut off before their response: a cancellation may come later."""
 
-    def remember(self, request: str, ticket: str) -> None:
-        """Keep the ticket of a call that was cut off, for a cancellation that comes later."""
-        self.cut_off[request] = ticket
-        self.cut_off.move_to_end(request)
-        if len(self.cut_off) > KEPT:
-            self.cut_off.popitem(last=False)
-
-    def remove(self, request: str, call: Call) -> None:
+    def remove(self, request: str, call: OpenCall) -> None:
         """Drop a call that has ended."""
         self.open[request].remove(call)
         if not self.open[request]:
@@ -63,7 +56,7 @@ class TurnCancellation:
 
     def __init__(self, stop: Callable[[Principal, str], Awaitable[object]]) -> None:
         self._stop = stop
-        self._sessions: WeakKeyDictionary[object, Session] = WeakKeyDictionary()
+        self._sessions: WeakKeyDictionary[object, SessionCalls] = WeakKeyDictionary()
 
     async def waited_for(
         self,
@@ -78,8 +71,8 @@ class TurnCancellation:
         `session` is None if no other request can cancel this one. `hung_up` says, once the call is cancelled, whether
         its client did so by closing the response.
         """
-        call, key = Call(), repr(request)
-        calls = Session() if session is None else self._sessions.setdefault(session, Session())
+        call, key = OpenCall(), repr(request)
+        calls = SessionCalls() if session is None else self._sessions.setdefault(session, SessionCalls())
         calls.open.setdefault(key, []).append(call)
 
         def begun(ticket: str) -> None:
@@ -92,7 +85,7 @@ class TurnCancellation:
                 with anyio.CancelScope(shield=True):
                     await self._end_turn(who, call.ticket)
             else:
-                calls.remember(key, call.ticket if len(calls.open[key]) == 1 else "")
+                calls.cut_off[key] = call.ticket if len(calls.open[key]) == 1 else ""
             raise
         finally:
             calls.remove(key, call)

@@ -166,8 +166,8 @@ class ClaudeChannel:
 
     async def _relay(self, connection: Connection, request: PermissionRequest) -> None:
         async def tell(allowed: bool) -> None:
-            said = {"request_id": request.request_id, "behavior": "allow" if allowed else "deny"}
-            await connection.notify(f"notifications/{PERMISSION}", said)
+            verdict = {"request_id": request.request_id, "behavior": "allow" if allowed else "deny"}
+            await connection.notify(f"notifications/{PERMISSION}", verdict)
 
         try:
             await self.ask_people(request.tool_name, request.description, request.input_preview, tell)

@@ -56,29 +56,29 @@ SCHEMA: types.ElicitRequestedSchema = {
 class Elicitation:
     """Asks the person at a host about the waiting approvals of a ticket."""
 
-    def __init__(self, bridge: Bridge, seals: HandleSigner) -> None:
+    def __init__(self, bridge: Bridge, signer: HandleSigner) -> None:
         self._bridge = bridge
-        self._seals = seals
+        self._signer = signer
 
     def wanted(self, ctx: ServerRequestContext[Any, Any], who: Principal) -> bool:
         """Whether a person is there, and the client declares elicitation."""
-        able = ctx.session.client_capabilities
-        elicitation = able.elicitation if able is not None else None
+        capabilities = ctx.session.client_capabilities
+        elicitation = capabilities.elicitation if capabilities is not None else None
         # Before there were modes, an empty object meant forms.
         has_forms = elicitation is not None and (elicitation.form is not None or elicitation.url is None)
         return has_forms and who.attended and not self._bridge.rules.separate
 
     async def ask(self, ctx: ServerRequestContext[Any, Any], who: Principal, ticket: str) -> Ticket | dict[str, Any]:
         """Ask about the approvals of an open ticket; returns the ticket after that, or an `input_required` result."""
-        stands = await self._bridge.follow(who, ticket)
+        current = await self._bridge.follow(who, ticket)
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            return await self._asked(ctx, who, stands)
-        askable = await self._askable(stands)
-        return await self._needed(who, ticket, askable) if askable else stands
+            return await self._asked(ctx, who, current)
+        askable = await self._askable(current)
+        return await self._needed(who, ticket, askable) if askable else current
 
     async def resumed(self, who: Principal, params: types.InputResponseRequestParams) -> tuple[Ticket, bool]:
         """Resume a call after an `input_required` result: its ticket, and whether to ask about further approvals."""
-        ticket = await self._seals.opened(who, params.request_state or "")
+        ticket = await self._signer.opened(who, params.request_state or "")
         decided = False
         for approval in await self._askable(await self._bridge.follow(who, ticket)):
             answer = (params.input_responses or {}).get(approval.id)
@@ -98,29 +98,29 @@ class Elicitation:
         return {
             "resultType": "input_required",
             "inputRequests": forms,
-            "requestState": await self._seals.sealed(who, ticket),
+            "requestState": await self._signer.sealed(who, ticket),
         }
 
     async def _asked(self, ctx: ServerRequestContext[Any, Any], who: Principal, ticket: Ticket) -> Ticket:
         """Ask during a call (handshake era); returns the ticket after that."""
         seen: set[str] = set()
         with anyio.move_on_after(FORMS_S):
-            while asked := [each for each in await self._askable(ticket) if each.id not in seen]:
-                seen.add(asked[0].id)
+            while unseen := [each for each in await self._askable(ticket) if each.id not in seen]:
+                seen.add(unseen[0].id)
                 try:
-                    answer = await show_form(ctx, form_text(asked[0]))
+                    answer = await show_form(ctx, form_text(unseen[0]))
                 except MCPError as exc:
                     logger.info("%s could not show a form: %s", who.name, exc)
                     return ticket
-                if await self._take(who, ticket.id, asked[0], answer):
+                if await self._take(who, ticket.id, unseen[0], answer):
                     ticket = await self._bridge.follow(who, ticket.id, wait_s=WAIT_S)
         return ticket
 
     async def _askable(self, ticket: Ticket) -> Sequence[Approval]:
         """The approvals of a ticket that a form can show completely, once their reviewers have looked at them."""
         approvals = await self._bridge.after_review(ticket.approvals)
-        asked = [each for each in approvals if each.status == "waiting" and not each.in_review]
-        return [each for each in asked if len(form_arguments(each.arguments)) <= MAX_SHOWN]
+        waiting = [each for each in approvals if each.status == "waiting" and not each.in_review]
+        return [each for each in waiting if len(form_arguments(each.arguments)) <= MAX_SHOWN]
 
     async def _take(self, who: Principal, ticket: str, approval: Approval, answer: types.ElicitResult) -> bool:
         """Record the answer to a form; returns whether it was a verdict."""
@@ -176,5 +176,5 @@ def review_words(approval: Approval) -> str:
     """What its reviewer says, where there is one that has."""
     if not approval.review:
         return ""
-    said = f"\n\nThe reviewer ({visible(approval.reviewer)}) says {approval.review}"
-    return f"{said}: {visible(approval.review_reason)}" if approval.review_reason else f"{said}."
+    verdict = f"\n\nThe reviewer ({visible(approval.reviewer)}) says {approval.review}"
+    return f"{verdict}: {visible(approval.review_reason)}" if approval.review_reason else f"{verdict}."

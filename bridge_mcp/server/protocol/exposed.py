@@ -102,11 +102,11 @@ class ExposedTools:
     async def _run(self) -> None:
         while True:
             try:
-                now = keys(await self._bridge.published_tools())
-                for (event, send, _), before, after in zip(LISTS, self._known, now, strict=True):
+                current = keys(await self._bridge.published_tools())
+                for (event, send, _), before, after in zip(LISTS, self._known, current, strict=True):
                     if before != after:
                         await self._notify(event, send)
-                self._known = now
+                self._known = current
             except BridgeError as exc:
                 logger.warning("the exposed tools could not be looked at: %s", exc)
             await asyncio.sleep(LOOK_S)
@@ -180,8 +180,8 @@ async def nested_result(bridge: Bridge, who: Principal, ticket: Ticket) -> dict[
     """The result of a call that is over: its server's own, or what is known of it where that was not kept."""
     if ticket.raw:
         return json.loads(ticket.raw)
-    shown = await with_files(ToolCall(bridge, who), ticket, shown=True)
-    blocks: tuple[Mapping[str, JSON], ...] = () if isinstance(shown, TicketAnswer) else shown.blocks
+    with_content = await with_files(ToolCall(bridge, who), ticket, shown=True)
+    blocks: tuple[Mapping[str, JSON], ...] = () if isinstance(with_content, TicketAnswer) else with_content.blocks
     result: dict[str, Any] = {"content": [{"type": "text", "text": ticket.text}, *blocks]}
     if ticket.structured:
         result["structuredContent"] = json.loads(ticket.structured)
@@ -201,12 +201,12 @@ def client_progress(ctx: ServerRequestContext[Any, Any]) -> ToolProgress | None:
         return None
     sending: set[asyncio.Task[None]] = set()
 
-    def hear(progress: float, total: float | None, words: str) -> None:
+    def report(progress: float, total: float | None, words: str) -> None:
         task = asyncio.create_task(ctx.session.report_progress(progress, total, words or None))
         sending.add(task)
         task.add_done_callback(sending.discard)
 
-    return hear
+    return report
 
 
 def announce_changes(server: Server[Any]) -> None:
@@ -214,7 +214,7 @@ def announce_changes(server: Server[Any]) -> None:
     changes = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
     options = server.create_initialization_options(changes)
 
-    def created(*given: object, **named: object) -> InitializationOptions:
+    def created(*args: object, **kwargs: object) -> InitializationOptions:
         return options
 
     server.create_initialization_options = created

@@ -41,10 +41,10 @@ Body: TypeAlias = dict[str, Any]
 class ExposedContext:
     """What a client gets of exposed servers beside tools. Each method answers None for what is not of such a server."""
 
-    def __init__(self, bridge: Bridge, exposed: ExposedTools, forms: Elicitation) -> None:
+    def __init__(self, bridge: Bridge, exposed: ExposedTools, elicitation: Elicitation) -> None:
         self._bridge = bridge
         self._exposed = exposed
-        self._forms = forms
+        self._elicitation = elicitation
 
     # -- lists ------------------------------------------------------------------------------------------------
 
@@ -80,56 +80,56 @@ class ExposedContext:
         if resource is None:
             return None
         spec, uri = resource
-        result = await self._asked(ctx, who, params, spec, {"uri": uri})
+        result = await self._call(ctx, who, params, spec, {"uri": uri})
         if uri != params.uri and "contents" in result:
             result["contents"] = [with_uri_in(spec, each) for each in result["contents"]]
         return result
 
     async def get_prompt(self, ctx: Context, who: Principal, params: types.GetPromptRequestParams) -> Body | None:
         """For `prompts/get`: the server's own result."""
-        found = (await self._prompts(who)).get(params.name)
-        if found is None:
+        entry = (await self._prompts(who)).get(params.name)
+        if entry is None:
             return None
-        spec, prompt = found
-        return await self._asked(
+        spec, prompt = entry
+        return await self._call(
             ctx, who, params, spec, {"name": prompt["name"], "arguments": dict(params.arguments or {})}
         )
 
     async def complete(self, ctx: Context, who: Principal, params: types.CompleteRequestParams) -> Body | None:
         """For `completion/complete`: the server's own result."""
         known = (params.context.arguments if params.context else None) or {}
-        wanted: dict[str, JSON] = {
+        completion: dict[str, JSON] = {
             "argument": params.argument.name,
             "value": params.argument.value,
             "known": dict(known),
         }
         if isinstance(params.ref, types.PromptReference):
             prompt = (await self._prompts(who)).get(params.ref.name)
-            of = (prompt[0], {"name": prompt[1]["name"]}) if prompt else None
+            target = (prompt[0], {"name": prompt[1]["name"]}) if prompt else None
         else:
             template = await self._resource(who, params.ref.uri)
-            of = (template[0], {"uri": template[1]}) if template else None
-        return await self._asked(ctx, who, None, of[0], {**of[1], "complete": wanted}) if of else None
+            target = (template[0], {"uri": template[1]}) if template else None
+        return await self._call(ctx, who, None, target[0], {**target[1], "complete": completion}) if target else None
 
     async def _resource(self, who: Principal, uri: str) -> tuple[ToolSpec, str] | None:
         """The server of a resource, by the tool that reads it, and its own URI for it.
 
         A server's results name its resources by its own URIs. They are taken where only one server can be meant.
         """
-        reading = [spec for spec in await self._exposed.specs(who) if spec.gives and spec.tool == READ_RESOURCE]
-        for spec in reading:
+        readers = [spec for spec in await self._exposed.specs(who) if spec.gives and spec.tool == READ_RESOURCE]
+        for spec in readers:
             if uri.startswith(begin := uri_in(spec, "")):
                 return spec, uri.removeprefix(begin)
-        if uri.startswith(OWN) or not reading:
+        if uri.startswith(OWN) or not readers:
             return None
-        if len(reading) > 1:
+        if len(readers) > 1:
             raise NotFound(
-                f"'{uri[:80]}' may be a resource of {', '.join(spec.server for spec in reading[:8])}.",
-                fix=f"Say which: {uri_in(reading[0], uri)[:200]}",
+                f"'{uri[:80]}' may be a resource of {', '.join(spec.server for spec in readers[:8])}.",
+                fix=f"Say which: {uri_in(readers[0], uri)[:200]}",
             )
-        return reading[0], uri
+        return readers[0], uri
 
-    async def _asked(
+    async def _call(
         self,
         ctx: Context,
         who: Principal,
@@ -145,20 +145,20 @@ class ExposedContext:
         """
         ask = params is not None
         if params is not None and params.request_state is not None:
-            ticket, ask = await self._forms.resumed(who, params)
+            ticket, ask = await self._elicitation.resumed(who, params)
         else:
             ticket = await self._bridge.call_tool(who, spec.name, arguments, wait_s=RUN_S, verbatim=True)
-        if ticket.state == "open" and ticket.approvals and ask and self._forms.wanted(ctx, who):
-            asked = await self._forms.ask(ctx, who, ticket.id)
-            if not isinstance(asked, Ticket):
-                return asked
-            ticket = asked
+        if ticket.state == "open" and ticket.approvals and ask and self._elicitation.wanted(ctx, who):
+            outcome = await self._elicitation.ask(ctx, who, ticket.id)
+            if not isinstance(outcome, Ticket):
+                return outcome
+            ticket = outcome
         if ticket.state == "open":  # nothing else that a client of resources knows could be given
             ticket = await self._bridge.follow(who, ticket.id, wait_s=HOLD_S, for_people=True)
-        return given(ticket, spec)
+        return nested_body(ticket, spec)
 
 
-def given(ticket: Ticket, spec: ToolSpec) -> Body:
+def nested_body(ticket: Ticket, spec: ToolSpec) -> Body:
     """What a server gave.
 
     Raises:
@@ -188,12 +188,12 @@ def with_uri_in(spec: ToolSpec, content: Body) -> Body:
     return {**content, "uri": uri_in(spec, content["uri"])} if isinstance(content.get("uri"), str) else content
 
 
-def named_entries(specs: Iterable[ToolSpec], what: str, named: str) -> list[tuple[ToolSpec, Body]]:
+def named_entries(specs: Iterable[ToolSpec], kind: str, name_field: str) -> list[tuple[ToolSpec, Body]]:
     """The entries of one kind that these tools give, each with its tool and with its own name as a text."""
-    tool = GET_PROMPT if what == "prompts" else READ_RESOURCE
+    tool = GET_PROMPT if kind == "prompts" else READ_RESOURCE
     entries_of_tools: list[tuple[ToolSpec, Body]] = []
     for spec in specs:
         if spec.gives and spec.tool == tool:
-            entries: list[Body] = json.loads(spec.gives).get(what, [])
-            entries_of_tools += [(spec, each) for each in entries if isinstance(each.get(named), str)]
+            entries: list[Body] = json.loads(spec.gives).get(kind, [])
+            entries_of_tools += [(spec, each) for each in entries if isinstance(each.get(name_field), str)]
     return entries_of_tools

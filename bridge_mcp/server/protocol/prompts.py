@@ -26,10 +26,10 @@ class Prompt(Struct, frozen=True):
     text: Callable[[Bridge, Principal, Mapping[str, str]], Awaitable[str]]
 
 
-async def answer_chat(bridge: Bridge, who: Principal, given: Mapping[str, str]) -> str:
-    conversation = given["conversation"]
+async def answer_chat(bridge: Bridge, who: Principal, arguments: Mapping[str, str]) -> str:
+    conversation = arguments["conversation"]
     page = await bridge.read_messages(who, conversation, limit=20)
-    wishes = given.get("wishes", "").strip()
+    wishes = arguments.get("wishes", "").strip()
     return "\n".join(
         (
             f"Answer the chat {conversation} for me.",
@@ -45,8 +45,8 @@ async def answer_chat(bridge: Bridge, who: Principal, given: Mapping[str, str]) 
     )
 
 
-async def work_through_approvals(bridge: Bridge, who: Principal, given: Mapping[str, str]) -> str:
-    waiting = await bridge.page_approvals(who, conversation=given.get("conversation", ""))
+async def work_through_approvals(bridge: Bridge, who: Principal, arguments: Mapping[str, str]) -> str:
+    waiting = await bridge.page_approvals(who, conversation=arguments.get("conversation", ""))
     return "\n".join(
         (
             "Work through the tool calls that wait for a verdict, one by one.",
@@ -91,7 +91,7 @@ def listed_prompts(who: Principal) -> list[dict[str, Any]]:
     ]
 
 
-async def get_prompt(bridge: Bridge, who: Principal, name: str, given: Mapping[str, str]) -> dict[str, Any]:
+async def get_prompt(bridge: Bridge, who: Principal, name: str, arguments: Mapping[str, str]) -> dict[str, Any]:
     """One prompt, filled in.
 
     Raises:
@@ -107,9 +107,9 @@ async def get_prompt(bridge: Bridge, who: Principal, name: str, given: Mapping[s
     for scope in sorted(prompt.scopes):
         who.require(scope)
     for argument in prompt.arguments:
-        if argument["required"] and not given.get(argument["name"], "").strip():
+        if argument["required"] and not arguments.get(argument["name"], "").strip():
             raise BadInput(f"The prompt {name} needs '{argument['name']}'.", fix=f"{argument['description']}.")
-    text = await prompt.text(bridge, who, given)
+    text = await prompt.text(bridge, who, arguments)
     return {
         "description": prompt.description,
         "messages": [{"role": "user", "content": {"type": "text", "text": text}}],

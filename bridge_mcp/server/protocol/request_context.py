@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import mcp_types as types
@@ -12,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from starlette.requests import HTTPConnection
 
-__all__ = ["check_name", "connection_of", "request_channel", "session_of"]
+__all__ = ["check_name", "connection_of", "declared_extension", "request_channel", "session_of"]
 
 
 def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
@@ -36,6 +37,12 @@ def session_of(ctx: ServerRequestContext[Any, Any]) -> object | None:
     """
     connection = connection_of(ctx)
     return connection.outbound if connection.has_standalone_channel else None
+
+
+def declared_extension(ctx: ServerRequestContext[Any, Any], name: str) -> Mapping[str, Any] | None:
+    """What the client declares of an extension, in the handshake or (2026-07-28) in each request; None: nothing."""
+    capabilities = ctx.session.client_capabilities
+    return (capabilities.extensions or {}).get(name) if capabilities is not None else None
 
 
 def check_name(ctx: ServerRequestContext[Any, Any], parameter: str, value: str) -> None:

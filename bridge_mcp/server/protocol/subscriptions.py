@@ -46,39 +46,39 @@ class Subscribers:
     """The subscribers with the same limits: an audience."""
 
     def __init__(self, who: Principal) -> None:
-        self.eye = Principal(
+        self.viewer = Principal(
             "push", "bridge", frozenset({"read"}), channels=who.channels, conversations=who.conversations
         )
         """The principal for reading on their behalf."""
         self.bus = InMemorySubscriptionBus()
         self.streams = ListenHandler(self.bus)
         self.wanted: Counter[str] = Counter()
-        self._looks: dict[str, object] = {}
+        self._last_seen: dict[str, object] = {}
 
     def drop(self, uris: Iterable[str]) -> None:
         """Subtract one subscription from each of these URIs."""
         self.wanted.subtract(uris)
         self.wanted = +self.wanted
         if not self.wanted:
-            self._looks.clear()
+            self._last_seen.clear()
 
     def touched(self, events: Iterable[Event]) -> list[str]:
         """The subscribed URIs that these events change, as far as this audience may see them."""
-        limited = bool(self.eye.within)
-        mine = [e for e in events if not limited or (e.conversation and self.eye.sees(e.conversation))]
+        limited = bool(self.viewer.within)
+        mine = [e for e in events if not limited or (e.conversation and self.viewer.sees(e.conversation))]
         return [uri for uri in dict.fromkeys(uri for e in mine for uri in touched_uris(e)) if uri in self.wanted]
 
-    async def looked(self, bridge: Bridge) -> list[str]:
+    async def poll(self, bridge: Bridge) -> list[str]:
         """The subscribed URIs of polled resources that have changed since the last poll."""
         if self.wanted.keys().isdisjoint((CHANNELS, STATUS)):
             return []
-        status = await bridge.get_status(self.eye)
+        status = await bridge.get_status(self.viewer)
         seen = {
             CHANNELS: status.channels,
             STATUS: (status.channels, status.servers, status.engine_pid, status.role, status.warnings),
         }
-        changed = [uri for uri, value in seen.items() if self._looks.setdefault(uri, value) != value]
-        self._looks.update(seen)
+        changed = [uri for uri, value in seen.items() if self._last_seen.setdefault(uri, value) != value]
+        self._last_seen.update(seen)
         return [uri for uri in changed if uri in self.wanted]
 
 
@@ -102,10 +102,10 @@ class Push:
         Raises:
             Denied: resources are asked for, and `who` may not read.
         """
-        asked = list(params.notifications.resource_subscriptions or ())
-        if asked:
+        requested = list(params.notifications.resource_subscriptions or ())
+        if requested:
             who.require("read")
-        uris = [uri for uri in asked if visible(who, uri)]
+        uris = [uri for uri in requested if visible(who, uri)]
         allowed = params.notifications.model_copy(update={"resource_subscriptions": uris or None})
         audience = self._audience(who)
         async with self._watching(audience, uris):
@@ -127,16 +127,16 @@ class Push:
         if connection not in self._sessions:
             self._sessions[connection] = (self._audience(who), set())
             connection.exit_stack.callback(self._forget, connection)
-        audience, held = self._sessions[connection]
-        if uri not in held:
-            held.add(uri)
+        audience, subscribed = self._sessions[connection]
+        if uri not in subscribed:
+            subscribed.add(uri)
             await self._want(audience, [uri])
 
     def unsubscribe(self, ctx: ServerRequestContext[Any, Any], uri: str) -> None:
         """No longer notify this client. Not having subscribed is fine."""
-        audience, held = self._sessions.get(connection_of(ctx), (None, set[str]()))
-        if audience is not None and uri in held:
-            held.remove(uri)
+        audience, subscribed = self._sessions.get(connection_of(ctx), (None, set[str]()))
+        if audience is not None and uri in subscribed:
+            subscribed.remove(uri)
             self._drop(audience, [uri])
 
     async def broadcast(self, event: ServerEvent) -> None:
@@ -182,9 +182,9 @@ class Push:
             self._pump = None
 
     def _forget(self, connection: Connection) -> None:
-        audience, held = self._sessions.pop(connection, (None, set[str]()))
+        audience, subscribed = self._sessions.pop(connection, (None, set[str]()))
         if audience is not None:
-            self._drop(audience, held)
+            self._drop(audience, subscribed)
 
     # -- the task ---------------------------------------------------------------------------------------------
 
@@ -212,13 +212,13 @@ class Push:
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_S
             for audience in listening:
-                changed.update(dict.fromkeys((audience, uri) for uri in await audience.looked(self._bridge)))
+                changed.update(dict.fromkeys((audience, uri) for uri in await audience.poll(self._bridge)))
         return list(changed)
 
     async def _publish(self, audience: Subscribers, uri: str) -> None:
         await audience.bus.publish(ResourceUpdated(uri=uri))
-        for connection, (theirs, held) in list(self._sessions.items()):
-            if theirs is not audience or uri not in held:
+        for connection, (theirs, subscribed) in list(self._sessions.items()):
+            if theirs is not audience or uri not in subscribed:
                 continue
             with anyio.move_on_after(SEND_S) as scope:
                 await connection.send_resource_updated(uri)

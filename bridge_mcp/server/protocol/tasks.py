@@ -18,6 +18,7 @@ from pydantic import Field
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import Ticket
+from bridge_mcp.server.protocol.request_context import declared_extension
 from bridge_mcp.server.protocol.signed_handles import HandleSigner
 from bridge_mcp.server.tools.answers import instant
 from bridge_mcp.server.tools.tool import Tool
@@ -59,9 +60,7 @@ class UpdateParams(TaskParams):
 
 def declares_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:
     """Whether the client declares the extension in this request."""
-    able = ctx.session.client_capabilities
-    extensions = able.extensions if able is not None else None
-    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in (extensions or {})
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and declared_extension(ctx, EXTENSION) is not None
 
 
 def becomes_task(tool: Tool, who: Principal) -> bool:
@@ -75,16 +74,16 @@ def becomes_task(tool: Tool, who: Principal) -> bool:
 class Tasks:
     """Tickets as tasks. A task's id is the signed handle of its ticket."""
 
-    def __init__(self, bridge: Bridge, seals: HandleSigner) -> None:
+    def __init__(self, bridge: Bridge, signer: HandleSigner) -> None:
         self._bridge = bridge
-        self._seals = seals
+        self._signer = signer
 
     async def created(self, who: Principal, ticket: str, *, show_files: bool, exposed: bool = False) -> dict[str, Any]:
         """A new task for an open ticket. Its result: `show_files`, with files as content; `exposed`, the nested one."""
-        stands = await self._bridge.follow(who, ticket)
+        current = await self._bridge.follow(who, ticket)
         suffix = EXPOSED if exposed else SHOWING if show_files else ""
-        sealed = await self._seals.sealed(who, f"{ticket}{suffix}")
-        return {"resultType": "task", **head(sealed, stands)}
+        sealed = await self._signer.sealed(who, f"{ticket}{suffix}")
+        return {"resultType": "task", **task_body(sealed, current)}
 
     async def get(self, who: Principal, params: TaskParams) -> tuple[dict[str, Any], Ticket, str]:
         """A task without its result; its ticket; and what its result is to be: `SHOWING`, `EXPOSED`, or "".
@@ -92,10 +91,10 @@ class Tasks:
         Raises:
             NotFound: `who` has no such task.
         """
-        opened = await self._seals.opened(who, params.task_id)
+        opened = await self._signer.opened(who, params.task_id)
         ticket, suffix = split_task_id(opened)
-        stands = await self._bridge.follow(who, ticket)
-        return head(params.task_id, stands), stands, suffix
+        current = await self._bridge.follow(who, ticket)
+        return task_body(params.task_id, current), current, suffix
 
     async def update(self, who: Principal, params: UpdateParams) -> None:
         """Ignore answers: no task asks for any, and the extension says to ignore unknown ones."""
@@ -106,7 +105,7 @@ class Tasks:
         await self._bridge.cancel(who, await self._ticket(who, params))
 
     async def _ticket(self, who: Principal, params: TaskParams) -> str:
-        return split_task_id(await self._seals.opened(who, params.task_id))[0]
+        return split_task_id(await self._signer.opened(who, params.task_id))[0]
 
 
 def split_task_id(opened: str) -> tuple[str, str]:
@@ -115,35 +114,35 @@ def split_task_id(opened: str) -> tuple[str, str]:
     return opened.removesuffix(suffix), suffix
 
 
-def head(task_id: str, stands: Ticket) -> dict[str, Any]:
+def task_body(task_id: str, ticket: Ticket) -> dict[str, Any]:
     """A task without its result."""
-    status = status_of(stands)
-    said = status_message(stands)
+    status = status_of(ticket)
+    message = status_message(ticket)
     return {
         "taskId": task_id,
         "status": status,
-        **({"statusMessage": said} if said else {}),
-        "createdAt": instant(stands.since),
-        "lastUpdatedAt": instant(stands.changed),
+        **({"statusMessage": message} if message else {}),
+        "createdAt": instant(ticket.since),
+        "lastUpdatedAt": instant(ticket.changed),
         "ttlMs": None,
         "pollIntervalMs": POLL_MS,
     }
 
 
-def status_of(stands: Ticket) -> str:
-    if stands.state == "open":
+def status_of(ticket: Ticket) -> str:
+    if ticket.state == "open":
         return "working"
-    withdrawn = stands.outcome in ("cancelled", "cleared") or (stands.kind == "call" and stands.outcome == "stopped")
+    withdrawn = ticket.outcome in ("cancelled", "cleared") or (ticket.kind == "call" and ticket.outcome == "stopped")
     return "cancelled" if withdrawn else "completed"
 
 
-def status_message(stands: Ticket) -> str:
+def status_message(ticket: Ticket) -> str:
     """The `statusMessage`, for a person."""
-    if stands.approvals:
-        return f"Waits for a verdict on {', '.join(stands.approvals)}."
-    if stands.state == "open":
-        return "Waits for an answer." if stands.kind == "question" else ""
-    return stands.text if status_of(stands) == "cancelled" else ""
+    if ticket.approvals:
+        return f"Waits for a verdict on {', '.join(ticket.approvals)}."
+    if ticket.state == "open":
+        return "Waits for an answer." if ticket.kind == "question" else ""
+    return ticket.text if status_of(ticket) == "cancelled" else ""
 
 
 def undeclared_error() -> MCPError:

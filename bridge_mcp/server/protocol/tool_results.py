@@ -9,7 +9,7 @@ import mcp_types as types
 
 from bridge_mcp.server.tools.answers import Answer
 from bridge_mcp.server.tools.json_text import compact
-from bridge_mcp.server.tools.tool import Illustrated
+from bridge_mcp.server.tools.tool import ContentAnswer
 
 __all__ = ["complete_result", "result", "shows_files", "tool_result"]
 
@@ -19,9 +19,9 @@ def shows_files(params: types.CallToolRequestParams) -> bool:
     return (params.arguments or {}).get("show_files") is True
 
 
-def tool_result(answer: Answer | Illustrated) -> dict[str, Any]:
+def tool_result(answer: Answer | ContentAnswer) -> dict[str, Any]:
     """An answer as a tool's result."""
-    illustrated = answer if isinstance(answer, Illustrated) else Illustrated(answer)
+    illustrated = answer if isinstance(answer, ContentAnswer) else ContentAnswer(answer)
     body = illustrated.answer.as_json()
     if illustrated.blocks or illustrated.text_only:
         return complete_result(content=[text_block(compact(body)), *illustrated.blocks], isError=illustrated.is_error)

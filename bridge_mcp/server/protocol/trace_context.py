@@ -42,9 +42,9 @@ def records_spans() -> bool:
 
 def in_its_trace(who: Principal, ctx: ServerRequestContext[Any, Any]) -> Principal:
     """Who asks, in the trace of this request."""
-    here = trace.get_current_span().get_span_context()
-    if here.is_valid:
-        parent = f"00-{here.trace_id:032x}-{here.span_id:016x}-{int(here.trace_flags):02x}"
-        return replace(who, trace=TraceContext(parent, here.trace_state.to_header()))
-    found = parse_trace(ctx.meta)
-    return who if found is None else replace(who, trace=found)
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        parent = f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
+        return replace(who, trace=TraceContext(parent, span.trace_state.to_header()))
+    named = parse_trace(ctx.meta)
+    return who if named is None else replace(who, trace=named)

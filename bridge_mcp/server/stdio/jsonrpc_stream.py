@@ -7,10 +7,9 @@ descriptors nor methods.
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     INVALID_REQUEST,
@@ -32,29 +31,11 @@ from bridge_mcp.core.line_buffer import TooLong
 from bridge_mcp.server.stdio.line_io import MAX_LINE, LineReader, LineSink
 from bridge_mcp.server.tools.json_text import compact, without_lone_surrogates
 
-if TYPE_CHECKING:
-    from mcp.shared._stream_protocols import ReadStream
-
 __all__ = ["MessageReader", "MessageWriter", "OpenRequests"]
 
 LAST_ANSWERS_S = 0.5
 """How long requests that are open at the end of input may still take: a script that pipes its requests in and closes
 gets its responses, and a host that leaves does not wait."""
-
-
-class Stream:
-    """A stream as an async context manager that closes it."""
-
-    async def aclose(self) -> None:
-        """Close the stream."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class OpenRequests:
@@ -86,14 +67,14 @@ class OpenRequests:
             return
 
 
-class MessageWriter(Stream):
+class MessageWriter(ObjectSendStream[SessionMessage]):
     """Sends messages as lines. Several tasks may send at once."""
 
     def __init__(self, sink: LineSink, open_requests: OpenRequests) -> None:
         self._sink = sink
         self._open = open_requests
 
-    async def send(self, item: SessionMessage, /) -> None:
+    async def send(self, item: SessionMessage) -> None:
         """Send one message.
 
         Raises:
@@ -113,7 +94,7 @@ class MessageWriter(Stream):
         await self._sink.close()
 
 
-class MessageReader(Stream):
+class MessageReader(ObjectReceiveStream[SessionMessage | Exception]):
     """Reads messages from lines, and answers invalid lines. For one consumer."""
 
     def __init__(self, lines: LineReader, writer: MessageWriter, open_requests: OpenRequests) -> None:
@@ -146,15 +127,6 @@ class MessageReader(Stream):
     async def aclose(self) -> None:
         """Stop reading."""
         self._lines.end()
-
-    def __aiter__(self) -> ReadStream[SessionMessage | Exception]:
-        return self
-
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
 
     def _note(self, message: JSONRPCMessage) -> None:
         if isinstance(message, JSONRPCRequest):
@@ -190,8 +162,8 @@ class MessageReader(Stream):
                 await self._refuse(known, INVALID_REQUEST, "Invalid request: one JSON-RPC 2.0 message a line is read")
             return None
 
-    async def _refuse(self, id_: RequestId | None, code: int, why: str) -> None:
-        error = JSONRPCError(jsonrpc="2.0", id=id_, error=ErrorData(code=code, message=why))
+    async def _refuse(self, id_: RequestId | None, code: int, message: str) -> None:
+        error = JSONRPCError(jsonrpc="2.0", id=id_, error=ErrorData(code=code, message=message))
         try:
             await self._writer.send(SessionMessage(error))
         except anyio.BrokenResourceError:

@@ -12,7 +12,7 @@ from bridge_mcp.core.results import Decision
 from bridge_mcp.server.tools import answers, approval_answers, attachments
 from bridge_mcp.server.tools.bridge_answers import ClaimState, ScheduledMessages, Topic
 from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
-from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, tool
 from bridge_mcp.service import ApprovalOptions, decided
 
 __all__ = ["APPROVE_TOOLS", "CALL_TOOLS", "SEND_TOOLS"]
@@ -226,7 +226,7 @@ async def call_tool(
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
     show_files: Annotated[bool, Field(description="Give a result's files as content too")] = False,
-) -> approval_answers.Ticket | Illustrated:
+) -> approval_answers.Ticket | ContentAnswer:
     """Call a nested tool through the assistant's gate.
 
     Answers a ticket: done with the result, or open while somebody else has to approve the call (you may not) or it runs

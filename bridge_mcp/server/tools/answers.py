@@ -211,7 +211,7 @@ class Call(Answer):
     @model_validator(mode="after")
     def leave_out(self) -> Self:
         """Leave out fields that say nothing yet or repeat another, and shorten long ones."""
-        for known, others in TOLD_WITH.items():
+        for known, others in SHOWN_WITH.items():
             for name in () if getattr(self, known) else others:
                 setattr(self, name, None)
         if self.ran_with is not None:
@@ -222,7 +222,7 @@ class Call(Answer):
         return self
 
 
-TOLD_WITH = {
+SHOWN_WITH = {
     "approval": ("reason",),
     "verdict": ("note", "decided_by", "decided_via", "decided_at"),
     "cleared_by": ("started_at", "ran_with"),
@@ -271,9 +271,9 @@ class Event(Answer):
     def tell(self) -> Self:
         """Convert times and JSON texts in the body by the rules of this module."""
         body = self.body = {name: convert(name, value) for name, value in self.body.items()}
-        text, of = body.get("text"), body.get("message")
-        if isinstance(text, str) and isinstance(of, str):
-            body["text"], truncated = shorten(text, of, "text")
+        text, message_id = body.get("text"), body.get("message")
+        if isinstance(text, str) and isinstance(message_id, str):
+            body["text"], truncated = shorten(text, message_id, "text")
             if truncated:
                 body["truncated"] = truncated
         return self

@@ -222,7 +222,7 @@ class ScheduledMessage(Answer):
     conversation: str
     send_at: float
     """When it goes out, in epoch seconds."""
-    text: str
+    text: Annotated[str, BeforeValidator(lambda text: text[:SCHEDULED_CHARS])]
     """The beginning of its text."""
     by: str
     """Who asked for it."""
@@ -241,16 +241,7 @@ class ScheduledMessages(Answer):
     @classmethod
     def of_all(cls, scheduled: Sequence[Later], cancelled: bool | None) -> Self:
         """The first of them, each with the beginning of its text."""
-        shown = [
-            ScheduledMessage(
-                id=each.id,
-                conversation=each.conversation,
-                send_at=each.send_at,
-                text=each.text[:SCHEDULED_CHARS],
-                by=each.by,
-            )
-            for each in scheduled[:SCHEDULED_SHOWN]
-        ]
+        shown = [ScheduledMessage.of(each) for each in scheduled[:SCHEDULED_SHOWN]]
         return cls(messages=shown, count=len(scheduled), cancelled=cancelled)
 
 

@@ -33,28 +33,28 @@ def beginning(text: str, tokens: int = MAX_TOKENS) -> str:
     return text[:low]
 
 
-def shorten(text: str, of: str, form: str, tokens: int = MAX_TOKENS) -> tuple[str, str]:
+def shorten(text: str, source: str, form: str, tokens: int = MAX_TOKENS) -> tuple[str, str]:
     """The beginning of a text for a result, and how to get the rest: "" if this is all of it.
 
     Args:
         text: the whole text.
-        of: the id of the message, ticket or approval that it belongs to.
+        source: the id of the message, ticket or approval that it belongs to.
         form: the form of `fetch_attachment` that gives it: text or json.
         tokens: how much there is room for.
     """
     shown = beginning(text, tokens)
     if len(shown) == len(text):
         return text, ""
-    where = f"fetch_attachment with message={of}, form={form}, offset={len(shown)}"
+    where = f"fetch_attachment with message={source}, form={form}, offset={len(shown)}"
     return shown, f"{len(shown):,} of {len(text):,} characters; the rest: {where}"
 
 
-def json_shown(text: str, of: str, tokens: int = MAX_TOKENS) -> tuple[JSON, str]:
+def json_shown(text: str, source: str, tokens: int = MAX_TOKENS) -> tuple[JSON, str]:
     """A JSON text as a value, or the beginning of the text if it is too long for a result.
 
     The second value says how to get the rest; "" if this is all of it.
     """
-    shown, truncated = shorten(text, of, "json", tokens)
+    shown, truncated = shorten(text, source, "json", tokens)
     return (f"{shown}…" if truncated else parse_json(text)), truncated
 
 

@@ -27,12 +27,12 @@ def lean_schema(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
             return [inlined(each) for each in cast("list[Any]", value)]
         if not isinstance(value, dict):
             return value
-        found = cast("dict[str, Any]", value)
-        name = str(found.get("$ref")).rpartition("/")[2]
-        return inlined(shared[name]) if refs[name] == 1 else {each: inlined(inner) for each, inner in found.items()}
+        node = cast("dict[str, Any]", value)
+        name = str(node.get("$ref")).rpartition("/")[2]
+        return inlined(shared[name]) if refs[name] == 1 else {each: inlined(inner) for each, inner in node.items()}
 
-    kept = {name: inlined(each) for name, each in shared.items() if refs[name] > 1}
-    return inlined(schema) | ({"$defs": kept} if kept else {})
+    definitions = {name: inlined(each) for name, each in shared.items() if refs[name] > 1}
+    return inlined(schema) | ({"$defs": definitions} if definitions else {})
 
 
 class LeanSchema(GenerateJsonSchema):

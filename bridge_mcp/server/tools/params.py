@@ -104,16 +104,16 @@ class Params:
         try:
             return vars(self._model.model_validate(values))
         except ValidationError as wrong:
-            bent = {each["loc"]: self._readings.get(each["type"]) for each in details(wrong)}
-        values = {name: read(value) if (read := bent.get((name,))) else value for name, value in values.items()}
+            conversions = {each["loc"]: self._readings.get(each["type"]) for each in details(wrong)}
+        values = {name: read(value) if (read := conversions.get((name,))) else value for name, value in values.items()}
         try:
             return vars(self._model.model_validate(values))
         except ValidationError as wrong:
             raise self._refusal(wrong) from None
 
-    def _refusal(self, wrong: ValidationError) -> BadInput:
+    def _refusal(self, error: ValidationError) -> BadInput:
         lines: dict[str, str] = {}
-        for each in details(wrong):
+        for each in details(error):
             name = str(each["loc"][0] if each["loc"] else each["input"])  # no location: a name that is no Unicode
             known = self.schema["properties"].get(name)
             lines.setdefault(name, problem(each, known) if known else "there is no such argument")
@@ -122,8 +122,8 @@ class Params:
         return BadInput("\n".join([f"{self._tool} was not called:", *problems]), fix=f"Its arguments are: {names}.")
 
 
-def details(wrong: ValidationError) -> list[ErrorDetails]:
-    return wrong.errors(include_url=False, include_context=True)
+def details(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=True)
 
 
 # -- conversions that are unambiguous -------------------------------------------------------------------------

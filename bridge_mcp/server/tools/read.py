@@ -13,7 +13,7 @@ from bridge_mcp.server.tools import answers, approval_answers, attachments, brid
 from bridge_mcp.server.tools.message_pages import message_page
 from bridge_mcp.server.tools.pages import fitting, page
 from bridge_mcp.server.tools.params import Text, Texts
-from bridge_mcp.server.tools.tool import Illustrated, Tool, ToolCall, tool
+from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, tool
 from bridge_mcp.server.tools.tool_pages import tool_page, whole_tools
 
 __all__ = ["READ_TOOLS"]
@@ -99,7 +99,7 @@ async def fetch_attachment(
     offset: Annotated[
         int, Field(ge=0, le=50 * 1024 * 1024, description="First character of a text, or byte of base64")
     ] = 0,
-) -> answers.FetchedFile | Illustrated:
+) -> answers.FetchedFile | ContentAnswer:
     """A file that came with a message or a tool's result, or a text that was too long for another answer."""
     if form in ("text", "json"):
         found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
@@ -150,7 +150,7 @@ async def wait_for(
     ticket: Annotated[str, Field(description="Id of a ticket or an approval")],
     timeout_s: Seconds = 20,
     show_files: ShowFiles = False,
-) -> approval_answers.Ticket | Illustrated:
+) -> approval_answers.Ticket | ContentAnswer:
     """How a turn, question, call or approval stands, waiting until it is done. Ask again while `state` is `open`."""
     answer = call.bridge.wait_for(call.who, ticket, timeout_s=timeout_s, progress=call.hear)
     return await attachments.with_files(call, await call.wait(answer, timeout_s), shown=show_files)

@@ -8,12 +8,12 @@ from bridge_mcp.server.tools.read import READ_TOOLS
 from bridge_mcp.server.tools.requesting import REQUEST_TOOLS
 from bridge_mcp.server.tools.tool import Tool
 
-__all__ = ["TOOLS", "there"]
+__all__ = ["TOOLS", "available_tools"]
 
 TOOLS: tuple[Tool, ...] = (*READ_TOOLS, *SEND_TOOLS, *APPROVE_TOOLS, *CALL_TOOLS, *REQUEST_TOOLS, *ADMIN_TOOLS)
 
 
-def there(*, provider: bool, relay: bool, topics: bool) -> tuple[Tool, ...]:
+def available_tools(*, provider: bool, relay: bool, topics: bool) -> tuple[Tool, ...]:
     """Those that there are by the configuration, whatever their scopes."""
     return tuple(
         each

@@ -26,7 +26,7 @@ from bridge_mcp.server.tools.params import Params
 if TYPE_CHECKING:
     from bridge_mcp.service import Bridge
 
-__all__ = ["Illustrated", "Progress", "Tool", "ToolCall", "tool"]
+__all__ = ["ContentAnswer", "Progress", "Tool", "ToolCall", "tool"]
 
 Progress: TypeAlias = Callable[[float, float, str | None], Awaitable[None]]
 """Sends a progress notification: seconds so far, seconds at most, and a message."""
@@ -34,7 +34,7 @@ Progress: TypeAlias = Callable[[float, float, str | None], Awaitable[None]]
 T = TypeVar("T")
 
 
-class Illustrated(Struct, frozen=True):
+class ContentAnswer(Struct, frozen=True):
     """An answer with further content blocks, such as images.
 
     It has no structured content, because hosts (Codex is one) show their model that instead of all content, so that no
@@ -87,7 +87,7 @@ class ToolCall(Struct, frozen=True):
         """Await an answer for up to `most_s` seconds, sending progress notifications meanwhile."""
         if self.progress is None or most_s <= 0:
             return await answer
-        telling = asyncio.create_task(tell(self.progress, self.news, most_s))
+        telling = asyncio.create_task(report_progress(self.progress, self.news, most_s))
         try:
             return await answer
         finally:
@@ -96,7 +96,7 @@ class ToolCall(Struct, frozen=True):
                 await telling
 
 
-async def tell(progress: Progress, news: News, most_s: float) -> None:
+async def report_progress(progress: Progress, news: News, most_s: float) -> None:
     """Send progress notifications until cancelled."""
     begun = time.monotonic()
     while True:
@@ -116,7 +116,7 @@ class Tool(Struct, frozen=True):
     params: Params
     answer: type[Answer] | None
     """The type of its structured content; None if a result may have none, and so no `outputSchema`."""
-    run: Callable[..., Awaitable[Answer | Illustrated]]
+    run: Callable[..., Awaitable[Answer | ContentAnswer]]
     read_only: bool
     destructive: bool
     idempotent: bool
@@ -174,14 +174,14 @@ def tool(
     provider: bool = False,
     relay: bool = False,
     topics: bool = False,
-) -> Callable[[Callable[..., Awaitable[Answer | Illustrated]]], Tool]:
+) -> Callable[[Callable[..., Awaitable[Answer | ContentAnswer]]], Tool]:
     """Make a tool of a function: by its name, its docstring as the description, its keywords as the parameters.
 
     Its module must not postpone annotations (`from __future__ import annotations`). `answer_listed` is off for rarely
     used tools, so that `tools/list` stays below 20,000 bytes for a client with the scopes of stdio.
     """
 
-    def made(function: Callable[..., Awaitable[Answer | Illustrated]]) -> Tool:
+    def make_tool(function: Callable[..., Awaitable[Answer | ContentAnswer]]) -> Tool:
         returned = inspect.signature(function).return_annotation
         return Tool(
             name=function.__name__,
@@ -201,4 +201,4 @@ def tool(
             topics=topics,
         )
 
-    return made
+    return make_tool
