@@ -67,7 +67,7 @@ class Console:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         if self._app is None:
-            self._app = self._made()
+            self._app = self._application()
         await self._app(scope, receive, send)
 
     def prepare(self) -> asyncio.Task[None]:
@@ -96,13 +96,13 @@ class Console:
         """A template as a text."""
         return environment().get_template(template).render(visit=visit, **context)
 
-    def _made(self) -> ASGIApp:
+    def _application(self) -> ASGIApp:
         routes = [
             Route(f"{BASE}/static/{{digest}}/{{name}}", static, methods=["GET"]),
             Route(f"{BASE}/enter", self._entering(entering.enter), methods=["GET", "POST"]),
             Route(f"{BASE}/sign-in", self._entering(entering.sign_in), methods=["GET", "POST"]),
-            *[Route(f"{BASE}{page.path}", self._answered(page), methods=[page.method]) for page in PAGES],
-            Route(f"{BASE}/sign-out", self._answered(Page("/sign-out", entering.sign_out, "POST")), methods=["POST"]),
+            *[Route(f"{BASE}{page.path}", self._signed_in(page), methods=[page.method]) for page in PAGES],
+            Route(f"{BASE}/sign-out", self._signed_in(Page("/sign-out", entering.sign_out, "POST")), methods=["POST"]),
         ]
         handlers = {BridgeError: self._refused, 404: self._missing, 405: self._missing}
         return Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers)  # pyright: ignore[reportArgumentType]
@@ -116,15 +116,15 @@ class Console:
 
         return answer
 
-    def _answered(self, page: Page) -> ASGIHandler:
+    def _signed_in(self, page: Page) -> ASGIHandler:
         async def answer(request: Request) -> Response:
             origin = check_origin(request, self.places)
             session = await self.sessions.find(request.cookies.get(cookie_name(origin), ""))
             if session is None:
                 return self._strangers(request)
             form = Form() if request.method in SAFE else await read_form(request)
-            given = request.headers.get("x-csrf-token") or form.get("csrf")
-            if request.method not in SAFE and not same(given, session.csrf):
+            csrf = request.headers.get("x-csrf-token") or form.get("csrf")
+            if request.method not in SAFE and not same(csrf, session.csrf):
                 raise Refused(403, "This form is of another session.", fix="Reload the page, and send it again.")
             visit = Visit(request, self, session, origin=origin, form=form)
             try:
@@ -161,12 +161,12 @@ ASGIHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 async def failed(visit: Visit, exc: BridgeError) -> Response:
     """An error as a page, or as a notice in the page that asked."""
     status = exc.status if isinstance(exc, Refused) else status_of(exc)
-    told = "The store cannot serve this now." if isinstance(exc, StoreError) else str(exc)
+    message = "The store cannot serve this now." if isinstance(exc, StoreError) else str(exc)
     if isinstance(exc, StoreError):
         logger.warning("the console could not show a page: %s", exc)
     if visit.partial or isinstance(exc, StoreError):
-        return visit.part("notice.html", code=status, told=told)
-    return await visit.page("error.html", code=status, told=told)
+        return visit.part("notice.html", code=status, told=message)
+    return await visit.page("error.html", code=status, told=message)
 
 
 def status_of(exc: Exception) -> int:

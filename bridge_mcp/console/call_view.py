@@ -77,10 +77,10 @@ def groups_of(approvals: Sequence[Approval]) -> dict[str, tuple[str, ...]]:
 def arguments_view(arguments: str, *, whole: bool) -> tuple[Argument, ...]:
     """Arguments one by one where they are a JSON object, and as one text where not."""
     try:
-        given = parse_arguments(arguments)
+        values = parse_arguments(arguments)
     except BadInput:
         return (argument("", arguments, whole=whole),)
-    return tuple(argument(name, value, whole=whole) for name, value in given.items())
+    return tuple(argument(name, value, whole=whole) for name, value in values.items())
 
 
 def argument(name: str, value: JSON, *, whole: bool) -> Argument:
@@ -114,10 +114,10 @@ def suspects(text: str) -> Iterator[str | Markup]:
     words = [re.escape(word) for word in mixed_words(text)]
     pattern = re.compile("|".join([CLIMB.pattern, *words]))
     at = 0
-    for found in pattern.finditer(text):
-        yield text[at : found.start()]
-        yield Markup("<mark>{}</mark>").format(found[0])
-        at = found.end()
+    for match in pattern.finditer(text):
+        yield text[at : match.start()]
+        yield Markup("<mark>{}</mark>").format(match[0])
+        at = match.end()
     yield text[at:]
 
 

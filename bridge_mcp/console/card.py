@@ -39,7 +39,7 @@ class Card:
 
     def resource(self) -> str:
         """The card as one file: what is in it comes by calls."""
-        return made()
+        return card_html()
 
     async def answer(self, who: Principal, address: str, form: str | None = None, *, decides: bool = False) -> str:
         """The page at an address below `/console/approvals`, or what a form that is sent there is answered with.
@@ -61,17 +61,17 @@ class Card:
         path, _, query = address.partition("?")
         method = "GET" if form is None else "POST"
         for pattern, page in PAGES:
-            found = pattern.match(path)
+            match = pattern.match(path)
             reads = method == "GET" or page.handler is approval.preview
-            if found and page.method == method and reads is not decides:
+            if match and page.method == method and reads is not decides:
                 break
         else:
             raise NotFound(f"The card has no page '{path[:80]}'.", fix="Begin with /console/approvals.")
-        names = {name: unquote(part) for name, part in found.groupdict().items()}
+        names = {name: unquote(part) for name, part in match.groupdict().items()}
         headers = [(b"hx-request", b"true")] if page.handler is approval.preview else []
-        told = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "path_params": names}
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "path_params": names}
         visit = Visit(
-            Request(told | {"headers": headers}),
+            Request(scope | {"headers": headers}),
             self._console,
             Session(Visitor(who), csrf=""),
             origin="",
@@ -85,16 +85,16 @@ class Card:
 
 
 @cache
-def made() -> str:
+def card_html() -> str:
     """The card. Its policy lets run what stands in it here, and nothing that comes later; it fetches nothing."""
-    read = {name: static_files()[name][0].decode() for name in ("console.css", "console.js", "card.js")}
-    style, script = read["console.css"], read["console.js"] + read["card.js"]
-    runs = f"script-src {hashed(script)}; style-src {hashed(style)}"
+    texts = {name: static_files()[name][0].decode() for name in ("console.css", "console.js", "card.js")}
+    style, script = texts["console.css"], texts["console.js"] + texts["card.js"]
+    runs = f"script-src {source_of(script)}; style-src {source_of(style)}"
     policy = f"default-src 'none'; {runs}; form-action 'none'; base-uri 'none'"
     parts = {name: Markup(text) for name, text in (("policy", policy), ("style", style), ("script", script))}
     return environment().get_template("card.html").render(parts)
 
 
-def hashed(text: str) -> str:
+def source_of(text: str) -> str:
     """A source of a policy that stands for this very text."""
     return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"

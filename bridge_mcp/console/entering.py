@@ -62,8 +62,8 @@ async def enter(console: Console, request: Request, origin: str, form: Form) -> 
     address = limited(console, request)
     visitor = console.sessions.redeem(form.get("key"))
     if visitor is None:
-        told = "This link was used, or is older than a minute. Run bridge-mcp console again for a new one."
-        return console.show("refused.html", code=403, told=told)
+        message = "This link was used, or is older than a minute. Run bridge-mcp console again for a new one."
+        return console.show("refused.html", code=403, told=message)
     console.tries.give_back(address)
     answer = console.show("entered.html", next=HOME)
     return await with_session(console, answer, visitor, origin)
@@ -80,8 +80,8 @@ async def sign_in(console: Console, request: Request, origin: str, form: Form) -
     except IssuerAway as exc:
         raise Refused(503, str(exc).capitalize() + ".", fix=f"Try again in {math.ceil(exc.retry_s)} s.") from None
     if visitor is None:
-        told = "This token is not known. It was shown once, when bridge-mcp clients add made it."
-        return console.show("sign-in.html", code=403, next=following, told=told)
+        message = "This token is not known. It was shown once, when bridge-mcp clients add made it."
+        return console.show("sign-in.html", code=403, next=following, told=message)
     console.tries.give_back(address)
     return await with_session(console, RedirectResponse(BASE + following, 303), visitor, origin)
 

@@ -34,7 +34,7 @@ async def followed(visit: Visit, types: Sequence[str] = (), conversation: str = 
     """Pages of events, each with at least one, while the session lasts. A gap is as good as an event: read all anew."""
     after = await begins_at(visit)
     while await signed_in(visit):
-        page = await looked(visit, after, 0 if visit.framed else LOOK_S, types, conversation)
+        page = await events_after(visit, after, 0 if visit.framed else LOOK_S, types, conversation)
         after = page.cursor
         if (page.events or page.gap) and await signed_in(visit):
             yield page
@@ -48,7 +48,7 @@ async def begins_at(visit: Visit) -> int:
     return await start_of(visit) if after is None else after
 
 
-async def looked(
+async def events_after(
     visit: Visit, after: int, timeout_s: float, types: Sequence[str] = (), conversation: str = ""
 ) -> EventPage:
     """The events after a cursor; a gap where it is of another store: the page is older than the bridge's."""
@@ -74,7 +74,7 @@ async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage
     after = await begins_at(visit)
     shown: Draft | None = None
     while await signed_in(visit):
-        page = await looked(visit, after, LOOK_AT_DRAFT_S, conversation=conversation)
+        page = await events_after(visit, after, LOOK_AT_DRAFT_S, conversation=conversation)
         draft = visit.bridge.draft(visit.who, conversation)
         happened = bool(page.events) or page.gap
         after = page.cursor

@@ -47,8 +47,8 @@ def opening(address: str) -> str:
 @cache
 def parser() -> MarkdownIt:
     """CommonMark with tables and strikethrough; raw HTML is text."""
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=Renderer)
-    return made.enable(["table", "strikethrough"])
+    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=Renderer)
+    return markdown.enable(["table", "strikethrough"])
 
 
 @lru_cache(maxsize=1024)

@@ -43,7 +43,7 @@ def stacks(days: Sequence[tuple[int, Mapping[str, float]]], series: Sequence[str
     """A plot of values by day (counted from 1970) and by what they are of; `series` is the order of these."""
     largest = max((sum(values.values()) for _, values in days), default=0.0)
     step = WIDTH / max(1, len(days))
-    made: list[Bar] = []
+    bars: list[Bar] = []
     marks: list[tuple[float, str]] = []
     for place, (day, values) in enumerate(days):
         x, top = round(place * step + 1, 2), float(HEIGHT)
@@ -56,10 +56,10 @@ def stacks(days: Sequence[tuple[int, Mapping[str, float]]], series: Sequence[str
             label = f"{day_name(day)}, {name or 'unknown'}: {words(value, unit)}"
             colour = min(number, COLOURS - 1)
             size = {"width": round(step - 2, 2), "height": round(height, 2)}
-            made.append(Bar(x, round(top, 2), series=colour, label=label, **size))
+            bars.append(Bar(x, round(top, 2), series=colour, label=label, **size))
         if place % max(1, len(days) // 6) == 0:
             marks.append((x, day_name(day)))
-    return Plot(tuple(made), tuple(marks), words(largest, unit))
+    return Plot(tuple(bars), tuple(marks), words(largest, unit))
 
 
 def words(value: float, unit: str) -> str:

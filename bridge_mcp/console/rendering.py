@@ -31,23 +31,23 @@ COMPILED_EVERY_S = 0.02
 
 async def compile_templates() -> None:
     """Compile all templates, one at a time, beside the event loop: else a page's first visit would wait for its own."""
-    found = environment()
-    for name in found.list_templates():
-        await asyncio.to_thread(found.get_template, name)
+    templates = environment()
+    for name in templates.list_templates():
+        await asyncio.to_thread(templates.get_template, name)
         await asyncio.sleep(COMPILED_EVERY_S)
 
 
 @cache
 def environment() -> Environment:
     """The templates. Each is compiled once: when it is first used, if `compile_templates` has not been there."""
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("bridge_mcp.console", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=shown,
         auto_reload=False,
     )
-    made.filters |= {
+    templates.filters |= {
         "exact": exact,
         "lines": in_lines,
         "ago": ago,
@@ -57,8 +57,8 @@ def environment() -> Environment:
         "number": number,
     }
     names: dict[str, Any] = {"BASE": BASE, "static": static_url, "anchors": anchor, "icon": icon()}
-    made.globals.update(names)
-    return made
+    templates.globals.update(names)
+    return templates
 
 
 def shown(value: object) -> object:
@@ -127,9 +127,9 @@ def icon() -> Markup:
 @cache
 def static_files() -> Mapping[str, tuple[bytes, str]]:
     """The files of `static/`, and the scripts of a page as one, each with the beginning of its hash."""
-    found = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in (".css", ".js", ".svg")}
-    found["page.js"] = b";\n".join(found[name] for name in SCRIPTS)
-    return {name: (data, sha256(data).hexdigest()[:12]) for name, data in found.items()}
+    files = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in (".css", ".js", ".svg")}
+    files["page.js"] = b";\n".join(files[name] for name in SCRIPTS)
+    return {name: (data, sha256(data).hexdigest()[:12]) for name, data in files.items()}
 
 
 def static_url(name: str) -> str:

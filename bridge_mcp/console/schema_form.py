@@ -65,10 +65,10 @@ def fields_of(arguments: Mapping[str, JSON], schema: str) -> tuple[Field, ...]:
 
 def read_schema(schema: str) -> Mapping[str, JSON]:
     try:
-        found = read_json(schema) if schema else {}
+        value = read_json(schema) if schema else {}
     except BadJSON:
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def field_for(name: str, part: JSON, arguments: Mapping[str, JSON], *, required: bool) -> Field:
@@ -137,18 +137,18 @@ def text_of(kind: Kind, value: JSON, *, given: bool) -> str:
 
 def read_arguments(form: Form, fields: tuple[Field, ...]) -> tuple[dict[str, JSON], tuple[Field, ...]]:
     """The arguments that a form says, and its fields as they were filled in, each with what is wrong with it."""
-    found: dict[str, JSON] = {}
+    values: dict[str, JSON] = {}
     seen: list[Field] = []
     for field in fields:
         text = form.get(f"a.{field.name}", field.value)
-        read = replace(field, value=text, wrong="")
+        filled = replace(field, value=text, wrong="")
         try:
-            if not left_out(read):
-                found[field.name] = value_of(read)
+            if not left_out(filled):
+                values[field.name] = value_of(filled)
         except (BadInput, ValueError) as exc:
-            read = replace(read, wrong=wrong_words(read, exc))
-        seen.append(read)
-    return found, tuple(seen)
+            filled = replace(filled, wrong=wrong_words(filled, exc))
+        seen.append(filled)
+    return values, tuple(seen)
 
 
 def left_out(field: Field) -> bool:
@@ -195,19 +195,19 @@ NAMED = (
 )
 
 
-def field_of_complaint(told: str, fields: tuple[Field, ...]) -> str:
+def field_of_complaint(complaint: str, fields: tuple[Field, ...]) -> str:
     """The name of the field that an error of the schema is about; "" for none."""
     names = {field.name for field in fields}
     for pattern in NAMED:
-        found = pattern.search(told)
-        if found and found[1] in names:
-            return found[1]
+        match = pattern.search(complaint)
+        if match and match[1] in names:
+            return match[1]
     return ""
 
 
-def with_complaint(fields: tuple[Field, ...], told: str) -> tuple[tuple[Field, ...], str]:
+def with_complaint(fields: tuple[Field, ...], complaint: str) -> tuple[tuple[Field, ...], str]:
     """The fields with an error beside the one it is about, and the error where it is about none."""
-    name = field_of_complaint(told, fields)
+    name = field_of_complaint(complaint, fields)
     if not name:
-        return fields, told
-    return tuple(replace(field, wrong=told) if field.name == name else field for field in fields), ""
+        return fields, complaint
+    return tuple(replace(field, wrong=complaint) if field.name == name else field for field in fields), ""

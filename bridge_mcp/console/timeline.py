@@ -68,17 +68,17 @@ def timeline(messages: Sequence[Message], calls: Sequence[CallRecord]) -> list[B
     """Messages and calls in the order of the log; calls that follow each other are one fold."""
     places: list[tuple[int, int, Message | CallRecord]] = [(each.seq, 0, each) for each in messages]
     places += [(each.seq, 1, each) for each in calls]
-    found: list[Bubble | Calls] = []
+    items: list[Bubble | Calls] = []
     gathered: list[ShownCall] = []
     for _, _, each in sorted(places, key=lambda place: place[:2]):
         if isinstance(each, CallRecord):
             gathered.append(shown_call(each))
             continue
         if gathered:
-            found.append(Calls(tuple(gathered)))
+            items.append(Calls(tuple(gathered)))
             gathered = []
-        found.append(bubble(each))
-    return [*found, Calls(tuple(gathered))] if gathered else found
+        items.append(bubble(each))
+    return [*items, Calls(tuple(gathered))] if gathered else items
 
 
 def bubble(message: Message) -> Bubble:

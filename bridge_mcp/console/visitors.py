@@ -30,10 +30,10 @@ class Visitors(Struct, frozen=True):
         if not token:
             return None
         header = f"Bearer {token}"
-        found = await self.authenticator.known(header)
-        if found is None and self.authenticator.may_be_issued(header):
-            found = await self.authenticator.issued(header)
-        return None if found is None else visitor_of(found, hash_token(token))
+        client = await self.authenticator.known(header)
+        if client is None and self.authenticator.may_be_issued(header):
+            client = await self.authenticator.issued(header)
+        return None if client is None else visitor_of(client, hash_token(token))
 
     async def current(self, visitor: Visitor) -> Visitor | None:
         """A visitor as its token makes it now: revoked or expired, it is nobody's; the owner's link has none."""
@@ -41,8 +41,8 @@ class Visitors(Struct, frozen=True):
             return visitor if time.time() < visitor.until else None
         if not visitor.token_hash:
             return visitor
-        found = await self.authenticator.by_hash(visitor.token_hash)
-        return None if found is None else visitor_of(found, visitor.token_hash)
+        client = await self.authenticator.by_hash(visitor.token_hash)
+        return None if client is None else visitor_of(client, visitor.token_hash)
 
 
 def visitor_of(client: AuthenticatedClient, token_hash: str) -> Visitor:

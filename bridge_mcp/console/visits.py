@@ -140,13 +140,13 @@ async def read_form(request: Request, most: int = MAX_FORM) -> Form:
         raise Refused(415, "The console takes forms alone.", fix="Send application/x-www-form-urlencoded.")
     parts: list[bytes] = []
     size = 0
-    with anyio.move_on_after(FORM_S) as patience:
+    with anyio.move_on_after(FORM_S) as limit:
         async for part in request.stream():
             size += len(part)
             if size > most:
                 raise Refused(413, f"This form has at most {most:,} bytes.", fix="Send less.")
             parts.append(part)
-    if patience.cancelled_caught:
+    if limit.cancelled_caught:
         raise Refused(408, f"The form was not here within {FORM_S:g} s.", fix="Send it again.")
     return form_of(b"".join(parts).decode("latin-1"))
 

@@ -20,19 +20,19 @@ __all__ = ["PAGES"]
 # -- grants ----------------------------------------------------------------------------------------------------
 
 
-async def grants(visit: Visit) -> Response:
-    """The standing verdicts, and a form for one more."""
-    return await grants_page(visit)
-
-
-async def grants_page(visit: Visit, told: str = "") -> Response:
-    """The page, with what is wrong with a form that was sent."""
+async def grants(visit: Visit, told: str = "") -> Response:
+    """The standing verdicts, and a form for one more; with what is wrong with one that was sent."""
     after = await start_of(visit)
-    found = await visit.bridge.list_grants(visit.who)
     tools = sorted(spec.name for spec in (await visit.bridge.list_tools(visit.who)).tools)
-    code = 422 if told else 200
     return await visit.page(
-        "grants.html", code=code, grants=found, tools=tools, spans=SPANS, told=told, form=visit.form, after=after
+        "grants.html",
+        code=422 if told else 200,
+        grants=await visit.bridge.list_grants(visit.who),
+        tools=tools,
+        spans=SPANS,
+        told=told,
+        form=visit.form,
+        after=after,
     )
 
 
@@ -45,8 +45,8 @@ async def grant_stream(visit: Visit) -> Response:
 async def changed_grants(visit: Visit) -> AsyncIterator[bytes]:
     """The rows of the page, all of them: there are few."""
     async for page in followed(visit, ("grant.made", "grant.revoked")):
-        found = await visit.bridge.list_grants(visit.who)
-        yield event(visit.html("grants-change.html", grants=found), page.cursor)
+        rows = visit.html("grants-change.html", grants=await visit.bridge.list_grants(visit.who))
+        yield event(rows, page.cursor)
 
 
 async def make_grant(visit: Visit) -> Response:
@@ -61,7 +61,7 @@ async def make_grant(visit: Visit) -> Response:
             for_s=seconds(form.get("for_s", "0")),
         )
     except BadInput as exc:
-        return await grants_page(visit, str(exc))
+        return await grants(visit, str(exc))
     return visit.go("/grants")
 
 
@@ -73,10 +73,10 @@ def patterns_in(text: str) -> dict[str, str]:
     """
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     pairs = [line.partition("=") for line in lines]
-    found = {name.strip(): pattern for name, _, pattern in pairs}
-    if any("=" not in line for line in lines) or "" in found:
+    patterns = {name.strip(): pattern for name, _, pattern in pairs}
+    if any("=" not in line for line in lines) or "" in patterns:
         raise BadInput("Each line is NAME=PATTERN.", fix="For example: path=notes/*")
-    return found
+    return patterns
 
 
 async def revoke_grant(visit: Visit) -> Response:
@@ -91,13 +91,8 @@ async def revoke_grant(visit: Visit) -> Response:
 # -- pairings --------------------------------------------------------------------------------------------------
 
 
-async def pairings(visit: Visit) -> Response:
-    """Who was let in, and who asks."""
-    return await pairings_page(visit)
-
-
-async def pairings_page(visit: Visit, told: str = "") -> Response:
-    """The page, with what is wrong with a code that was sent."""
+async def pairings(visit: Visit, told: str = "") -> Response:
+    """Who was let in, and who asks; with what is wrong with a code that was sent."""
     paired, requests = await visit.bridge.list_pairings(visit.who)
     code = 422 if told else 200
     return await visit.page("pairing.html", code=code, paired=paired, requests=requests, told=told, form=visit.form)
@@ -109,7 +104,7 @@ async def pair(visit: Visit) -> Response:
     try:
         await visit.bridge.pair_chat(visit.who, code=visit.form.get("code").strip(), role=role)
     except BadInput as exc:
-        return await pairings_page(visit, str(exc))
+        return await pairings(visit, str(exc))
     return visit.go("/pairing")
 
 
@@ -122,17 +117,19 @@ async def unpair(visit: Visit) -> Response:
 # -- clients ---------------------------------------------------------------------------------------------------
 
 
-async def clients(visit: Visit) -> Response:
-    """Who may come over HTTP."""
-    return await clients_page(visit)
-
-
-async def clients_page(visit: Visit, *, told: str = "", token: str = "", name: str = "") -> Response:
-    """The page; with a `token`, which is shown this once, or with what is wrong with a form that was sent."""
-    found = await visit.bridge.list_clients(visit.who)
-    context = {"clients": found, "named": visit.console.taken, "scopes": SCOPES, "form": visit.form}
-    code = 422 if told else 200
-    return await visit.page("clients.html", code=code, told=told, token=token, name=name, **context)
+async def clients(visit: Visit, *, told: str = "", token: str = "", name: str = "") -> Response:
+    """Who may come over HTTP; with a `token`, which is shown this once, or with what is wrong with a form."""
+    return await visit.page(
+        "clients.html",
+        code=422 if told else 200,
+        clients=await visit.bridge.list_clients(visit.who),
+        named=visit.console.taken,
+        scopes=SCOPES,
+        form=visit.form,
+        told=told,
+        token=token,
+        name=name,
+    )
 
 
 async def add_client(visit: Visit) -> Response:
@@ -149,8 +146,8 @@ async def add_client(visit: Visit) -> Response:
             taken=visit.console.taken,
         )
     except BadInput as exc:
-        return await clients_page(visit, told=str(exc))
-    return await clients_page(visit, token=token, name=client.name)
+        return await clients(visit, told=str(exc))
+    return await clients(visit, token=token, name=client.name)
 
 
 async def revoke_client(visit: Visit) -> Response:

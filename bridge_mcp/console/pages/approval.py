@@ -61,20 +61,22 @@ def context_of(details: ApprovalDetails) -> dict[str, object]:
     """What the templates show of an approval."""
     approval = details.approval
     view = call_view(approval, details.spec, may_decide=details.may_decide, whole=True)
-    given = arguments_of(approval.arguments)
+    arguments = arguments_of(approval.arguments)
     schema = details.spec.schema if details.spec is not None else ""
     return {
         "details": details,
         "view": view,
         "approval": approval,
         "record": details.record,
-        "fields": fields_of(given, schema) if given is not None and not approval.fixed else (),
+        "fields": fields_of(arguments, schema) if arguments is not None and not approval.fixed else (),
         "json": escaped(pretty(approval.arguments)),
-        "given": given or {},
-        "patterns": patterns_for(given or {}),
+        "given": arguments or {},
+        "patterns": patterns_for(arguments or {}),
         "spans": SPANS,
         "edited": arguments_view(approval.edited, whole=True) if approval.edited else (),
-        "changed": changed_names(given or {}, arguments_of(approval.edited) or {}) if approval.edited else frozenset(),
+        "changed": changed_names(arguments or {}, arguments_of(approval.edited) or {})
+        if approval.edited
+        else frozenset(),
     }
 
 
@@ -93,11 +95,11 @@ def changed_names(before: Mapping[str, JSON], now: Mapping[str, JSON]) -> frozen
     )
 
 
-def patterns_for(given: Mapping[str, JSON]) -> tuple[tuple[str, str], ...]:
+def patterns_for(arguments: Mapping[str, JSON]) -> tuple[tuple[str, str], ...]:
     """For each argument the pattern that matches just this value, to be widened by hand."""
     return tuple(
         (name, pattern_of(value))
-        for name, value in list(given.items())[:40]
+        for name, value in list(arguments.items())[:40]
         if len(pattern_of(value)) < 500 and "\r" not in pattern_of(value)
     )
 
@@ -114,7 +116,7 @@ async def decide(visit: Visit) -> Response:
     if visit.form.get("digest") != approval.digest:
         raise BadInput("This is not the call that was shown.", fix="Look at it again.")
     if visit.form.get("verdict") == "reject":
-        await visit.bridge.reject_call(visit.who, approval.id, reason=reason_of(visit))
+        await visit.bridge.reject_call(visit.who, approval.id, reason=visit.form.get("note").strip())
         return back(visit, approval.id)
     fields: tuple[Field, ...] | None = None
     try:
@@ -134,15 +136,10 @@ async def decide(visit: Visit) -> Response:
             note=visit.form.get("note").strip(),
         )
     except BadInput as exc:
-        fields, told = with_complaint(fields, str(exc)) if fields is not None else (None, str(exc))
-        again = told or "Nothing was decided yet."
-        return await page_of(visit, details, fields=fields, told=again, code=422)
+        fields, complaint = with_complaint(fields, str(exc)) if fields is not None else (None, str(exc))
+        message = complaint or "Nothing was decided yet."
+        return await page_of(visit, details, fields=fields, told=message, code=422)
     return back(visit, approval.id)
-
-
-def reason_of(visit: Visit) -> str:
-    """Why a call is rejected: the form has one field for that and for notes."""
-    return visit.form.get("note").strip()
 
 
 def back(visit: Visit, approval: str) -> Response:
@@ -158,7 +155,7 @@ def sent_arguments(
     Raises:
         BadInput: they are no JSON object, or the form lacks a field of today's schema.
     """
-    given = arguments_of(details.approval.arguments)
+    current = arguments_of(details.approval.arguments)
     if visit.form.get("as") == "json":
         if visit.form.get("json") == escaped(pretty(details.approval.arguments)):
             return None, None
@@ -168,16 +165,16 @@ def sent_arguments(
             raise BadInput(f"The arguments are not JSON: {exc}", fix="Nothing was decided yet.") from None
         if not isinstance(value, dict):
             raise BadInput("The arguments are not a JSON object.", fix="Nothing was decided yet.")
-        return (None if given is not None and canonical(dict(given)) == canonical(value) else value), None
-    if visit.form.get("as") != "form" or given is None or details.approval.fixed:
+        return (None if current is not None and canonical(dict(current)) == canonical(value) else value), None
+    if visit.form.get("as") != "form" or current is None or details.approval.fixed:
         return None, None
     schema = details.spec.schema if details.spec is not None else ""
-    fields = fields_of(given, schema)
-    if (given and not fields) or any(f"a.{field.name}" not in visit.form for field in fields):
+    fields = fields_of(current, schema)
+    if (current and not fields) or any(f"a.{field.name}" not in visit.form for field in fields):
         raise BadInput("The form is not the one of these arguments any more.", fix="Look at them again.")
-    found, fields = read_arguments(visit.form, fields)
-    same = json.dumps(found, sort_keys=True) == json.dumps(dict(given), sort_keys=True)
-    return (None if same else found), fields
+    sent, fields = read_arguments(visit.form, fields)
+    same = json.dumps(sent, sort_keys=True) == json.dumps(dict(current), sort_keys=True)
+    return (None if same else sent), fields
 
 
 def sent_patterns(visit: Visit) -> dict[str, str]:
@@ -198,14 +195,14 @@ async def preview(visit: Visit) -> Response:
     where = visit.form.get("remember", "once")
     if where == "once":
         return visit.part("grant-preview.html", preview=None)
-    found = await visit.bridge.preview_grant(
+    matches = await visit.bridge.preview_grant(
         visit.who, visit.path("id"), sent_patterns(visit), everywhere=where == "always"
     )
     shown: list[tuple[str, float, tuple[Argument, ...]]] = [
         (each.conversation, each.asked_at, arguments_view(each.arguments, whole=False))
-        for each in found.matched[:ALIKE_SHOWN]
+        for each in matches.matched[:ALIKE_SHOWN]
     ]
-    return visit.part("grant-preview.html", preview=found, shown=shown)
+    return visit.part("grant-preview.html", preview=matches, shown=shown)
 
 
 async def stream(visit: Visit) -> Response:

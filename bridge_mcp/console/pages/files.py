@@ -30,19 +30,19 @@ async def fetched(visit: Visit) -> Fetched:
 
 async def download(visit: Visit) -> Response:
     """A file, whatever it is, to be kept and not to be shown."""
-    found = await fetched(visit)
-    name = plain_name(found.attachment.name) or "file"
+    file = await fetched(visit)
+    name = plain_name(file.attachment.name) or "file"
     headers = SANDBOX | {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    return Response(found.data, media_type="application/octet-stream", headers=headers)
+    return Response(file.data, media_type="application/octet-stream", headers=headers)
 
 
 async def image(visit: Visit) -> Response:
     """An image of the bridge's own store, by what its bytes say that it is."""
-    found = await fetched(visit)
-    kind = image_type(found.data)
-    if not kind or not found.attachment.ref.startswith(KEPT):
+    file = await fetched(visit)
+    kind = image_type(file.data)
+    if not kind or not file.attachment.ref.startswith(KEPT):
         raise NotFound("This is no image that is shown here.", fix="Download it.")
-    return Response(found.data, media_type=kind, headers=SANDBOX)
+    return Response(file.data, media_type=kind, headers=SANDBOX)
 
 
 PAGES = (Page("/file", download), Page("/image", image))

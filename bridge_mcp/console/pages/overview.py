@@ -145,9 +145,9 @@ async def events(visit: Visit) -> Response:
     )
 
 
-def shown(found: Sequence[Event]) -> list[tuple[Event, str, str]]:
+def shown(events: Sequence[Event]) -> list[tuple[Event, str, str]]:
     """Events, each with what its type tells and with its body as JSON."""
-    return [(each, EVENTS[each.type].about, indented(dict(each.body))[:4_000]) for each in found]
+    return [(each, EVENTS[each.type].about, indented(dict(each.body))[:4_000]) for each in events]
 
 
 def indented(body: dict[str, JSON]) -> str:
@@ -177,12 +177,12 @@ async def new_events(visit: Visit) -> AsyncIterator[bytes]:
 
 async def usage(visit: Visit) -> Response:
     """What models took, by day and model."""
-    found = await visit.bridge.usage(visit.who, days=DAYS)
-    series = [name for name, _ in found.models]
-    by_tokens = [(each.day, {name: float(taken.tokens) for name, taken in each.models}) for each in found.days]
-    by_money = [(each.day, {name: taken.usd for name, taken in each.models}) for each in found.days]
+    spent = await visit.bridge.usage(visit.who, days=DAYS)
+    series = [name for name, _ in spent.models]
+    by_tokens = [(each.day, {name: float(taken.tokens) for name, taken in each.models}) for each in spent.days]
+    by_money = [(each.day, {name: taken.usd for name, taken in each.models}) for each in spent.days]
     tokens, money = stacks(by_tokens, series, unit="tokens"), stacks(by_money, series, unit="$")
-    return await visit.page("usage.html", usage=found, tokens=tokens, money=money, days=DAYS, colours=COLOURS)
+    return await visit.page("usage.html", usage=spent, tokens=tokens, money=money, days=DAYS, colours=COLOURS)
 
 
 PAGES = (
