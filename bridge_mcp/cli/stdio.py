@@ -55,13 +55,13 @@ def serve(options: StdioOptions) -> int:
 async def run(config: Config, who: Principal, wire: Wire, channel: bool = False) -> None:
     """One face over stdio; the engine, if it falls to this process, starts when the handshake is over."""
     from bridge_mcp.assembly import open_bridge
-    from bridge_mcp.server.app import build_server, fixed_principal
+    from bridge_mcp.server.app import always, build_server
     from bridge_mcp.server.stdio.serve import serve_stdio
 
     async with open_bridge(config, engine="soon", on_ready=gc.freeze) as assembly:
         logger.info("settings: %s", visible(config.where))
         server = build_server(
-            assembly.bridge, fixed_principal(who), exposes=bool(who.expose), card=lambda: card(assembly.bridge)
+            assembly.bridge, always(who), exposes=bool(who.expose), card=lambda: card(assembly.bridge)
         )
         after_handshake(server.middleware, assembly.want_engine)
         async with claude_channel(assembly, who) if channel else nullcontext() as pushing:

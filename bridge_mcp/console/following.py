@@ -32,7 +32,7 @@ def asked_cursor(visit: Visit) -> int | None:
 
 async def followed(visit: Visit, types: Sequence[str] = (), conversation: str = "") -> AsyncIterator[EventPage]:
     """Pages of events, each with at least one, while the session lasts. A gap is as good as an event: read all anew."""
-    after = await begins_at(visit)
+    after = await resume_cursor(visit)
     while await signed_in(visit):
         page = await events_after(visit, after, 0 if visit.framed else LOOK_S, types, conversation)
         after = page.cursor
@@ -42,7 +42,7 @@ async def followed(visit: Visit, types: Sequence[str] = (), conversation: str = 
             return
 
 
-async def begins_at(visit: Visit) -> int:
+async def resume_cursor(visit: Visit) -> int:
     """Where a stream goes on, and else the newest event."""
     after = asked_cursor(visit)
     return await start_of(visit) if after is None else after
@@ -71,7 +71,7 @@ async def signed_in(visit: Visit) -> bool:
 
 async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage | None, Draft | None]]:
     """What is new in a conversation: events, or another text of the reply that grows; while the session lasts."""
-    after = await begins_at(visit)
+    after = await resume_cursor(visit)
     shown: Draft | None = None
     while await signed_in(visit):
         page = await events_after(visit, after, LOOK_AT_DRAFT_S, conversation=conversation)

@@ -61,7 +61,7 @@ from bridge_mcp.server.tools.registry import available_tools
 from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, schemas
 from bridge_mcp.service import Bridge
 
-__all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "build_server", "fixed_principal"]
+__all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "always", "build_server"]
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 PrincipalOf: TypeAlias = Callable[[Context], Principal]
@@ -396,6 +396,6 @@ def build_server(
     return BridgeServer(bridge, principal_of, exposes=exposes, card=card).server
 
 
-def fixed_principal(principal: Principal) -> PrincipalOf:
+def always(principal: Principal) -> PrincipalOf:
     """A `PrincipalOf` for a transport with one client."""
     return lambda ctx: principal

@@ -27,7 +27,7 @@ from playwright.async_api import Browser, Frame, Page, async_playwright, expect
 
 from bridge_mcp.console.card import Card
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.service import OWNER, Bridge
 from tests.acceptance.parts import COMMAND, Home
 from tests.acceptance.test_serving import running as command
@@ -111,7 +111,7 @@ async def bridge(shared: Bridge) -> Bridge:
 @asynccontextmanager
 async def client_of(bridge: Bridge, who: Principal) -> AsyncGenerator[Client]:
     """A client that shows cards."""
-    server = build_server(bridge, fixed_principal(who), card=lambda: Card(bridge))
+    server = build_server(bridge, always(who), card=lambda: Card(bridge))
     async with Client(server, extensions=SHOWS) as client:
         yield client
 

@@ -15,7 +15,7 @@ from mcp.client.client import Client
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 
 __all__ = ["InnerBridge"]
 
@@ -54,10 +54,7 @@ class InnerBridge:
         }
         config = load_config(env=own | self._secrets, cwd=self.folder)
         who = Principal("stdio", "client", frozenset(SCOPES), via="mcp")
-        async with (
-            open_bridge(config) as assembly,
-            Client(build_server(assembly.bridge, fixed_principal(who))) as client,
-        ):
+        async with open_bridge(config) as assembly, Client(build_server(assembly.bridge, always(who))) as client:
             yield client
 
     def breathe(self) -> None:

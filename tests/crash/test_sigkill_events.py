@@ -18,7 +18,7 @@ from mcp.client.client import Client
 
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.service import OWNER, Bridge
 from tests.integration.test_mcp_events import ask, let_in
 from tests.servers.webhook_receiver import Receiver, receiving
@@ -62,7 +62,7 @@ async def test_the_process_that_posts_is_killed(tmp_path: Path, full: bool, mome
         env = {**os.environ, "BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")}
         async with open_bridge(load_config(config, env=env), engine="never") as face:
             who = await let_in(face.bridge, "watcher")
-            async with Client(build_server(face.bridge, fixed_principal(who))) as client:
+            async with Client(build_server(face.bridge, always(who))) as client:
                 delivery = {"mode": "webhook", "url": receiver.url, "secret": SECRET}
                 await ask(client, "events/subscribe", name="message.received", delivery=delivery)
             for number in range(kills):

@@ -24,7 +24,7 @@ from bridge_mcp.core.policy import SCOPES, Principal, Scope, ToolRule
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.engine.engine import Engine
 from bridge_mcp.ports import ChannelRules, ModelReply, ModelRequest, Pairing, Rules
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.server.http.app import HttpOptions, serve_http
 from bridge_mcp.server.http.auth import hash_token
 from bridge_mcp.server.stdio.reserve_fds import claim
@@ -137,9 +137,7 @@ async def running(state: Path, url: str = "") -> AsyncGenerator[Bridge]:
 async def over_stdio(state: Path, scopes: frozenset[Scope]) -> None:
     wire = claim()
     async with running(state) as bridge:
-        await serve_stdio(
-            build_server(bridge, fixed_principal(Principal("stdio", "client", scopes, attended=True))), wire
-        )
+        await serve_stdio(build_server(bridge, always(Principal("stdio", "client", scopes, attended=True))), wire)
 
 
 async def over_http(state: Path) -> None:

@@ -15,7 +15,7 @@ from bridge_mcp.core.entries import Attachment, Heard
 from bridge_mcp.core.token_estimate import tokens_of
 from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ModelReply, ModelRequest
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.testing import FakeModel, FakeToolbox, calls, says
 from tests.integration.face_clients import answer, refusal, text_of
 from tests.integration.setup import ANN, OWNER, World, world
@@ -26,7 +26,7 @@ LONG = "".join(f"{number:07}\n" for number in range(12_000))
 
 
 def client_of(at: World) -> Client:
-    return Client(build_server(at.bridge, fixed_principal(OWNER)))
+    return Client(build_server(at.bridge, always(OWNER)))
 
 
 def long_tools() -> FakeToolbox:

@@ -12,7 +12,7 @@ from bridge_mcp.core.errors import NotFound
 from bridge_mcp.core.people import People
 from bridge_mcp.core.policy import Principal, Scope, ToolRule
 from bridge_mcp.ports import ModelReply
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.testing import FakeModel, calls, says
 from tests.integration.face_clients import MODES, answer
 from tests.integration.setup import HOST, OWNER, rules_for, world
@@ -44,7 +44,7 @@ async def test_a_page_tells_of_its_calls_when_it_is_asked_to(tmp_path: Path, era
         await it.bridge.wait_for(OWNER, f"turn:{message}", timeout_s=10)
         message = await it.say("and another")
         (c,) = await it.approvals()
-        server = build_server(it.bridge, fixed_principal(BOB))
+        server = build_server(it.bridge, always(BOB))
         async with Client(server, mode=MODES[era]) as client:
             plain = await answer(client, "read_messages", conversation=HERE)
             assert "calls" not in plain
@@ -81,7 +81,7 @@ async def test_an_edited_call_tells_both_and_a_long_result_its_beginning(tmp_pat
         ticket = await it.bridge.call_tool(HOST, "files__delete", {"path": "a"}, wait_s=1)
         await it.bridge.approve_call(BOB, ticket.approvals[0], arguments={"path": "b" * 3_000})
         await it.bridge.wait_for(HOST, ticket.id, timeout_s=10)
-        async with Client(build_server(it.bridge, fixed_principal(HOST))) as client:
+        async with Client(build_server(it.bridge, always(HOST))) as client:
             page = await answer(client, "read_messages", conversation=ticket.conversation, calls=True)
         (call,) = page["calls"]
         assert (page["messages"], call["requested_by"]) == ([], "host")

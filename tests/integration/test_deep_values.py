@@ -13,7 +13,7 @@ from mcp.client.client import Client
 from bridge_mcp.core.entries import Asked, Call, Finished, Heard, Replied, Requested, Sender, Started
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.json_reader import JSON, MAX_DEPTH
-from bridge_mcp.server.app import BridgeServer, fixed_principal
+from bridge_mcp.server.app import BridgeServer, always
 from bridge_mcp.testing import FakeToolbox
 from tests.integration.setup import HOST, OWNER, world
 
@@ -57,10 +57,7 @@ async def read_all(client: Client, conversation: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("levels", [1, 49, 60, MAX_DEPTH - 1, MAX_DEPTH, 190])
 async def test_arguments_are_refused_at_the_door_or_can_be_read_out(tmp_path: Path, levels: int) -> None:
-    async with (
-        world(tmp_path, None, box()) as it,
-        Client(BridgeServer(it.bridge, fixed_principal(HOST)).server) as client,
-    ):
+    async with world(tmp_path, None, box()) as it, Client(BridgeServer(it.bridge, always(HOST)).server) as client:
         for tool in ("files__list", "files__delete"):
             arguments = {"tool": tool, "arguments": {"a": nested(levels)}, "wait_s": 5.0}
             if tool == "files__delete":
@@ -106,7 +103,7 @@ async def test_rows_that_stood_in_the_log_before_are_shown_as_text(tmp_path: Pat
         asked = Requested((Call("0.0", "files__list", poison[0]),), by=HOST.name)
         await log.intend("calls/host.1", 0, asked, Started("tool", call="0.0", tool="files__list", arguments=poison[0]))
         await log.record("calls/host.1", Finished("0.0", "ok", "deep", structured=poison[0]))
-        async with Client(BridgeServer(it.bridge, fixed_principal(HOST)).server) as client:
+        async with Client(BridgeServer(it.bridge, always(HOST)).server) as client:
             found = await read_all(client, "local/main")
             assert {each["arguments"] for each in found["list_approvals"]["approvals"]} == set(poison)
             assert {each["arguments"] for each in found["read_messages"]["calls"]} == set(poison)

@@ -18,7 +18,7 @@ from mcp_types import ToolListChangedNotification
 from msgspec.structs import replace
 
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.toolbox import NestedToolbox
 from tests.integration.setup import HOST, SUPERVISOR, World, world
@@ -64,7 +64,7 @@ async def at(
             with anyio.fail_after(30), closing(it.store.agenda.watch()) as news:
                 while len((await it.bridge.callable_tools(HOST)).tools) < 3:
                     await news.wait()
-            face = build_server(it.bridge, fixed_principal(who), exposes=bool(who.expose))
+            face = build_server(it.bridge, always(who), exposes=bool(who.expose))
             async with Client(face, mode=mode, message_handler=hear, **client_options) as client:
                 yield At(client, it, changed)
 

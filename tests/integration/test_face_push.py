@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ResourceUpdatedNotification
 
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from tests.integration.face_child import ALL, READER, running
 from tests.integration.face_clients import WAIT_S, answer, deletion, over_http, over_stdio, served_http
 
@@ -153,7 +153,7 @@ async def test_reading_needs_its_scope(tmp_path: Path) -> None:
 
 async def test_nothing_follows_the_feed_while_nobody_listens(tmp_path: Path) -> None:
     async with running(tmp_path) as bridge:
-        server = build_server(bridge, fixed_principal(Principal("test", "client", frozenset(SCOPES))))
+        server = build_server(bridge, always(Principal("test", "client", frozenset(SCOPES))))
         async with Client(server, mode="legacy") as leaves, Client(server, mode="auto") as listens:
             assert not pumping()
             await leaves.subscribe_resource(CHAT_URI)

@@ -30,7 +30,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.ports import EventRules
 from bridge_mcp.ports.subscriptions import SUSPENDED_AFTER
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.server.events import callbacks
 from bridge_mcp.server.events.callbacks import CallbackFailed, Callbacks, signature_headers
 from bridge_mcp.server.events.deliveries import EventDeliveries
@@ -111,7 +111,7 @@ async def at(tmp_path: Path) -> AsyncGenerator[Stage]:
         events = EventRules(poll=True, webhooks=True, local_hosts=frozenset({host}), of_client=3)
         async with world(tmp_path, rules=rules_for(events=events), engine=False) as it:
             who = await let_in(it.bridge, "watcher")
-            async with Client(build_server(it.bridge, fixed_principal(who))) as client:
+            async with Client(build_server(it.bridge, always(who))) as client:
                 yield Stage(it, receiver, client)
 
 
@@ -122,7 +122,7 @@ async def at(tmp_path: Path) -> AsyncGenerator[Stage]:
 @pytest.mark.parametrize("era", ERAS)
 async def test_events_are_declared_listed_and_polled(at: Stage, era: str) -> None:
     who = Principal("watcher", "client", frozenset({"read"}))
-    async with Client(build_server(at.bridge, fixed_principal(who)), mode=MODES[era]) as client:
+    async with Client(build_server(at.bridge, always(who)), mode=MODES[era]) as client:
         if era == "2026-07-28":
             assert "io.modelcontextprotocol/events" in (client.server_capabilities.extensions or {})
         listed = {each["name"]: each for each in (await ask(client, "events/list"))["events"]}
@@ -156,7 +156,7 @@ async def test_the_capability_stands_at_the_top_level_too(at: Stage) -> None:
 
 
 async def test_without_a_delivery_in_the_config_there_is_nothing(tmp_path: Path) -> None:
-    async with world(tmp_path, engine=False) as it, Client(build_server(it.bridge, fixed_principal(OWNER))) as client:
+    async with world(tmp_path, engine=False) as it, Client(build_server(it.bridge, always(OWNER))) as client:
         assert (await refused(client, "events/list"))[0] == types.METHOD_NOT_FOUND
         assert "io.modelcontextprotocol/events" not in (client.server_capabilities.extensions or {})
 
@@ -175,7 +175,7 @@ async def test_what_is_older_than_asked_for_or_forgotten_is_told_of(at: Stage) -
 @pytest.mark.shows("tools.events-limits")
 async def test_a_limited_client_sees_its_own_alone(at: Stage) -> None:
     mine = await let_in(at.bridge, "mine", conversations=["local/mine"])
-    async with Client(build_server(at.bridge, fixed_principal(mine))) as client, at.posting():
+    async with Client(build_server(at.bridge, always(mine))) as client, at.posting():
         begun = await ask(client, "events/poll", name=EVENT)
         await at.subscribe(client)
         await at.said("theirs", "local/theirs")
@@ -187,9 +187,7 @@ async def test_a_limited_client_sees_its_own_alone(at: Stage) -> None:
             assert (await refused(client, "events/poll", name=EVENT, arguments=about))[0] == -32012
         await at.said("mine again", "local/mine")
         assert (await at.receiver.next())["data"]["text"] == "mine again"
-    async with Client(
-        build_server(at.bridge, fixed_principal(Principal("caller", scopes=frozenset({"send"}))))
-    ) as client:
+    async with Client(build_server(at.bridge, always(Principal("caller", scopes=frozenset({"send"}))))) as client:
         assert (await ask(client, "events/list"))["events"] == []
         assert (await refused(client, "events/poll", name=EVENT))[0] == -32012
 
@@ -227,7 +225,7 @@ class Declares(ClientExtension):
 
 async def test_a_client_that_declares_the_extension_gets_the_numbers_of_its_final_document(at: Stage) -> None:
     who = Principal("stdio", "client", frozenset({"read"}))
-    async with Client(build_server(at.bridge, fixed_principal(who)), extensions=[Declares()]) as client:
+    async with Client(build_server(at.bridge, always(who)), extensions=[Declares()]) as client:
         assert (await refused(client, "events/poll", name="nothing"))[0] == -32023
         assert (await refused(client, "events/poll", name=EVENT, arguments={"channel": "none"}))[0] == -32024
         delivery = {"mode": "webhook", "url": at.receiver.url, "secret": SECRET}
@@ -241,7 +239,7 @@ async def test_a_client_that_declares_the_extension_gets_the_numbers_of_its_fina
 @pytest.mark.parametrize("era", ERAS)
 async def test_events_are_posted_signed_once_the_callback_agreed(at: Stage, era: str) -> None:
     who = (await at.bridge.list_clients(OWNER))[0].principal
-    async with Client(build_server(at.bridge, fixed_principal(who)), mode=MODES[era]) as client, at.posting():
+    async with Client(build_server(at.bridge, always(who)), mode=MODES[era]) as client, at.posting():
         first = await at.subscribe(client, ttlMs=None)
         assert first["refreshBefore"]
         await at.said("hello")
@@ -394,7 +392,7 @@ async def test_a_revoked_client_gets_nothing_more_even_what_is_under_way(at: Sta
 async def test_what_the_config_lets_a_client_do_counts_at_each_delivery(at: Stage, later: list[Principal]) -> None:
     configured = Principal("fixed", "client", frozenset({"read"}))
     at.bridge._clients = (configured,)  # pyright: ignore[reportPrivateUsage]
-    async with Client(build_server(at.bridge, fixed_principal(configured))) as client:
+    async with Client(build_server(at.bridge, always(configured))) as client:
         await at.subscribe(client)
         at.bridge._clients = tuple(later)  # pyright: ignore[reportPrivateUsage]
         await at.said("one")
@@ -407,9 +405,7 @@ async def test_what_the_config_lets_a_client_do_counts_at_each_delivery(at: Stag
 
 async def test_a_host_without_a_token_has_nothing_posted(at: Stage) -> None:
     for name in ("stdio", "loopback", "owner", "oauth:somebody"):
-        async with Client(
-            build_server(at.bridge, fixed_principal(Principal(name, scopes=frozenset({"read"}))))
-        ) as client:
+        async with Client(build_server(at.bridge, always(Principal(name, scopes=frozenset({"read"}))))) as client:
             with pytest.raises(MCPError) as caught:
                 await at.subscribe(client)
             assert caught.value.error.code == -32012
@@ -420,7 +416,7 @@ async def test_an_authorization_server_s_client_has_the_scopes_of_its_last_token
     allowed = Principal("oauth", "client", frozenset({"read", "send"}), channels=frozenset({"local"}))
     at.bridge._clients = (allowed,)  # pyright: ignore[reportPrivateUsage]
     who = Principal("oauth:app:ann", "client", frozenset({"read"}), channels=frozenset({"local"}))
-    async with Client(build_server(at.bridge, fixed_principal(who))) as client, at.posting():
+    async with Client(build_server(at.bridge, always(who))) as client, at.posting():
         await at.subscribe(client, ttlMs=10**10)
         await at.said("hello")
         assert (await at.receiver.next())["data"]["text"] == "hello"
@@ -570,7 +566,7 @@ async def test_by_the_config_of_an_owner(tmp_path: Path) -> None:
         config = load_config(file, env={"BRIDGE_MCP_STATE_DIR": str(tmp_path / "state")})
         async with open_bridge(config) as assembly:
             who = await let_in(assembly.bridge, "watcher")
-            async with Client(build_server(assembly.bridge, fixed_principal(who))) as client:
+            async with Client(build_server(assembly.bridge, always(who))) as client:
                 assert (await refused(client, "events/poll", name=EVENT))[0] == types.METHOD_NOT_FOUND
                 delivery = {"mode": "webhook", "url": receiver.url, "secret": SECRET}
                 await ask(client, "events/subscribe", name=EVENT, delivery=delivery)

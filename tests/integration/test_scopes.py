@@ -20,7 +20,7 @@ from bridge_mcp.core.entries import Posted, Sender
 from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.policy import SCOPES, Principal, Scope
 from bridge_mcp.ports import Pairing
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.server.http.app import HttpOptions, serve_http
 from bridge_mcp.server.tools.registry import TOOLS, available_tools
 from bridge_mcp.service import OWNER, Bridge
@@ -84,9 +84,7 @@ async def check_matrix(client: Client, scopes: frozenset[Scope]) -> None:
 async def test_every_tool_by_every_set_of_scopes(tmp_path: Path, era: str) -> None:
     async with running(tmp_path) as bridge:
         for scopes in EVERY_SET:
-            async with connected(
-                era, build_server(bridge, fixed_principal(Principal("host", scopes=scopes)))
-            ) as client:
+            async with connected(era, build_server(bridge, always(Principal("host", scopes=scopes)))) as client:
                 await check_matrix(client, scopes)
 
 
@@ -146,8 +144,8 @@ async def test_a_limited_client_can_neither_see_nor_touch_what_is_elsewhere(
         _, token = await bridge.add_client(OWNER, "limited", scopes=SCOPES, **{limit: LIMITED[limit]})
         async with serving(bridge) as address, over_http(era, address, token) as client:
             await check_lists(client, inside, {waiting[each] for each in inside})
-            for available_tools in outside:
-                await check_outside(client, available_tools, waiting[available_tools])
+            for there in outside:
+                await check_outside(client, there, waiting[there])
             for here in inside:
                 assert (await answer(client, "read_messages", conversation=here))["messages"]
                 await client.read_resource(f"bridge://conversations/{here}")
@@ -160,7 +158,7 @@ async def test_a_limited_client_can_neither_see_nor_touch_what_is_elsewhere(
 @pytest.mark.parametrize("limit", LIMITED)
 async def test_a_limited_client_cannot_tell_that_something_happens_elsewhere(tmp_path: Path, limit: str) -> None:
     """Counters and cursors stand still for it, and move again with what it may see."""
-    here, available_tools = ("local/main", "family/42") if limit == "channels" else ("family/42", "local/main")
+    here, there = ("local/main", "family/42") if limit == "channels" else ("family/42", "local/main")
     async with running(tmp_path) as bridge:
         _, token = await bridge.add_client(OWNER, "limited", scopes=["read", "send"], **{limit: LIMITED[limit]})
         async with serving(bridge) as address, over_http("2026-07-28", address, token) as client:
@@ -173,7 +171,7 @@ async def test_a_limited_client_cannot_tell_that_something_happens_elsewhere(tmp
 
             await answer(client, "send_message", conversation=here, text="the first")
             before = await seen()
-            turn = await bridge.run_turn(OWNER, available_tools, "delete it", wait_s=10)
+            turn = await bridge.run_turn(OWNER, there, "delete it", wait_s=10)
             await bridge.store.log.record("family/43", Posted("queued", Sender("owner"), "k"))
             await bridge.reject_call(OWNER, turn.approvals[0])
             await bridge.wait_for(OWNER, turn.id, timeout_s=10)
@@ -209,36 +207,30 @@ async def check_lists(client: Client, inside: list[str], approvals: set[str]) ->
     assert {f"{each['channel']}/{each['chat']}" for each in pairings} <= {"family/42"} & set(inside)
 
 
-async def check_outside(client: Client, available_tools: str, approval: str) -> None:
+async def check_outside(client: Client, there: str, approval: str) -> None:
     """By no tool and no resource is there anything at an address outside, nor can anything be done there."""
-    channel, _, chat = available_tools.partition("/")
+    channel, _, chat = there.partition("/")
     tries: list[tuple[str, dict[str, Any]]] = [
-        ("read_messages", {"conversation": available_tools}),
-        ("read_messages", {"conversation": available_tools, "calls": True}),
-        ("search_messages", {"query": "secret", "conversation": available_tools}),
-        ("wait_for_events", {"conversation": available_tools, "after": 0, "timeout_s": 0}),
-        ("list_approvals", {"conversation": available_tools}),
-        ("wait_for", {"ticket": f"turn:{available_tools}#0", "timeout_s": 0}),
+        ("read_messages", {"conversation": there}),
+        ("read_messages", {"conversation": there, "calls": True}),
+        ("search_messages", {"query": "secret", "conversation": there}),
+        ("wait_for_events", {"conversation": there, "after": 0, "timeout_s": 0}),
+        ("list_approvals", {"conversation": there}),
+        ("wait_for", {"ticket": f"turn:{there}#0", "timeout_s": 0}),
         ("wait_for", {"ticket": approval, "timeout_s": 0}),
-        ("fetch_attachment", {"message": f"{available_tools}#0"}),
-        ("send_message", {"conversation": available_tools, "text": "hi"}),
-        ("edit_message", {"message": f"{available_tools}#0", "text": "hi"}),
-        ("react", {"message": f"{available_tools}#0", "emoji": "👍"}),
-        ("ask_user", {"conversation": available_tools, "question": "?"}),
-        ("run_turn", {"conversation": available_tools, "text": "hi"}),
-        ("set_responder", {"conversation": available_tools, "responder": "off"}),
-        ("claim_conversation", {"conversation": available_tools, "for_s": 60}),
-        ("create_topic", {"conversation": available_tools, "name": "x"}),
-        (
-            "edit_topic",
-            {
-                "conversation": available_tools if available_tools.count("/") == 2 else f"{available_tools}/1",
-                "name": "x",
-            },
-        ),
+        ("fetch_attachment", {"message": f"{there}#0"}),
+        ("send_message", {"conversation": there, "text": "hi"}),
+        ("edit_message", {"message": f"{there}#0", "text": "hi"}),
+        ("react", {"message": f"{there}#0", "emoji": "👍"}),
+        ("ask_user", {"conversation": there, "question": "?"}),
+        ("run_turn", {"conversation": there, "text": "hi"}),
+        ("set_responder", {"conversation": there, "responder": "off"}),
+        ("claim_conversation", {"conversation": there, "for_s": 60}),
+        ("create_topic", {"conversation": there, "name": "x"}),
+        ("edit_topic", {"conversation": there if there.count("/") == 2 else f"{there}/1", "name": "x"}),
         ("approve_call", {"approval_id": approval}),
         ("reject_call", {"approval_id": approval}),
-        ("run_command", {"conversation": available_tools, "command": "/clear"}),
+        ("run_command", {"conversation": there, "command": "/clear"}),
         ("unpair_chat", {"channel": channel, "chat": chat}),
     ]
     for tool, arguments in tries:
@@ -246,7 +238,7 @@ async def check_outside(client: Client, available_tools: str, approval: str) -> 
         assert code == "not_found", (tool, code, message)
         assert "secret" not in message
     with pytest.raises(Exception, match="There is no"):
-        await client.read_resource(f"bridge://conversations/{available_tools}")
+        await client.read_resource(f"bridge://conversations/{there}")
 
 
 async def test_a_limited_admin_lets_nobody_in_and_sees_no_grant_from_elsewhere(tmp_path: Path) -> None:

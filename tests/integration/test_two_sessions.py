@@ -17,7 +17,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.memory import create_client_server_memory_streams
 
 from bridge_mcp.core.policy import SCOPES, Principal
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from tests.integration.face_child import ALL, running
 from tests.integration.face_clients import ERAS, MODES, WAIT_S, answer, over_http, served_http
 from tests.integration.test_face_http import HEADERS, HELLO
@@ -133,7 +133,7 @@ async def piped(era: str, server: Server[Any]) -> AsyncGenerator[Client]:
 @pytest.mark.parametrize("era", ERAS)
 async def test_two_pipes_of_one_client_do_not_cancel_each_other(tmp_path: Path, era: str) -> None:
     async with running(tmp_path) as bridge:
-        server = build_server(bridge, fixed_principal(Principal("host", scopes=frozenset(SCOPES))))
+        server = build_server(bridge, always(Principal("host", scopes=frozenset(SCOPES))))
         async with piped(era, server) as one, piped(era, server) as other, piped(era, server) as looks:
             ask = {"text": "think", "wait_s": 50}
             waits = asyncio.create_task(one.call_tool("run_turn", {"conversation": "local/one", **ask}))

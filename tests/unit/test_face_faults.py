@@ -16,7 +16,7 @@ from mcp_types import TextContent
 from bridge_mcp.core.errors import BadInput, NotPaired
 from bridge_mcp.core.policy import SCOPES, Principal
 from bridge_mcp.ports import ChannelTraits, Rules
-from bridge_mcp.server.app import build_server, fixed_principal
+from bridge_mcp.server.app import always, build_server
 from bridge_mcp.server.protocol.errors import fault_of
 from bridge_mcp.service import Bridge
 from bridge_mcp.stores.sqlite import open_store
@@ -36,7 +36,7 @@ class Broken(dict[str, ChannelTraits]):
 async def client(tmp_path: Path) -> AsyncGenerator[Client]:
     store = await open_store(tmp_path / "store.db", clock=ManualClock(time.time()))
     bridge = Bridge(store, Rules(), Broken(), clock=ManualClock(), check=FakeToolbox().check)
-    server = build_server(bridge, fixed_principal(Principal("test", "client", frozenset(SCOPES))))
+    server = build_server(bridge, always(Principal("test", "client", frozenset(SCOPES))))
     async with Client(server, mode="legacy") as client:
         yield client
     await store.close()

@@ -177,5 +177,5 @@ async def test_a_file_that_stalls_costs_its_time_once_and_not_that_of_others(mon
     monkeypatch.setattr(files, "AGAIN_S", 0.0)
     again = FileLoader()
     for _ in range(2):
-        await again.show(asking(shelf, (one,)), sees=True)
+        await again.views(asking(shelf, (one,)), sees=True)
     assert shelf.fetched[5:] == ["one", "one"]

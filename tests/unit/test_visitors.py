@@ -37,7 +37,7 @@ async def test_a_stream_ends_with_its_token_where_the_machine_slept(
     store = await open_store(tmp_path / "bridge.db", clock=WallClock())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(known.watch, store.agenda)
-        with known.staying(AuthenticatedClient(ANN, until=time.time() + 600)) as scope:
+        with known.open_request(AuthenticatedClient(ANN, until=time.time() + 600)) as scope:
             passing.seconds += slept
             await anyio.sleep(0.3)
         assert scope.cancelled_caught == ended
