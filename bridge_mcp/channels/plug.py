@@ -14,7 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bridge_mcp.ports import BotMode, Channel, Clock, GroupMode
 
-__all__ = ["AnyChannelType", "ChannelType", "Chat", "Found", "Given", "KeyReader", "Keys", "PlatformKeys", "Text"]
+__all__ = [
+    "AnyChannelType",
+    "ChannelType",
+    "Chat",
+    "Found",
+    "Given",
+    "KeyReader",
+    "Keys",
+    "PlatformKeys",
+    "Text",
+    "listen_address",
+]
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -78,6 +89,14 @@ class KeyReader(Protocol):
     def lacking(self) -> str:
         """Which secrets are named and not there, with the fix; "" for none."""
         ...
+
+
+def listen_address(keys: KeyReader, key: str, address: str, *, like: str) -> tuple[str, int] | None:
+    """The host and the port of HOST:PORT; None, with a problem noted, where it is none."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        return keys.problem(key, "this is not an address to listen on.", f'Write it like "{like}".')
+    return host.strip("[]"), int(port)
 
 
 class Given(Struct, frozen=True):

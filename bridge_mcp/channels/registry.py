@@ -56,8 +56,8 @@ class Plug(Struct, frozen=True):
 
 def type_names() -> list[str]:
     """The types that a section may name, built-in ones first. Loads none."""
-    found = {each.name for each in entry_points(group=GROUP)}
-    return [*BUILT_IN, *sorted(found - BUILT_IN.keys())]
+    names = {each.name for each in entry_points(group=GROUP)}
+    return [*BUILT_IN, *sorted(names - BUILT_IN.keys())]
 
 
 @lru_cache(maxsize=64)
@@ -70,16 +70,16 @@ def plug(name: str) -> Plug:
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].where.partition(":")
         return Plug(name, getattr(import_module(module), attribute))
-    found = [*entry_points(group=GROUP, name=name)]
-    if not found:
+    points = [*entry_points(group=GROUP, name=name)]
+    if not points:
         raise ConfigError(
             f"there is no type '{name[:64]}'.",
             fix=f"The types are: {', '.join(type_names())}. A package that brings another has to be installed here.",
         )
-    if len(found) > 1:
-        both = " and ".join(sorted({distribution(each) for each in found}))
+    if len(points) > 1:
+        both = " and ".join(sorted({distribution(each) for each in points}))
         raise ConfigError(f"several packages bring the type '{name}': {both}.", fix="Uninstall all but one.")
-    return Plug(name, loaded(found[0]), distribution(found[0]))
+    return Plug(name, loaded(points[0]), distribution(points[0]))
 
 
 def loaded(point: EntryPoint) -> AnyChannelType:
@@ -88,31 +88,32 @@ def loaded(point: EntryPoint) -> AnyChannelType:
     Raises:
         ConfigError: it cannot be imported, or is something else.
     """
-    whose = distribution(point)
+    package = distribution(point)
     try:
-        found: object = point.load()
+        value: object = point.load()
     except (Exception, SystemExit) as exc:
         raise ConfigError(
-            f"{whose} brings the type '{point.name}', and cannot be loaded: {type(exc).__name__}: {exc}.",
+            f"{package} brings the type '{point.name}', and cannot be loaded: {type(exc).__name__}: {exc}.",
             fix="Install a version of it that fits this bridge.",
         ) from exc
-    if not isinstance(found, ChannelType) or not whole(cast("AnyChannelType", found)):
+    if not isinstance(value, ChannelType) or not is_valid(cast("AnyChannelType", value)):
         raise ConfigError(
-            f"{whose} brings the type '{point.name}' as '{point.value}', which is no ChannelType.",
+            f"{package} brings the type '{point.name}' as '{point.value}', which is no ChannelType.",
             fix="Install a version of it that fits this bridge.",
         )
-    return cast("AnyChannelType", found)
+    return cast("AnyChannelType", value)
 
 
-def whole(made: AnyChannelType) -> bool:
+def is_valid(channel_type: AnyChannelType) -> bool:
     """Whether a type of a package's has fields of the right kinds, which nothing checks where it is made."""
-    keys, called = cast("object", made.settings), (made.check, made.make, made.probe or print, made.setup or print)
+    keys = cast("object", channel_type.settings)
+    callables = (channel_type.check, channel_type.make, channel_type.probe or print, channel_type.setup or print)
     try:
-        re.compile(made.user_id)
-        written = f"{made.template:s}{made.gather_s:f}{''.join(made.loggers)}"
+        re.compile(channel_type.user_id)
+        written = f"{channel_type.template:s}{channel_type.gather_s:f}{''.join(channel_type.loggers)}"
     except (TypeError, ValueError, re.error):
         return False
-    return bool(written) and isinstance(keys, type) and issubclass(keys, Keys) and all(map(callable, called))
+    return bool(written) and isinstance(keys, type) and issubclass(keys, Keys) and all(map(callable, callables))
 
 
 def distribution(point: EntryPoint) -> str:

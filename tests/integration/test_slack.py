@@ -17,8 +17,7 @@ import pytest
 from bridge_mcp.assembly import WallClock
 from bridge_mcp.channels.slack.channel import SlackChannel
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
-from bridge_mcp.channels.slack.web import MAX_ANSWER, SlackWeb
-from bridge_mcp.channels.slack.web import Fault as WebFault
+from bridge_mcp.channels.slack.web import MAX_ANSWER, SlackFault, SlackWeb
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Outgoing, Upload
 from bridge_mcp.service import OWNER
@@ -434,7 +433,7 @@ async def test_an_answer_that_is_too_long_is_not_read_to_its_end(server: SlackSe
     settings = SlackSettings("here", server.bot_token, server.app_token, api_base_url=server.url)
     web = SlackWeb(settings, Patience())
     async with web.open():
-        with pytest.raises(WebFault, match="ClientPayloadError"):
+        with pytest.raises(SlackFault, match="ClientPayloadError"):
             await web.call(web.client.conversations_history, channel=ann.dm.id, limit=1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge_mcp.channels.slack.send.errors import FIXES, TOKENS, failure
-from bridge_mcp.channels.slack.web import Fault
+from bridge_mcp.channels.slack.web import SlackFault
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -13,4 +13,6 @@ from bridge_mcp.channels.slack.web import Fault
 @pytest.mark.parametrize("error", ["", "an_error_nobody_knows", *FIXES, *TOKENS])
 def test_every_failure_names_a_fix(error: str, wait: float | None, begun: bool) -> None:
     for harmless in (False, True):
-        assert failure(Fault(error, "Slack said no", retry_after_s=wait, begun=begun), "work/C1", harmless=harmless).fix
+        assert failure(
+            SlackFault(error, "Slack said no", retry_after_s=wait, begun=begun), "work/C1", harmless=harmless
+        ).fix

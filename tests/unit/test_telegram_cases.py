@@ -13,7 +13,7 @@ from telegram.error import TelegramError
 from bridge_mcp.channels.telegram.receive.lenient_updates import readable
 from bridge_mcp.channels.telegram.receive.mentions import Account
 from bridge_mcp.channels.telegram.receive.polling import updates_in
-from bridge_mcp.channels.telegram.receive.updates import Reading, read
+from bridge_mcp.channels.telegram.receive.updates import ReadUpdate, read
 from bridge_mcp.ports import Happening, Ignored, Incoming, Named
 from tests.cases.play_telegram import Player
 from tests.cases.telegram_stage import Stage
@@ -46,14 +46,14 @@ def case(name: str) -> dict[str, Any]:
     return json.loads(found.read_text("utf-8"))
 
 
-def readings(name: str) -> list[tuple[str, Reading]]:
+def readings(name: str) -> list[tuple[str, ReadUpdate]]:
     """What each message of a case becomes, with the note before it."""
     told = case(name)
     with TelegramServer(privacy=told.get("privacy", True)) as server:
         return list(taken(server, told))
 
 
-def taken(server: TelegramServer, told: dict[str, Any]) -> Iterator[tuple[str, Reading]]:
+def taken(server: TelegramServer, told: dict[str, Any]) -> Iterator[tuple[str, ReadUpdate]]:
     stage = Stage(server, told, Transcript())
     server.world.queue.clear()
     bot = server.world.bot

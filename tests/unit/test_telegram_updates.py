@@ -9,7 +9,7 @@ from telegram import Update
 
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings
 from bridge_mcp.channels.telegram.receive.mentions import Account
-from bridge_mcp.channels.telegram.receive.updates import Reading, read
+from bridge_mcp.channels.telegram.receive.updates import ReadUpdate, read
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.ports import ButtonPress, Ignored, Incoming, Moved
 
@@ -27,7 +27,7 @@ def said(chat: dict[str, Any] = DM, **more: Any) -> dict[str, Any]:
     return {"message_id": 31, "date": 1000, "chat": chat, "from": ANN} | more
 
 
-def reading(**update: Any) -> Reading:
+def reading(**update: Any) -> ReadUpdate:
     parsed = Update.de_json({"update_id": 8} | update, None)
     return read(parsed, ME, "t", 2000.0)
 
@@ -339,7 +339,7 @@ def test_both_sides_of_a_move_say_the_same(chat: dict[str, Any], more: dict[str,
     assert reading(message=said(chat, **more)).arrival == Moved("t", "-9", "-1009", offset=8)
 
 
-def pressed(**more: Any) -> Reading:
+def pressed(**more: Any) -> ReadUpdate:
     return reading(callback_query={"id": "Q", "from": ANN, "chat_instance": "1"} | more)
 
 

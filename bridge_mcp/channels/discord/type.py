@@ -58,16 +58,16 @@ def check(section: DiscordKeys, keys: KeyReader) -> DiscordSettings:
 
 def token(section: DiscordKeys, keys: KeyReader) -> str:
     """The bot's token: there, of the right form, and no other channel's."""
-    found = keys.secret("token")
+    value = keys.secret("token")
     if not (section.token_env or section.token_file):
         fix = 'Add token_env = "DISCORD_BOT_TOKEN" and set that variable.'
         keys.problem("", "a discord channel needs a token.", fix)
-    elif found and not TOKEN.fullmatch(found):
+    elif value and not TOKEN.fullmatch(value):
         fix = "Copy it from discord.com/developers/applications, Bot; it has three parts with dots between them."
         keys.problem("token", "this is not a bot's token.", fix)
-    elif found and (holder := keys.holder(found)):
+    elif value and (holder := keys.holder(value)):
         keys.problem("token", f"{holder} has the same token.", "Give each channel a bot of its own.")
-    return found
+    return value
 
 
 def make(settings: DiscordSettings, given: Given) -> DiscordChannel:

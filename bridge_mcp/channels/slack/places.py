@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from cachetools import LRUCache
+
 from bridge_mcp.channels.slack.web import SlackWeb
 
 __all__ = ["Places", "chat_of", "micros", "person", "stamp"]
@@ -17,17 +19,14 @@ class Places:
 
     def __init__(self, web: SlackWeb) -> None:
         self._web = web
-        self._direct: dict[str, str] = {}
+        self._direct: LRUCache[str, str] = LRUCache(REMEMBERED)
         """By person: the channel of the chat with them."""
 
     def learn(self, who: str, channel: str) -> None:
         """A message of this person came in by this channel."""
-        self._direct.pop(who, None)
         self._direct[who] = channel
-        if len(self._direct) > REMEMBERED:
-            del self._direct[next(iter(self._direct))]
 
-    async def of(self, chat: str) -> tuple[str, str]:
+    async def resolve(self, chat: str) -> tuple[str, str]:
         """The channel and the thread ("" for none) of `chat` or `chat/thread`.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from bridge_mcp.channels.plug import Found
 from bridge_mcp.channels.slack.manifest import SCOPES
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 
 __all__ = ["probe"]
 
@@ -20,7 +20,7 @@ async def probe(settings: SlackSettings) -> AsyncIterator[Found]:
     async with web.open():
         try:
             me, granted = await web.scopes()
-        except Fault as fault:
+        except SlackFault as fault:
             yield Found(False, f"{fault}. Copy the bot's token (xoxb-…) again, and check the network.")
             return
         yield Found(True, f"@{me.get('user')} in {me.get('team')}")
@@ -29,5 +29,5 @@ async def probe(settings: SlackSettings) -> AsyncIterator[Found]:
         if settings.app_token:
             try:
                 await web.call(web.client.apps_connections_open, app_token=settings.app_token)
-            except Fault as fault:
+            except SlackFault as fault:
                 yield Found(False, f"Socket Mode: {fault}. The app's token (xapp-…) needs connections:write.")

@@ -72,10 +72,10 @@ class Pace:
 
     async def turn(self, method: str, arguments: Mapping[str, object]) -> float:
         """Wait until a request may go, count it, and return 0.0; or the seconds until then, where that takes long."""
-        found = rate_of(method, arguments)
-        if found is None:
+        limit = rate_of(method, arguments)
+        if limit is None:
             return 0.0
-        counted, rate = found
+        counted, rate = limit
         now = self._now()
         free = max(now, self._free.get(counted, now))
         wait = free - now - rate.every_s * (rate.burst - 1)

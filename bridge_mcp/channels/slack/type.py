@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from pydantic import Field
 
-from bridge_mcp.channels.plug import ChannelType, Found, Given, KeyReader, PlatformKeys, Text
+from bridge_mcp.channels.plug import ChannelType, Found, Given, KeyReader, PlatformKeys, Text, listen_address
 from bridge_mcp.channels.slack.channel import SlackChannel
 from bridge_mcp.channels.slack.manifest import steps
 from bridge_mcp.channels.slack.settings import Posts, SlackSettings
@@ -81,16 +81,16 @@ def check(section: SlackKeys, keys: KeyReader) -> SlackSettings:
 
 def app_token(section: SlackKeys, keys: KeyReader) -> str:
     """The token of Socket Mode; "" where events are posted."""
-    found, named = keys.secret("app_token"), section.app_token_env or section.app_token_file
+    value, named = keys.secret("app_token"), section.app_token_env or section.app_token_file
     if named and section.listen:
         keys.problem("app_token_env", "listen is there too.", "Take Socket Mode (app_token_env) or posts (listen).")
     elif not named and not section.listen:
         fix = 'Add app_token_env = "SLACK_APP_TOKEN" for Socket Mode, or listen and signing_secret_env for posts.'
         keys.problem("", "it has no way for events to come in.", fix)
-    elif found and not found.startswith("xapp-"):
+    elif value and not value.startswith("xapp-"):
         fix = "Copy the one that begins with xapp- (Basic Information, App-Level Tokens)."
         keys.problem("app_token", "this is not an app's token.", fix)
-    return found
+    return value
 
 
 def posts_of(section: SlackKeys, keys: KeyReader) -> Posts | None:
@@ -102,11 +102,8 @@ def posts_of(section: SlackKeys, keys: KeyReader) -> Posts | None:
         return None
     if not named:
         keys.problem("listen", "signing_secret_env is missing.", "Name the variable with the app's signing secret.")
-    host, colon, port = section.listen.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        keys.problem("listen", "this is not an address to listen on.", 'Write it like "127.0.0.1:3000".')
-        return None
-    return Posts(host.strip("[]"), int(port), secret)
+    address = listen_address(keys, "listen", section.listen, like="127.0.0.1:3000")
+    return Posts(*address, secret) if address else None
 
 
 def make(settings: SlackSettings, given: Given) -> SlackChannel:

@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bridge_mcp.channels.slack.rates import Pace
 from bridge_mcp.channels.slack.settings import Patience, SlackSettings
 
-__all__ = ["Fault", "SlackWeb"]
+__all__ = ["SlackFault", "SlackWeb"]
 
 SDK = logging.getLogger(f"{__name__}.sdk")
 SDK.setLevel(logging.CRITICAL)
@@ -33,7 +33,7 @@ LONGEST_WAIT_S = 3600.0
 
 
 @dataclass(slots=True)
-class Fault(Exception):
+class SlackFault(Exception):
     """A request gave no good answer.
 
     https://docs.slack.dev/apis/web-api/#errors; where Slack answers 429, `Retry-After` holds for this one method.
@@ -129,17 +129,17 @@ class SlackWeb:
             Fault: it gave no good answer.
         """
         if wait := await self._pace.turn(getattr(method, "__name__", ""), arguments):
-            raise Fault("ratelimited", "Slack's rate is kept", retry_after_s=wait)
+            raise SlackFault("ratelimited", "Slack's rate is kept", retry_after_s=wait)
         try:
             answer = await method(**arguments)
         except SlackApiError as exc:
             raise fault_of(exc) from exc
         except SlackClientError as exc:
-            raise Fault("", self.clean(str(exc))) from exc
+            raise SlackFault("", self.clean(str(exc))) from exc
         except aiohttp.ClientConnectorError as exc:
-            raise Fault("", f"Slack cannot be reached ({type(exc).__name__})") from exc
+            raise SlackFault("", f"Slack cannot be reached ({type(exc).__name__})") from exc
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:
-            raise Fault("", f"Slack gave no answer that counts ({type(exc).__name__})", begun=True) from exc
+            raise SlackFault("", f"Slack gave no answer that counts ({type(exc).__name__})", begun=True) from exc
         return cast("dict[str, Any]", answer.data)
 
     async def scopes(self) -> tuple[dict[str, Any], frozenset[str]]:
@@ -148,15 +148,16 @@ class SlackWeb:
         Raises:
             Fault: it gave no good answer.
         """
-        told = frozenset[str]()
+        granted = frozenset[str]()
 
-        async def asked() -> Any:
-            nonlocal told
+        async def auth_test() -> Any:
+            nonlocal granted
             answer = await self.client.auth_test()
-            told = frozenset(each.strip() for each in str(answer.headers.get("x-oauth-scopes", "")).split(",")) - {""}
+            scopes = str(answer.headers.get("x-oauth-scopes", ""))
+            granted = frozenset(each.strip() for each in scopes.split(",")) - {""}
             return answer
 
-        return await self.call(asked), told
+        return await self.call(auth_test), granted
 
     def clean(self, text: str) -> str:
         """A text without the app's tokens."""
@@ -165,19 +166,21 @@ class SlackWeb:
         return text
 
 
-def fault_of(exc: SlackApiError) -> Fault:
+def fault_of(exc: SlackApiError) -> SlackFault:
     """What an answer means that is not ok."""
     response: Any = exc.response
     data: object = getattr(response, "data", None)
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
     error = str(cast("dict[str, object]", data).get("error", "")) if isinstance(data, dict) else ""
     if status == 429 or error in ("ratelimited", "rate_limited"):
-        return Fault("ratelimited", "Slack asks to wait", retry_after_s=waited(getattr(response, "headers", {})))
+        return SlackFault("ratelimited", "Slack asks to wait", retry_after_s=waited(getattr(response, "headers", {})))
     if not error:
-        return Fault("", f"Slack gave no answer that counts (HTTP {status})", begun=status not in (400, 401, 403, 404))
+        return SlackFault(
+            "", f"Slack gave no answer that counts (HTTP {status})", begun=status not in (400, 401, 403, 404)
+        )
     needed = str(cast("dict[str, object]", data).get("needed", "") or "")
-    told = f"Slack says {error}" + (f" (the app needs the scope {needed})" if needed else "")
-    return Fault(error, told, begun=error in UNSURE)
+    message = f"Slack says {error}" + (f" (the app needs the scope {needed})" if needed else "")
+    return SlackFault(error, message, begun=error in UNSURE)
 
 
 def waited(headers: Any) -> float:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bridge_mcp.channels.plug import ChannelType, Found, Given, KeyReader, PlatformKeys, Text
+from bridge_mcp.channels.plug import ChannelType, Found, Given, KeyReader, PlatformKeys, Text, listen_address
 from bridge_mcp.channels.telegram.bot.settings import TelegramSettings, Webhook
 from bridge_mcp.channels.telegram.channel import TelegramChannel
 from bridge_mcp.ports import Clock
@@ -75,15 +75,15 @@ def check(section: TelegramKeys, keys: KeyReader) -> TelegramSettings:
 
 def token(section: TelegramKeys, keys: KeyReader) -> str:
     """The bot's token: there, of the right form, and no other channel's."""
-    found = keys.secret("token")
+    value = keys.secret("token")
     if not (section.token_env or section.token_file):
         fix = 'Add token_env = "TELEGRAM_BOT_TOKEN" and set that variable.'
         keys.problem("", "a telegram channel needs a token.", fix)
-    elif found and not TOKEN.fullmatch(found):
+    elif value and not TOKEN.fullmatch(value):
         keys.problem("token", "this is not a bot's token.", "Copy it from @BotFather; it is like 123456:AbC-dEf.")
-    elif found and (holder := keys.holder(found)):
+    elif value and (holder := keys.holder(value)):
         keys.problem("token", f"{holder} has the same token.", "Give each channel a bot of its own.")
-    return found
+    return value
 
 
 def webhook(section: TelegramKeys, keys: KeyReader) -> Webhook | None:
@@ -104,11 +104,8 @@ def webhook(section: TelegramKeys, keys: KeyReader) -> Webhook | None:
             "Telegram takes 1 to 256 letters, digits, '_' and '-', and fewer than 16 can be guessed.",
             "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
-    host, colon, port = section.webhook_listen.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        keys.problem("webhook_listen", "this is not an address to listen on.", 'Write it like "127.0.0.1:8443".')
-        return None
-    return Webhook(section.webhook_url, host.strip("[]"), int(port), secret=secret)
+    address = listen_address(keys, "webhook_listen", section.webhook_listen, like="127.0.0.1:8443")
+    return Webhook(section.webhook_url, *address, secret=secret) if address else None
 
 
 def make(settings: TelegramSettings, given: Given) -> TelegramChannel:

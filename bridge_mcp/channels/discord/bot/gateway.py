@@ -160,13 +160,13 @@ class Gateway:
             )  # fmt: skip
             return self._ws
         await anyio.sleep(max(0.0, self._begun + self._patience.identify - time.monotonic()))
-        found = await self._requests.request(Route("GET", "/gateway/bot"))
-        start: dict[str, Any] = found.get("session_start_limit") or {}
+        answer = await self._requests.request(Route("GET", "/gateway/bot"))
+        start: dict[str, Any] = answer.get("session_start_limit") or {}
         if int(start.get("remaining", FEW_STARTS + 1)) <= FEW_STARTS:
             wait = min(max(float(start.get("reset_after", 0)) / 1000, 60.0), 86_400.0)
             raise RateLimited(wait)
         self._begun = time.monotonic()
-        url = yarl.URL(str(found["url"]))
+        url = yarl.URL(str(answer["url"]))
         self._ws = await DiscordWebSocket.from_client(self._carrier, initial=True, gateway=url, compress=False)
         return self._ws
 
@@ -176,17 +176,17 @@ class Gateway:
             self._health.good()
         self._handle(name, data)
 
-    async def _after(self, what: str) -> None:
+    async def _after(self, event: str) -> None:
         """Say what happened, and pause; the first time hardly at all."""
         if self._backoff.failures:
-            self._bad(what)
+            self._bad(event)
         await anyio.sleep(self._backoff.next() if self._backoff.failures else min(self._patience.first, 0.1))
         self._backoff.failures += not self._backoff.failures
 
-    def _bad(self, what: str) -> None:
-        if what != self._health.health.error:
-            logger.warning("channel %s: %s", self._settings.name, what)
-        self._health.bad(what)
+    def _bad(self, problem: str) -> None:
+        if problem != self._health.health.error:
+            logger.warning("channel %s: %s", self._settings.name, problem)
+        self._health.bad(problem)
 
     async def _close(self) -> None:
         """End the connection, if there is one; its session can be resumed."""

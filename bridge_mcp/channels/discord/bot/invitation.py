@@ -25,7 +25,7 @@ def invitation(application: str) -> str:
 
 def steps() -> str:
     """What to do at Discord."""
-    permissions = ", ".join(told for _, told in NEEDED)
+    permissions = ", ".join(label for _, label in NEEDED)
     return f"""\
 1. Open https://discord.com/developers/applications, New Application, and give it the name that people will see.
 2. Bot, Reset Token: copy the token into DISCORD_BOT_TOKEN. The privileged intents may stay off; only groups = "always"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from discord import Permissions
@@ -15,7 +16,7 @@ __all__ = ["Member", "allowed", "lacking", "of_channels"]
 FORUM, MEDIA = 15, 16
 WRITABLE = frozenset({0, 2, 5, 13, FORUM, MEDIA})
 """Types of channels that have messages, or threads with messages."""
-MAX_TOLD = 10
+MAX_NAMED = 10
 
 
 class Member(Struct, frozen=True):
@@ -31,7 +32,7 @@ class Member(Struct, frozen=True):
 def lacking(permissions: int) -> list[str]:
     """What of that which the bot needs it may not do."""
     has = Permissions(permissions)
-    return [] if has.administrator else [told for name, told in NEEDED if not getattr(has, name)]
+    return [] if has.administrator else [label for name, label in NEEDED if not getattr(has, name)]
 
 
 def allowed(member: Member, overwrites: Sequence[Mapping[str, Any]]) -> int:
@@ -44,21 +45,14 @@ def allowed(member: Member, overwrites: Sequence[Mapping[str, Any]]) -> int:
     by_id = {str(each.get("id")): (number(each, "allow"), number(each, "deny")) for each in overwrites}
     may = member.permissions
     own = [by_id[role] for role in member.roles if role in by_id]
-    roles = (joined(allow for allow, _ in own), joined(deny for _, deny in own))
+    roles = reduce(int.__or__, (allow for allow, _ in own), 0), reduce(int.__or__, (deny for _, deny in own), 0)
     for allow, deny in (by_id.get(member.guild, (0, 0)), roles, by_id.get(member.id, (0, 0))):
         may = may & ~deny | allow
     return may
 
 
-def joined(values: Iterator[int]) -> int:
-    found = 0
-    for each in values:
-        found |= each
-    return found
-
-
-def number(given: Mapping[str, Any], name: str) -> int:
-    value = str(given.get(name) or "0")
+def number(overwrite: Mapping[str, Any], name: str) -> int:
+    value = str(overwrite.get(name) or "0")
     return int(value) if value.isdecimal() else 0
 
 
@@ -74,18 +68,18 @@ def of_channels(
         if each.get("type") not in WRITABLE:
             continue
         may = allowed(member, each.get("permission_overwrites") or ())
-        lacks = [told for told in lacking(may) if told not in everywhere]
+        lacks = [label for label in lacking(may) if label not in everywhere]
         if each.get("type") in (FORUM, MEDIA):  # only posts, which are threads, have messages
-            lacks = [told for told in lacks if told != "Send Messages"]
+            lacks = [label for label in lacks if label != "Send Messages"]
         name = f"#{str(each.get('name'))[:100]}"
         if lacks and str(each.get("id")) in named:
             yield False, f"In {name} of {server} it lacks: {', '.join(lacks)}. Give them in that channel's settings."
         elif lacks and "View Channels" not in lacks:
             elsewhere.append(name)
     if elsewhere:
-        more = f" and {len(elsewhere) - MAX_TOLD} more" if len(elsewhere) > MAX_TOLD else ""
+        more = f" and {len(elsewhere) - MAX_NAMED} more" if len(elsewhere) > MAX_NAMED else ""
         yield True, f"In {server} it sees channels and may not do all of its work there: {shown(elsewhere)}{more}"
 
 
 def shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_TOLD])
+    return ", ".join(names[:MAX_NAMED])

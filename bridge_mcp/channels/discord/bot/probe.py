@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
-import aiohttp
-from discord.errors import HTTPException, RateLimited
+from discord.errors import HTTPException
 from discord.http import Route
 
 from bridge_mcp.channels.discord.bot.errors import INTENT, explained, refused
 from bridge_mcp.channels.discord.bot.permissions import Member, lacking, of_channels
-from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.plug import Found
 
@@ -32,12 +31,9 @@ async def probe(settings: DiscordSettings) -> AsyncIterator[Found]:
             app: Any = await requests.request(Route("GET", "/applications/@me"))
             gateway: Any = await requests.request(Route("GET", "/gateway/bot"))
             guilds: Any = await requests.request(Route("GET", "/users/@me/guilds"))
-        except HTTPException as exc:
-            told = str(refused(settings.name)) if exc.status == 401 else explained(exc, requests.clean)
-            yield Found(False, told)
-            return
-        except (RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
-            yield Found(False, explained(exc, requests.clean))
+        except REQUEST_ERRORS as exc:
+            unknown_token = isinstance(exc, HTTPException) and exc.status == 401
+            yield Found(False, str(refused(settings.name)) if unknown_token else explained(exc, requests.clean))
             return
         yield Found(True, f"@{me.get('username')}, in {len(guilds)} servers of Discord")
         for found in (intents(settings, int(app.get("flags") or 0)), starts(gateway)):
@@ -75,13 +71,13 @@ def permissions(guilds: Sequence[dict[str, Any]]) -> list[Found]:
     """Which permissions it lacks, by server; channels may take away more."""
     if not guilds:
         return [Found(True, "It is in no server: people can write to it once it shares one with them")]
-    found: list[Found] = []
+    results: list[Found] = []
     for guild in guilds[:SHOWN]:
         if lacks := lacking(int(guild.get("permissions") or 0)):
             name = str(guild.get("name"))[:100]
             fix = "Give its role these permissions (Server Settings, Roles)."
-            found.append(Found(False, f"In {name} it lacks: {', '.join(lacks)}. {fix}"))
-    return found
+            results.append(Found(False, f"In {name} it lacks: {', '.join(lacks)}. {fix}"))
+    return results
 
 
 async def of_its_channels(
@@ -96,7 +92,7 @@ async def of_its_channels(
                 Route("GET", "/guilds/{guild_id}/members/{user}", guild_id=server, user=me)
             )
             channels: Any = await requests.request(Route("GET", "/guilds/{guild_id}/channels", guild_id=server))
-        except (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except REQUEST_ERRORS as exc:
             yield Found(
                 True, f"What it may do in the channels of {name} is not known: {explained(exc, requests.clean)}"
             )
@@ -104,7 +100,7 @@ async def of_its_channels(
         roles = frozenset(str(each) for each in own.get("roles") or ())
         member = Member(me, server, roles, permissions=int(guild.get("permissions") or 0))
         missing -= {str(each.get("id")) for each in channels}
-        for fine, told in of_channels(member, channels, settings.chats, name):
-            yield Found(fine, told)
+        for fine, message in of_channels(member, channels, settings.chats, name):
+            yield Found(fine, message)
     if missing and len(guilds) <= SHOWN:
         yield Found(False, f"No server that it is in has the channel {', '.join(sorted(missing))}: see `chats`.")

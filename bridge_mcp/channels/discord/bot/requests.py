@@ -25,7 +25,7 @@ from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 
-__all__ = ["Path", "Requests", "Unfit"]
+__all__ = ["REQUEST_ERRORS", "Path", "Requests", "Unfit"]
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer: a hundred messages are some hundred thousand."""
@@ -38,6 +38,10 @@ REASONS = "X-RateLimit-Bucket", "X-RateLimit-Remaining", "X-RateLimit-Reset-Afte
 
 class Unfit(Exception):
     """An answer with status 200 that is none: a captive portal's page, half a JSON text."""
+
+
+REQUEST_ERRORS = (HTTPException, RateLimited, Unfit, aiohttp.ClientError, OSError)
+"""What `Requests.request` raises; a `TimeoutError` is an `OSError`."""
 
 
 class Path(Route):
@@ -130,33 +134,32 @@ class Requests(HTTPClient):
             timeout=aiohttp.ClientTimeout(limit),
             allow_redirects=False,
         ) as answer:
-            told = await bounded(answer)
+            body = await bounded(answer)
             self._note(route, answer.headers)
-            return self._result(route, answer, told)
+            return self._result(route, answer, body)
 
-    def _result(self, route: Route, answer: aiohttp.ClientResponse, told: Any) -> Any:
+    def _result(self, route: Route, answer: aiohttp.ClientResponse, body: Any) -> Any:
         if answer.status == 204:
             return None
         if 200 <= answer.status < 300:
-            if told is None:
+            if body is None:
                 raise Unfit("its answer is no JSON that can be read")
-            return told
+            return body
         if answer.status == 429:
-            raise self._shut(route, told, answer.headers)
-        body: Any = cast("Any", told) if isinstance(told, dict) else answer.reason
+            raise self._shut(route, body, answer.headers)
         kinds = {403: Forbidden, 404: NotFound}
         kind = DiscordServerError if answer.status >= 500 else kinds.get(answer.status, HTTPException)
-        raise kind(answer, body)
+        raise kind(answer, cast("Any", body) if isinstance(body, dict) else answer.reason)
 
-    def _shut(self, route: Route, told: Any, headers: Mapping[str, str]) -> RateLimited:
+    def _shut(self, route: Route, answer: Any, headers: Mapping[str, str]) -> RateLimited:
         """Note a 429: for this route, or for all."""
-        body = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
-        asked = body.get("retry_after", headers.get("Retry-After"))
+        body = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+        retry_after = body.get("retry_after", headers.get("Retry-After"))
         try:
-            told_s = float(asked) if asked is not None else 60.0
+            retry_s = float(retry_after) if retry_after is not None else 60.0
         except (TypeError, ValueError, OverflowError):
-            told_s = 60.0
-        wait = 60.0 if isnan(told_s) else min(max(told_s, 0.0), LONGEST_WAIT_S)
+            retry_s = 60.0
+        wait = 60.0 if isnan(retry_s) else min(max(retry_s, 0.0), LONGEST_WAIT_S)
         until = time.monotonic() + wait
         if body.get("global") is True or not body:
             # Without a body it is the firewall in front: then nothing gets through.
@@ -173,7 +176,7 @@ class Requests(HTTPClient):
         """Keep what the headers tell of a limit."""
         bucket, left, after = (headers.get(name) for name in REASONS)
         try:
-            kept = Bucket(int(left or ""), time.monotonic() + min(float(after or ""), LONGEST_WAIT_S))
+            bucket_state = Bucket(int(left or ""), time.monotonic() + min(float(after or ""), LONGEST_WAIT_S))
         except ValueError:
             return
         if bucket:
@@ -181,8 +184,8 @@ class Requests(HTTPClient):
         known = self._left.get(self._key(route))
         if known is not None and known.until > time.monotonic():
             # Answers overtake each other: the lower count is the later one.
-            kept.left = min(kept.left, known.left)
-        self._left[self._key(route)] = kept
+            bucket_state.left = min(bucket_state.left, known.left)
+        self._left[self._key(route)] = bucket_state
 
     def wait_s(self, route: Route) -> float:
         """How long a request would have to wait now."""

@@ -18,7 +18,7 @@ from bridge_mcp.channels.discord.bot.requests import Requests
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings
 from bridge_mcp.channels.discord.ids import digits, snowflake_at
 from bridge_mcp.channels.discord.receive.events import Account
-from bridge_mcp.channels.discord.receive.payloads import Message, of
+from bridge_mcp.channels.discord.receive.payloads import Message, parse
 from bridge_mcp.channels.discord.receive.places import NoPlace, Place, Places
 from bridge_mcp.channels.discord.send.messages import drop_quietly, is_draft
 from bridge_mcp.ports import Clock, Inbox
@@ -38,7 +38,7 @@ OVERLAP = 60_000 << 22
 class Patiently(Protocol):
     """Repeats a request until it is answered; raises `NoPlace` where it never will be."""
 
-    async def __call__(self, asked: Callable[[], Awaitable[T]]) -> T: ...
+    async def __call__(self, request: Callable[[], Awaitable[T]]) -> T: ...
 
 
 class Backlog:
@@ -68,16 +68,16 @@ class Backlog:
 
     async def _written_in(self, chats: tuple[str, ...], since: int, patiently: Patiently) -> list[Place]:
         """The known chats in which something may have been said since."""
-        found: dict[str, Place] = {}
+        places: dict[str, Place] = {}
         for chat in chats:
             try:
                 place = await patiently(partial(self._place, chat))
             except NoPlace:
                 continue
             if place.last > since:
-                found[place.id] = place
+                places[place.id] = place
         channels = frozenset(chat.partition("/")[0] for chat in chats)
-        return [*found.values(), *(p for p in self._places.threads_below(channels, since) if p.id not in found)]
+        return [*places.values(), *(p for p in self._places.threads_below(channels, since) if p.id not in places)]
 
     async def _place(self, chat: str) -> Place:
         first, _, thread = chat.partition("/")
@@ -97,10 +97,10 @@ class Backlog:
             route = Route("GET", "/channels/{channel_id}/messages", channel_id=place.id)
             params = {"after": str(top), "limit": str(PAGE)}
             try:
-                found: Any = await patiently(partial(self._requests.request, route, params=params))
+                payloads: Any = await patiently(partial(self._requests.request, route, params=params))
             except NoPlace:
                 return top
-            page = sorted((each for each in map(read, cast("list[Any]", found)) if each), key=lambda m: int(m.id))
+            page = sorted((each for each in map(read, cast("list[Any]", payloads)) if each), key=lambda m: int(m.id))
             for message in page:
                 if message.author.id == self._me.id and is_draft(message.content):
                     await drop_quietly(self._requests, place.id, message.id)
@@ -115,7 +115,7 @@ class Backlog:
 def read(payload: Any) -> Message | None:
     """A message; None for one that cannot be read."""
     try:
-        message = of(Message, payload)
+        message = parse(Message, payload)
     except msgspec.ValidationError:
         return None
     return message if digits(message.id) else None

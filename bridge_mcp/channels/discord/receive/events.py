@@ -93,16 +93,16 @@ def is_addressed(message: Message, me: Account) -> bool:
 def worded(content: str, mentions: Sequence[User], me: Account) -> str:
     """The text with names in the place of ids. It is Markdown already."""
     names = {each.id: each.name for each in mentions} | {me.id: me.name}
-    named = MENTION.sub(lambda found: f"@{name_within(names.get(found[1], found[1]))}", content)
-    return EMOJI.sub(lambda found: f":{found[1]}:", named)
+    named = MENTION.sub(lambda match: f"@{name_within(names.get(match[1], match[1]))}", content)
+    return EMOJI.sub(lambda match: f":{match[1]}:", named)
 
 
 def bare(message: Message, me: Account) -> str:
     """The text without the bot's name in front; empty where it does not begin with it."""
-    found = MENTION.match(message.content.lstrip())
-    if found is None or found[1] != me.id:
+    match = MENTION.match(message.content.lstrip())
+    if match is None or match[1] != me.id:
         return ""
-    return worded(message.content.lstrip()[found.end() :].lstrip(BEHIND_NAME), message.mentions, me)
+    return worded(message.content.lstrip()[match.end() :].lstrip(BEHIND_NAME), message.mentions, me)
 
 
 def in_words(message: Message) -> str:

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from discord.errors import HTTPException, RateLimited
+from discord.errors import HTTPException
 from discord.http import Route
 
 from bridge_mcp.channels.discord.bot.errors import explained, worded
-from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests, Unfit
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings
 from bridge_mcp.channels.discord.ids import digits
-from bridge_mcp.channels.discord.receive.payloads import File, Message, of
+from bridge_mcp.channels.discord.receive.payloads import File, Message, parse
+from bridge_mcp.channels.downloads import bounded, too_large
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed
 
@@ -46,7 +47,7 @@ async def fetch(requests: Requests, settings: DiscordSettings, attachment: Attac
         raise FetchFailed(
             f"{name} could not be fetched: {worded(exc, requests.clean)}.", fix="Ask its sender to send it again."
         ) from None
-    except (RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
+    except REQUEST_ERRORS as exc:
         raise FetchFailed(
             f"{name} could not be fetched: {explained(exc, requests.clean)}", fix="Try again later."
         ) from None
@@ -56,11 +57,11 @@ async def find_file(requests: Requests, name: str, channel: str, message: str, n
     """The file where it stands now."""
     route = Route("GET", "/channels/{channel_id}/messages/{message_id}", channel_id=channel, message_id=message)
     try:
-        told = of(Message, await requests.request(route))
+        parsed = parse(Message, await requests.request(route))
     except msgspec.ValidationError as exc:
         raise Unfit("its answer is of another shape") from exc
-    snapshots = [file for each in told.message_snapshots for file in each.message.attachments]
-    for file in (*told.attachments, *snapshots):
+    snapshots = [file for each in parsed.message_snapshots for file in each.message.attachments]
+    for file in (*parsed.attachments, *snapshots):
         if file.id == number:
             return file
     raise FetchFailed(f"{name} is not there any more.", fix="Ask its sender to send it again.")
@@ -68,24 +69,12 @@ async def find_file(requests: Requests, name: str, channel: str, message: str, n
 
 async def downloaded(requests: Requests, settings: DiscordSettings, file: File, name: str, most: int) -> bytes:
     """The bytes, counted as they arrive."""
-    place = urlsplit(file.url)
-    own = place.netloc == urlsplit(settings.base_url).netloc
-    if not own and (place.scheme != "https" or place.netloc not in HOSTS):
-        raise FetchFailed(
-            f"{name} lies at {place.netloc[:100]}, which is not Discord.", fix="Ask for it in another way."
-        )
-    data = bytearray()
+    url = urlsplit(file.url)
+    own = url.netloc == urlsplit(settings.base_url).netloc
+    if not own and (url.scheme != "https" or url.netloc not in HOSTS):
+        raise FetchFailed(f"{name} lies at {url.netloc[:100]}, which is not Discord.", fix="Ask for it in another way.")
     timeout = aiohttp.ClientTimeout(TIME_S, sock_read=20)
     async with requests.session.get(file.url, timeout=timeout, allow_redirects=False) as answer:
         if answer.status != 200:
             raise FetchFailed(f"{name} could not be fetched: Discord answered {answer.status}.", fix="Try again.")
-        async for chunk in answer.content.iter_chunked(65_536):
-            data += chunk
-            if len(data) > most:
-                raise too_large(name, most)
-    return bytes(data)
-
-
-def too_large(name: str, most: int, size: int | None = None) -> FetchFailed:
-    has = f"has {size:,} bytes" if size is not None else "is larger"
-    return FetchFailed(f"{name} {has}; at most {most:,} are taken.", fix="Ask for a smaller version of it.")
+        return await bounded(answer.content.iter_chunked(65_536), name, most)

@@ -15,12 +15,21 @@ from bridge_mcp.channels.discord.receive.places import Place
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.ports import ButtonPress, Form, Incoming
 
-__all__ = ["COMMAND_OPTION", "FORM", "Slash", "command_of", "commands_of", "form_answer", "press_of", "told_answer"]
+__all__ = [
+    "COMMAND_OPTION",
+    "FORM",
+    "Slash",
+    "command_of",
+    "commands_of",
+    "ephemeral_answer",
+    "form_answer",
+    "press_of",
+]
 
 COMMAND, COMPONENT, SUBMIT = 2, 3, 5
 MESSAGE, SILENT, MODAL = 4, 6, 9
 EPHEMERAL, NO_EMBEDS = 1 << 6, 1 << 2
-MAX_TOLD = 2000
+MAX_CONTENT = 2000
 FORM = "form:"
 """What the id of a form begins with, before its button's token."""
 COMMAND_OPTION = "words"
@@ -42,11 +51,11 @@ class Slash(Struct, frozen=True):
         return body | {"contexts": [0, 1], "integration_types": [0]}
 
 
-def commands_of(found: Any) -> dict[str, str]:
+def commands_of(answer: Any) -> dict[str, str]:
     """Name and description of the commands that Discord knows."""
-    every = cast("list[Any]", found) if isinstance(found, list) else []
-    told = [cast("dict[str, Any]", each) for each in every if isinstance(each, dict)]
-    return {str(each.get("name")): str(each.get("description")) for each in told}
+    items = cast("list[Any]", answer) if isinstance(answer, list) else []
+    objects = [cast("dict[str, Any]", each) for each in items if isinstance(each, dict)]
+    return {str(each.get("name")): str(each.get("description")) for each in objects}
 
 
 def sender_of(who: User) -> Sender:
@@ -113,10 +122,10 @@ def form_answer(token: str, form: Form) -> dict[str, Any] | None:
     return {"type": MODAL, "data": {"custom_id": f"{FORM}{token}", "title": form.title[:45], "components": [label]}}
 
 
-def told_answer(told: str) -> dict[str, Any]:
+def ephemeral_answer(message: str) -> dict[str, Any]:
     """The answer that only the person sees; without a text the press is taken in silence."""
-    if not told.strip():
+    if not message.strip():
         return {"type": SILENT}
-    text = told if len(told) <= MAX_TOLD else f"{told[: MAX_TOLD - 1]}…"
+    text = message if len(message) <= MAX_CONTENT else f"{message[: MAX_CONTENT - 1]}…"
     data = {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": {"parse": list[str]()}}
     return {"type": MESSAGE, "data": data}

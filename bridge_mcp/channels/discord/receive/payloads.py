@@ -18,7 +18,7 @@ __all__ = [
     "Message",
     "Reacted",
     "User",
-    "of",
+    "parse",
     "within",
 ]
 
@@ -27,7 +27,7 @@ THREADS = frozenset({10, 11, 12})
 """Types of channels that are threads."""
 
 
-def of(kind: type[T], payload: Any) -> T:
+def parse(kind: type[T], payload: Any) -> T:
     """A payload as this kind of object.
 
     Raises:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from bridge_mcp.channels.discord.bot.requests import Requests
 from bridge_mcp.channels.discord.ids import digits
-from bridge_mcp.channels.discord.receive.payloads import THREADS, Channel, Guild, of, within
+from bridge_mcp.channels.discord.receive.payloads import THREADS, Channel, Guild, parse, within
 
 __all__ = ["NoPlace", "Place", "Places"]
 
@@ -97,12 +97,12 @@ class Places:
         """
         if (known := self._known.get(channel)) is not None:
             return known
-        return self.learn(await self._asked(channel))
+        return self.learn(await self._fetch(channel))
 
-    async def _asked(self, channel: str) -> Channel:
+    async def _fetch(self, channel: str) -> Channel:
         try:
-            found: Any = await self._requests.request(Route("GET", "/channels/{channel_id}", channel_id=channel))
-            return of(Channel, found)
+            answer: Any = await self._requests.request(Route("GET", "/channels/{channel_id}", channel_id=channel))
+            return parse(Channel, answer)
         except (NotFound, Forbidden, msgspec.ValidationError) as exc:
             raise NoPlace(channel) from exc
 
@@ -133,10 +133,10 @@ class Places:
             NoPlace: there is none.
         """
         if thread:
-            found = await self.find(thread)
-            if found.chat != f"{first}/{thread}":
+            place = await self.find(thread)
+            if place.chat != f"{first}/{thread}":
                 raise NoPlace(thread)
-            return found
+            return place
         if first not in self._direct:
             try:
                 return await self.find(first)
@@ -152,8 +152,8 @@ class Places:
         """
         body = {"recipient_id": person}
         try:
-            found: Any = await self._requests.request(Route("POST", "/users/@me/channels"), json=body)
-            return self.learn(of(Channel, found))
+            answer: Any = await self._requests.request(Route("POST", "/users/@me/channels"), json=body)
+            return self.learn(parse(Channel, answer))
         except (NotFound, Forbidden, msgspec.ValidationError) as exc:
             raise NoPlace(person) from exc
 

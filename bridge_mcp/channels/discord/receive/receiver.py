@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-import aiohttp
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
@@ -23,7 +22,7 @@ from discord.http import Route
 from msgspec.structs import replace
 
 from bridge_mcp.channels.discord.bot.errors import explained
-from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.discord.ids import digits, snowflake_time
 from bridge_mcp.channels.discord.receive import payloads
@@ -35,11 +34,11 @@ from bridge_mcp.channels.discord.receive.interactions import (
     Slash,
     command_of,
     commands_of,
+    ephemeral_answer,
     form_answer,
     press_of,
-    told_answer,
 )
-from bridge_mcp.channels.discord.receive.payloads import Interaction, Message, of
+from bridge_mcp.channels.discord.receive.payloads import Interaction, Message, parse
 from bridge_mcp.channels.discord.receive.places import NoPlace, Place, Places
 from bridge_mcp.channels.discord.send.messages import note
 from bridge_mcp.channels.health import BotHealth
@@ -154,7 +153,7 @@ class Receiver:
     # -- the session -----------------------------------------------------------------------------------------------
 
     async def _ready(self, data: dict[str, Any]) -> None:
-        me = of(payloads.User, data["user"])
+        me = parse(payloads.User, data["user"])
         self._me = Account(me.id, me.name, str(data["application"]["id"]))
         self._awaited = {str(each["id"]) for each in data.get("guilds") or ()}
         self._guilds = anyio.Event()
@@ -192,10 +191,10 @@ class Receiver:
     async def _heard_before(self, message: Message, place: Place) -> None:
         arrival = incoming(message, place, self._me, self._settings.name)
         if arrival is not None and not arrival.edit:
-            await self._told(arrival, place)
+            await self._store_message(arrival, place)
         elif arrival is not None:
             # What was written while nobody listened, and edited since, counts as it stands now.
-            await self._told(replace(arrival, edit=""), place)
+            await self._store_message(replace(arrival, edit=""), place)
 
     async def _make_commands_known(self) -> None:
         """Tell Discord the commands, where it knows others; it offers them to people who type a slash."""
@@ -211,7 +210,7 @@ class Receiver:
     # -- channels --------------------------------------------------------------------------------------------------
 
     async def _guild(self, data: dict[str, Any]) -> None:
-        guild = of(payloads.Guild, data)
+        guild = parse(payloads.Guild, data)
         if not guild.unavailable:
             self._places.guild(guild)
         self._awaited.discard(guild.id)
@@ -219,21 +218,21 @@ class Receiver:
             self._guilds.set()
 
     async def _channel(self, data: dict[str, Any]) -> None:
-        self._places.learn(of(payloads.Channel, data))
+        self._places.learn(parse(payloads.Channel, data))
 
     async def _thread(self, data: dict[str, Any]) -> None:
-        place = self._places.learn(of(payloads.Channel, data))
+        place = self._places.learn(parse(payloads.Channel, data))
         if place.topic:
             await self._put(Named(self._settings.name, place.chat, place.topic))
 
     async def _threads(self, data: dict[str, Any]) -> None:
         for each in data.get("threads") or ():
-            self._places.learn(of(payloads.Channel, each))
+            self._places.learn(parse(payloads.Channel, each))
 
     # -- messages --------------------------------------------------------------------------------------------------
 
     async def _message(self, data: dict[str, Any]) -> None:
-        message = of(Message, data)
+        message = parse(Message, data)
         if message.author.id == self._me.id:
             return
         if self._catching and not message.edited_timestamp:
@@ -260,16 +259,16 @@ class Receiver:
         arrival = incoming(message, place, self._me, self._settings.name)
         if arrival is None:
             return
-        await self._told(replace(arrival, offset=None if arrival.edit else offset), place)
+        await self._store_message(replace(arrival, offset=None if arrival.edit else offset), place)
 
-    async def _told(self, arrival: Incoming, place: Place) -> None:
+    async def _store_message(self, arrival: Incoming, place: Place) -> None:
         """Store a message; where its sender is to be told something, tell them beside."""
-        told = await self._put(arrival)
-        if told:
-            self._beside(partial(note, self._requests, place.id, told, arrival.key))
+        reply = await self._put(arrival)
+        if reply:
+            self._beside(partial(note, self._requests, place.id, reply, arrival.key))
 
     async def _reaction(self, data: dict[str, Any], *, added: bool) -> None:
-        reacted = of(payloads.Reacted, data)
+        reacted = parse(payloads.Reacted, data)
         if reacted.user_id == self._me.id:
             return
         if reacted.guild_id is None:
@@ -281,13 +280,13 @@ class Receiver:
     # -- interactions ----------------------------------------------------------------------------------------------
 
     async def _interaction(self, data: dict[str, Any]) -> None:
-        interaction = of(Interaction, data)
+        interaction = parse(Interaction, data)
         place = self._place_of(interaction)
         try:
             answer = await self._effect(interaction, place)
         except BridgeError as exc:
             logger.warning("channel %s: an interaction could not be stored: %s", self._settings.name, exc)
-            answer = told_answer(NOT_STORED)
+            answer = ephemeral_answer(NOT_STORED)
         if answer is not None:
             self._beside(partial(self._answer, interaction, answer))
 
@@ -303,11 +302,11 @@ class Receiver:
         """Store what somebody did, or open the form that it wants first; the answer to it."""
         at, name = snowflake_time(int(interaction.id)), self._settings.name
         if interaction.type == COMMAND:
-            said = command_of(interaction, place, name, at)
-            if said is None:
+            command = command_of(interaction, place, name, at)
+            if command is None:
                 return None
-            told = await self._inbox.put(said)
-            return told_answer(told or f"✓ {said.text}")
+            reply = await self._inbox.put(command)
+            return ephemeral_answer(reply or f"✓ {command.text}")
         press = press_of(interaction, place, name, at)
         if press is None:
             return None
@@ -316,7 +315,7 @@ class Receiver:
             opened = form_answer(press.token, form) if form is not None else None
             if opened is not None:
                 return opened
-        return told_answer(await self._inbox.put(press))
+        return ephemeral_answer(await self._inbox.put(press))
 
     async def _answer(self, interaction: Interaction, answer: dict[str, Any]) -> None:
         """Answer within three seconds; later nobody can, and the person sees that it failed."""
@@ -324,7 +323,7 @@ class Receiver:
         route = Route("POST", path, webhook_id=interaction.id, webhook_token=interaction.token)
         try:
             await self._requests.request(route, json=answer)
-        except (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except REQUEST_ERRORS as exc:
             logger.info("channel %s: an interaction was not answered: %s", self._settings.name, type(exc).__name__)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
@@ -333,19 +332,19 @@ class Receiver:
         """Store an arrival, however often that takes."""
         return await self._stored(partial(self._inbox.put, arrival))
 
-    async def _stored(self, asked: Callable[[], Awaitable[T]]) -> T:
+    async def _stored(self, request: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                found = await asked()
+                result = await request()
             except StoreError as exc:
                 self._health.bad(f"What came in could not be stored: {exc} It is tried again.")
                 await anyio.sleep(self._patience.again)
             else:
                 if self._health.health.state == "degraded":
                     self._health.good()
-                return found
+                return result
 
-    async def _patiently(self, asked: Callable[[], Awaitable[T]]) -> T:
+    async def _patiently(self, request: Callable[[], Awaitable[T]]) -> T:
         """The result of a request, repeated after a pause until there is one.
 
         Raises:
@@ -353,12 +352,12 @@ class Receiver:
         """
         while True:
             try:
-                return await asked()
+                return await request()
             except RateLimited as exc:
                 await anyio.sleep(exc.retry_after)
             except HTTPException as exc:
                 if exc.status < 500:
                     raise NoPlace(explained(exc, self._requests.clean)) from None
                 await anyio.sleep(self._patience.again)
-            except (Unfit, aiohttp.ClientError, TimeoutError, OSError):
+            except REQUEST_ERRORS:
                 await anyio.sleep(self._patience.again)

@@ -12,15 +12,14 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from bridge_mcp.channels.discord.bot.requests import Requests
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests
 from bridge_mcp.channels.discord.bot.settings import Patience
 from bridge_mcp.channels.discord.send.messages import (
     DRAFT_END,
-    TROUBLE,
     MessageRoutes,
-    changed,
     drop_quietly,
-    said,
+    edited_message,
+    new_message,
 )
 from bridge_mcp.channels.discord.text.markdown import as_discord
 from bridge_mcp.channels.discord.text.split import MAX_TEXT, split
@@ -65,7 +64,7 @@ class Drafts:
                 await self._grow(channel, shown, text)
             else:
                 await self._type(channel, shown)
-        except TROUBLE:
+        except REQUEST_ERRORS:
             return  # a hint that could not be shown is none
 
     async def _type(self, channel: str, shown: Shown) -> None:
@@ -85,10 +84,10 @@ class Drafts:
         shown.at, shown.text = now, pieces[-1]
         text = f"{pieces[-1]}{DRAFT_END}"
         if shown.message:
-            await self._requests.request(route, json=changed(text))
+            await self._requests.request(route, json=edited_message(text))
             return
-        made: Any = await self._requests.request(route, json=said(text, silent=True))
-        shown.message = str(made["id"])
+        answer: Any = await self._requests.request(route, json=new_message(text, silent=True))
+        shown.message = str(answer["id"])
         if shown.over == shown.draft:
             await self.end(channel)
 

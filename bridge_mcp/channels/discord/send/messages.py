@@ -10,12 +10,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
-import aiohttp
-from discord.errors import HTTPException, RateLimited
 from discord.http import Route
 from discord.utils import _to_json as to_json  # pyright: ignore[reportPrivateUsage]
 
-from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests, Unfit
 from bridge_mcp.channels.discord.send.components import rows
 from bridge_mcp.channels.discord.text.split import MAX_TEXT
 from bridge_mcp.core.entries import Button
@@ -24,13 +22,13 @@ __all__ = [
     "DRAFT_END",
     "NOBODY",
     "MessageRoutes",
-    "changed",
     "drop_quietly",
-    "form",
+    "edited_message",
     "id_of",
     "is_draft",
+    "multipart",
+    "new_message",
     "note",
-    "said",
 ]
 
 logger = logging.getLogger(__name__)
@@ -39,7 +37,6 @@ NO_EMBEDS, SILENT = 1 << 2, 1 << 12
 NOBODY: dict[str, Any] = {"parse": [], "replied_user": False}
 DRAFT_END = " ▌"
 """Stands behind a reply that is still being made, and tells such a message from all others."""
-TROUBLE = (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class MessageRoutes:
@@ -80,7 +77,7 @@ class MessageRoutes:
         return Route(method, path, channel_id=self._channel, message_id=message)
 
 
-def said(
+def new_message(
     text: str,
     *,
     nonce: str = "",
@@ -104,12 +101,12 @@ def said(
     return body
 
 
-def changed(text: str, buttons: Sequence[Button] = ()) -> dict[str, Any]:
+def edited_message(text: str, buttons: Sequence[Button] = ()) -> dict[str, Any]:
     """The body of an edit, which replaces the buttons too."""
     return {"content": text, "components": rows(buttons), "allowed_mentions": NOBODY, "flags": NO_EMBEDS}
 
 
-def form(body: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
+def multipart(body: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
     """A message with files: https://docs.discord.com/developers/reference#uploading-files."""
     body = body | {"attachments": [{"id": index, "filename": name} for index, (name, _) in enumerate(files)]}
     fields: list[dict[str, Any]] = [{"name": "payload_json", "value": to_json(body)}]
@@ -119,13 +116,13 @@ def form(body: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> list[dict[
     return fields
 
 
-def id_of(made: Any) -> str:
+def id_of(answer: Any) -> str:
     """The id of a message, or a thread, that Discord says it made.
 
     Raises:
         Unfit: the answer names none.
     """
-    number = cast("dict[str, Any]", made).get("id") if isinstance(made, dict) else None
+    number = cast("dict[str, Any]", answer).get("id") if isinstance(answer, dict) else None
     if not isinstance(number, str) or not number.isdecimal():
         raise Unfit("its answer names nothing that was made")
     return number
@@ -140,13 +137,13 @@ async def drop_quietly(requests: Requests, channel: str, message: str) -> None:
     """Delete a message of the bot; where that fails, it stays."""
     try:
         await requests.request(MessageRoutes(channel).delete(message))
-    except TROUBLE as exc:
+    except REQUEST_ERRORS as exc:
         logger.info("a draft could not be deleted: %s", type(exc).__name__)
 
 
 async def note(requests: Requests, channel: str, text: str, reply_to: str) -> None:
     """Tell somebody what stands in no log, like a stranger their code; where that fails, it is dropped."""
     try:
-        await requests.request(MessageRoutes(channel).create, json=said(text[:MAX_TEXT], reply_to=reply_to))
-    except TROUBLE as exc:
+        await requests.request(MessageRoutes(channel).create, json=new_message(text[:MAX_TEXT], reply_to=reply_to))
+    except REQUEST_ERRORS as exc:
         logger.info("what a sender is to be told could not be sent: %s", type(exc).__name__)

@@ -148,11 +148,11 @@ def message(action: Outgoing) -> list[Body]:
     bundles = [action.uploads[first : first + MAX_FILES] for first in range(0, len(action.uploads), MAX_FILES)]
     if not pieces:
         pieces = [""] if bundles else [EMPTY]
-    said = [(piece, tuple[Upload, ...]()) for piece in pieces[:-1]]
-    said += [(pieces[-1], bundles[0] if bundles else ()), *(("", more) for more in bundles[1:])]
+    contents = [(piece, tuple[Upload, ...]()) for piece in pieces[:-1]]
+    contents += [(pieces[-1], bundles[0] if bundles else ()), *(("", more) for more in bundles[1:])]
     bodies = [
         Say(action.chat, text, nonce(action.key, index), uploads=files, silent=action.silent)
-        for index, (text, files) in enumerate(said)
+        for index, (text, files) in enumerate(contents)
     ]
     bodies[-1] = replace(bodies[-1], buttons=buttons)
     bodies[0] = replace(bodies[0], reply_to=action.reply_to if digits(action.reply_to) else "")
@@ -168,9 +168,9 @@ def edit(action: Edit) -> list[Body]:
     pieces = split(as_discord(action.text)) or (EMPTY,)
     bodies: list[Body] = []
     for index, piece in enumerate(pieces):
-        hung = buttons if index == len(pieces) - 1 else ()
+        buttons_below = buttons if index == len(pieces) - 1 else ()
         if index < len(messages):
-            bodies.append(Rewrite(action.chat, messages[index], piece, buttons=hung))
+            bodies.append(Rewrite(action.chat, messages[index], piece, buttons=buttons_below))
         else:
-            bodies.append(Say(action.chat, piece, "", buttons=hung, reply_to=messages[-1], silent=True))
+            bodies.append(Say(action.chat, piece, "", buttons=buttons_below, reply_to=messages[-1], silent=True))
     return [*bodies, *(Drop(action.chat, each) for each in messages[len(pieces) :])]

@@ -10,12 +10,12 @@ import anyio.to_thread
 from discord.errors import HTTPException, RateLimited
 
 from bridge_mcp.channels.discord.bot.errors import TOKEN, worded
-from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.discord.receive.files import fetch
 from bridge_mcp.channels.discord.receive.places import NoPlace, Places
 from bridge_mcp.channels.discord.send.drafts import Drafts
-from bridge_mcp.channels.discord.send.messages import MessageRoutes, changed, form, id_of, said
+from bridge_mcp.channels.discord.send.messages import MessageRoutes, edited_message, id_of, multipart, new_message
 from bridge_mcp.channels.discord.send.parts import ChangeThread, Drop, MakeThread, React, Refused, Rewrite, Say
 from bridge_mcp.channels.discord.send.threads import change, make
 from bridge_mcp.core.entries import Attachment
@@ -47,7 +47,7 @@ class Sender:
         """See `ports.Channel.show`."""
         try:
             await self._drafts.show(await self._places.target(chat), draft, text)
-        except (NoPlace, HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError):
+        except (NoPlace, *REQUEST_ERRORS):
             return
 
     async def send(self, part: Part) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class Sender:
         channel = await self._channel(part.chat, where)
         try:
             return await self._carry_out(body, channel, files)
-        except (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except REQUEST_ERRORS as exc:
             if isinstance(exc, HTTPException) and isinstance(body, Drop | React) and exc.code in GONE:
                 return ()
             raise self._problem(exc, where, harmless=not isinstance(body, Say | MakeThread)) from None
@@ -89,18 +89,20 @@ class Sender:
         match body:
             case Say():
                 drafted = self._drafts.over(channel)
-                told = said(
+                new_body = new_message(
                     body.text, nonce=body.nonce, buttons=body.buttons, reply_to=body.reply_to, silent=body.silent
                 )
                 if files:
-                    made = await self._requests.request(routes.create, files=cast("Any", files), form=form(told, files))
+                    answer = await self._requests.request(
+                        routes.create, files=cast("Any", files), form=multipart(new_body, files)
+                    )
                 else:
-                    made = await self._requests.request(routes.create, json=told)
+                    answer = await self._requests.request(routes.create, json=new_body)
                 if drafted:
                     await self._drafts.end(channel)
-                return (id_of(made),)
+                return (id_of(answer),)
             case Rewrite():
-                await self._requests.request(routes.edit(body.message), json=changed(body.text, body.buttons))
+                await self._requests.request(routes.edit(body.message), json=edited_message(body.text, body.buttons))
                 return (body.message,)
             case Drop():
                 await self._requests.request(routes.delete(body.message))
@@ -114,8 +116,8 @@ class Sender:
 
     async def _react(self, body: React, routes: MessageRoutes) -> tuple[str, ...]:
         """Discord lets a bot have several reactions to a message: the new one takes the place of all others."""
-        found: Any = await self._requests.request(routes.read(body.message))
-        mine = [each for each in found.get("reactions") or () if each.get("me")]
+        answer: Any = await self._requests.request(routes.read(body.message))
+        mine = [each for each in answer.get("reactions") or () if each.get("me")]
         for each in mine:
             emoji = each["emoji"]
             name = f"{emoji['name']}:{emoji['id']}" if emoji.get("id") else str(emoji["name"])
@@ -133,7 +135,7 @@ class Sender:
                 f"It was not sent to '{where}': there is no such channel or person, or the bot may not see it.",
                 fix="Invite the bot there, or name the number that /whoami says.",
             ) from None
-        except (HTTPException, RateLimited, Unfit, aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except REQUEST_ERRORS as exc:
             raise self._problem(exc, where, harmless=True) from None
 
     async def _file(self, upload: Upload) -> tuple[str, bytes]:
@@ -150,9 +152,9 @@ class Sender:
             except OSError as exc:
                 raise SendFailed(f"{name} cannot be read: {exc.strerror}.", fix="Attach it again.") from None
         elif upload.ref:
-            found = Attachment(upload.ref, upload.kind, upload.mime, name=name)
+            attachment = Attachment(upload.ref, upload.kind, upload.mime, name=name)
             try:
-                data = await fetch(self._requests, self._settings, found, MAX_FILE)
+                data = await fetch(self._requests, self._settings, attachment, MAX_FILE)
             except FetchFailed as exc:
                 raise SendFailed(str(exc)) from None
         if data is None or len(data) > MAX_FILE:
@@ -173,13 +175,13 @@ class Sender:
             case HTTPException(status=401):
                 return SendFailed(f"'{where}': Discord does not know the token.", fix=TOKEN, retry_after_s=UNREFUSED_S)
             case HTTPException() if exc.status < 500:
-                told = worded(exc, self._requests.clean)
-                return SendFailed(f"It was not sent to '{where}': {told}.", fix="Mend that, and send it again.")
+                problem = worded(exc, self._requests.clean)
+                return SendFailed(f"It was not sent to '{where}': {problem}.", fix="Mend that, and send it again.")
             case aiohttp.ClientConnectorError():
                 return SendFailed(f"'{where}': Discord cannot be reached.", fix=AGAIN, retry_after_s=0.0)
             case _ if harmless:
-                told = f"'{where}': Discord gave no answer ({type(exc).__name__})."
-                return SendFailed(told, fix=AGAIN, retry_after_s=0.0)
+                problem = f"'{where}': Discord gave no answer ({type(exc).__name__})."
+                return SendFailed(problem, fix=AGAIN, retry_after_s=0.0)
             case _:
                 return SendUncertain(
                     f"'{where}': Discord gave no answer that can be used ({type(exc).__name__}); it may have gone out.",

@@ -32,13 +32,13 @@ def fences(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Each line with the fence that it stands in ("" outside); a fence's own lines stand in it too."""
     inside = ""
     for line in lines:
-        found = FENCE.match(line)
+        match = FENCE.match(line)
         if inside:
             yield line, inside
-            closes = found is not None and found[1].startswith(inside) and not found[2].strip()
+            closes = match is not None and match[1].startswith(inside) and not match[2].strip()
             inside = "" if closes else inside
-        elif found is not None and not (found[1][0] == "`" and "`" in found[2]):
-            inside = found[1]
+        elif match is not None and not (match[1][0] == "`" and "`" in match[2]):
+            inside = match[1]
             yield line, inside
         else:
             yield line, ""
@@ -47,31 +47,31 @@ def fences(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 def as_discord(markdown: str) -> str:
     """The text as Discord shows it."""
     lines = list(fences(markdown.replace("\r\n", "\n").replace("\r", "\n").split("\n")))
-    made: list[str] = []
+    written: list[str] = []
     at = 0
     while at < len(lines):
         line, inside = lines[at]
         rows = table_at(lines, at)
         if rows:
-            made += table([cells(line) for line, _ in rows])
+            written += table([cells(line) for line, _ in rows])
             at += len(rows)
             continue
         at += 1
         if not inside:
-            made.append(plain_line(line))
+            written.append(plain_line(line))
             continue
         begun, end = at - 1, at
         while end < len(lines) and lines[end][1] and not closes(lines[end - 1], opened=end - 1 > begun):
             end += 1
-        made += block([each for each, _ in lines[begun:end]], inside)
+        written += block([each for each, _ in lines[begun:end]], inside)
         at = end
-    return "\n".join(made)
+    return "\n".join(written)
 
 
 def closes(line: tuple[str, str], *, opened: bool) -> bool:
     """Whether a line of a block ends it; its first one never does."""
-    found = FENCE.match(line[0])
-    return opened and found is not None and found[1].startswith(line[1]) and not found[2].strip()
+    match = FENCE.match(line[0])
+    return opened and match is not None and match[1].startswith(line[1]) and not match[2].strip()
 
 
 def block(lines: Sequence[str], fence: str) -> list[str]:
@@ -84,8 +84,8 @@ def block(lines: Sequence[str], fence: str) -> list[str]:
 
 def plain_line(line: str) -> str:
     """A line outside of code."""
-    if found := DEEP.match(line):
-        return f"**{inline(found[1].strip('*'))}**"
+    if match := DEEP.match(line):
+        return f"**{inline(match[1].strip('*'))}**"
     if RULE.match(line):
         return "———"
     return inline(line)
@@ -95,17 +95,17 @@ def inline(line: str) -> str:
     """Signs within a line, but not in code."""
     if "_" not in line and "![" not in line:
         return line
-    made: list[str] = []
+    written: list[str] = []
     at = 0
     for code in CODE.finditer(line):
-        made += [marks(line[at : code.start()]), code.group()]
+        written += [marks(line[at : code.start()]), code.group()]
         at = code.end()
-    return "".join([*made, marks(line[at:])])
+    return "".join([*written, marks(line[at:])])
 
 
 def marks(text: str) -> str:
-    shown = IMAGE.sub(lambda found: f"🖼 [{found[1] or 'image'}]({found[2]})", text)
-    return STRONG.sub(r"**\1**", shown)
+    with_links = IMAGE.sub(lambda match: f"🖼 [{match[1] or 'image'}]({match[2]})", text)
+    return STRONG.sub(r"**\1**", with_links)
 
 
 def table_at(lines: Sequence[tuple[str, str]], at: int) -> Sequence[tuple[str, str]]:

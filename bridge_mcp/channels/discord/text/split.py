@@ -40,23 +40,23 @@ def split(text: str, most: int = MAX_TEXT) -> tuple[str, ...]:
 
 def blocks(text: str) -> Iterator[tuple[list[str], str]]:
     """Stretches of lines: a block of code whole, and paragraphs with the empty lines behind them."""
-    kept: list[str] = []
+    gathered: list[str] = []
     state = ""
     lines = list(fences(text.split("\n")))
     for index, (line, inside) in enumerate(lines):
         opens = inside and not state
-        if opens and kept:
-            yield kept, ""
-            kept = []
-        kept.append(line)
+        if opens and gathered:
+            yield gathered, ""
+            gathered = []
+        gathered.append(line)
         state = inside
-        ends_code = inside and (index + 1 == len(lines) or not lines[index + 1][1] or closes(line, inside, kept))
+        ends_code = inside and (index + 1 == len(lines) or not lines[index + 1][1] or closes(line, inside, gathered))
         ends_words = not inside and not line.strip()
         if ends_code or ends_words:
-            yield kept, inside
-            kept, state = [], ""
-    if kept:
-        yield kept, ""
+            yield gathered, inside
+            gathered, state = [], ""
+    if gathered:
+        yield gathered, ""
 
 
 def closes(line: str, fence: str, block: Sequence[str]) -> bool:
@@ -127,16 +127,16 @@ class Packer:
         closing = fence[1] if fence else "```"
         body = lines[1:-1] if len(lines) > 1 and closes(lines[-1], closing, lines) else lines[1:]
         room = self._most - units(opening) - units(closing) - 2
-        kept: list[str] = []
+        gathered: list[str] = []
         used = 0
         for line in body:
             for piece in cut(line, room, strip=False) or [""]:
-                if kept and used + units(piece) + 1 > room:
-                    self._done.append("\n".join([opening, *kept, closing]))
-                    kept, used = [], 0
-                kept.append(piece)
+                if gathered and used + units(piece) + 1 > room:
+                    self._done.append("\n".join([opening, *gathered, closing]))
+                    gathered, used = [], 0
+                gathered.append(piece)
                 used += units(piece) + 1
-        self._now = "\n".join([opening, *kept, closing])
+        self._now = "\n".join([opening, *gathered, closing])
 
 
 def short(opening: str, most: int) -> str:
@@ -161,11 +161,11 @@ def reach(line: str, most: int) -> int:
     import regex
 
     at = used = 0
-    for found in regex.finditer(r"\X", line, endpos=min(len(line), most + 64)):
-        used += units(found.group())
+    for cluster in regex.finditer(r"\X", line, endpos=min(len(line), most + 64)):
+        used += units(cluster.group())
         if used > most:
             break
-        at = found.end()
+        at = cluster.end()
     if at:
         return at
     end = min(len(line), most)

@@ -16,7 +16,7 @@ from bridge_mcp.channels.slack.places import Places, stamp
 from bridge_mcp.channels.slack.receive.receiver import Receiver
 from bridge_mcp.channels.slack.send.errors import TOKENS
 from bridge_mcp.channels.slack.values import inner, listed
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.ports import Inbox
 
 __all__ = ["Backlog"]
@@ -59,31 +59,31 @@ class Backlog:
     async def _channels(self) -> AsyncIterator[str]:
         """The chats that the app is in, those with one person first."""
         for types in ("im", "mpim,private_channel,public_channel"):
-            asked: dict[str, Any] = {"types": types, "exclude_archived": True, "limit": PAGE}
-            async for page in self._pages(self._web.client.users_conversations, "channels", asked):
+            query: dict[str, Any] = {"types": types, "exclude_archived": True, "limit": PAGE}
+            async for page in self._pages(self._web.client.users_conversations, "channels", query):
                 for each in page:
                     yield str(each["id"])
 
     async def _history(self, channel: str, since: str) -> int:
         """The messages of one chat, and of its threads that went on."""
-        found: list[Mapping[str, Any]] = []
-        asked: dict[str, Any] = {"channel": channel, "oldest": since, "limit": PAGE}
-        async for page in self._pages(self._web.client.conversations_history, "messages", asked):
-            found += page
-            if len(found) >= MAX_MESSAGES:
+        messages: list[Mapping[str, Any]] = []
+        query: dict[str, Any] = {"channel": channel, "oldest": since, "limit": PAGE}
+        async for page in self._pages(self._web.client.conversations_history, "messages", query):
+            messages += page
+            if len(messages) >= MAX_MESSAGES:
                 logger.warning("channel %s: %s has more messages than are read after a gap", self._name, channel)
                 break
-        for message in sorted(found, key=lambda each: str(each.get("ts", ""))):
+        for message in sorted(messages, key=lambda each: str(each.get("ts", ""))):
             await self._put(channel, message)
             if message.get("reply_count"):
                 await self._thread(channel, str(message["ts"]), since)
-        return len(found)
+        return len(messages)
 
     async def _thread_of(self, chat: str, since: str) -> int:
         """The messages of a thread that is a conversation; none where its chat is no more, as with who has left."""
         try:
-            channel, thread = await self._places.of(chat)
-        except Fault as fault:
+            channel, thread = await self._places.resolve(chat)
+        except SlackFault as fault:
             if not for_good(fault):
                 raise
             logger.warning("channel %s: messages of the time away cannot be read: %s", self._name, fault)
@@ -91,9 +91,9 @@ class Backlog:
         return await self._thread(channel, thread, since)
 
     async def _thread(self, channel: str, thread: str, since: str) -> int:
-        asked: dict[str, Any] = {"channel": channel, "ts": thread, "oldest": since, "limit": PAGE}
+        query: dict[str, Any] = {"channel": channel, "ts": thread, "oldest": since, "limit": PAGE}
         count = 0
-        async for page in self._pages(self._web.client.conversations_replies, "messages", asked):
+        async for page in self._pages(self._web.client.conversations_replies, "messages", query):
             for message in page:
                 if str(message.get("ts")) > since:
                     await self._put(channel, message)
@@ -103,22 +103,22 @@ class Backlog:
     async def _put(self, channel: str, message: Mapping[str, Any]) -> None:
         await self._receiver.message({"type": "message"} | dict(message) | {"channel": channel}, self._team)
 
-    async def _pages(self, method: Any, field: str, asked: dict[str, Any]) -> AsyncIterator[list[Mapping[str, Any]]]:
+    async def _pages(self, method: Any, field: str, query: dict[str, Any]) -> AsyncIterator[list[Mapping[str, Any]]]:
         seen, cursor = set[str](), ""
         while cursor not in seen and len(seen) < MAX_PAGES:
             seen.add(cursor)
-            answer = await self._asked(method, asked | ({"cursor": cursor} if cursor else {}))
+            answer = await self._call(method, query | ({"cursor": cursor} if cursor else {}))
             yield listed(answer, field)
             cursor = str(inner(answer, "response_metadata").get("next_cursor") or "")
             if not cursor:
                 return
         logger.warning("channel %s: Slack's list of %s goes on, and is read no further", self._name, field)
 
-    async def _asked(self, method: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _call(self, method: Any, query: dict[str, Any]) -> dict[str, Any]:
         while True:
             try:
-                return await self._web.call(method, **asked)
-            except Fault as fault:
+                return await self._web.call(method, **query)
+            except SlackFault as fault:
                 if for_good(fault):
                     logger.warning("channel %s: messages of the time away cannot be read: %s", self._name, fault)
                     return {}
@@ -127,6 +127,6 @@ class Backlog:
                 await anyio.sleep(min(fault.retry_after_s, LONGEST_WAIT_S))
 
 
-def for_good(fault: Fault) -> bool:
+def for_good(fault: SlackFault) -> bool:
     """Whether Slack refused this one request, and will again; a wrong token is another matter."""
     return bool(fault.error) and not fault.begun and fault.retry_after_s is None and fault.error not in TOKENS

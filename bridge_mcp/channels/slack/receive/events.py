@@ -6,11 +6,11 @@ thread is a conversation of its own.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
+from cachetools import LRUCache
 from msgspec import Struct
 
 from bridge_mcp.channels.slack.places import Places, chat_of, micros, person
@@ -47,7 +47,7 @@ class Events:
 
     def __init__(self, settings: SlackSettings, me: Account, names: Names, places: Places, clock: Clock) -> None:
         self._settings, self._me, self._names, self._places, self._clock = settings, me, names, places, clock
-        self._chats: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._chats: LRUCache[tuple[str, str], str] = LRUCache(REMEMBERED)
         """By channel and `ts`: the conversation of a message, which later events do not tell."""
 
     async def read(self, event: Mapping[str, Any], team: str) -> Incoming | Happening | None:
@@ -169,19 +169,17 @@ class Events:
     def _chat(self, channel: str, who: str, event: Mapping[str, Any], ts: str, *, called: bool) -> str:
         """The conversation of a message: what is known of it, its thread, or a thread that it begins."""
         thread = str(event.get("thread_ts") or "")
-        if found := self._chats.get((channel, ts)):
-            return found
+        if known := self._chats.get((channel, ts)):
+            return known
         if not thread and called and not who and self._settings.threads:
             thread = ts
         elif thread == ts and who:
             thread = ""  # the first message of a thread in a chat with one person stands in that chat
         elif thread == ts and not (called and self._settings.threads):
             thread = ""
-        made = chat_of(who or channel, thread)
-        self._chats[channel, ts] = made
-        if len(self._chats) > REMEMBERED:
-            self._chats.popitem(last=False)
-        return made
+        chat = chat_of(who or channel, thread)
+        self._chats[channel, ts] = chat
+        return chat
 
     def _is_ours(self, event: Mapping[str, Any]) -> bool:
         """Whether it stands in a thread below a message of ours."""
@@ -212,12 +210,12 @@ def is_direct(event: Mapping[str, Any], channel: str) -> bool:
 
 def attachments(files: Sequence[Mapping[str, Any]]) -> tuple[Attachment, ...]:
     """The files of a message, as far as they are there."""
-    made: list[Attachment] = []
+    attached: list[Attachment] = []
     for each in files[:MAX_FILES]:
         if each.get("mode") in GONE or not each.get("id"):
             continue
         mime, size = str(each.get("mimetype") or ""), each.get("size")
-        made.append(
+        attached.append(
             Attachment(
                 str(each["id"]),
                 attachment_kind(mime),
@@ -226,4 +224,4 @@ def attachments(files: Sequence[Mapping[str, Any]]) -> tuple[Attachment, ...]:
                 size=size if isinstance(size, int) else None,
             )
         )
-    return tuple(made)
+    return tuple(attached)

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import anyio
 
+from bridge_mcp.channels.downloads import bounded, too_large
 from bridge_mcp.channels.slack.values import inner
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed
 
@@ -27,14 +28,14 @@ async def fetch(web: SlackWeb, attachment: Attachment, most: int) -> bytes:
     name = attachment.name or "The file"
     try:
         with anyio.fail_after(TIME_S):
-            known = inner(await web.call(web.client.files_info, file=attachment.ref), "file")
-            url, size = str(known.get("url_private_download") or known.get("url_private") or ""), known.get("size")
+            file = inner(await web.call(web.client.files_info, file=attachment.ref), "file")
+            url, size = str(file.get("url_private_download") or file.get("url_private") or ""), file.get("size")
             if isinstance(size, int) and size > most:
-                raise too_large(name, most)
+                raise too_large(name, most, size)
             if not ours(url, web.settings.base_url):
                 raise FetchFailed(f"{name} is not kept by Slack itself.", fix="Open it in Slack.")
             return await downloaded(web, name, url, most)
-    except Fault as fault:
+    except SlackFault as fault:
         raise FetchFailed(f"{name} could not be fetched: {fault}.", fix="Try again later.") from None
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         raise FetchFailed(f"{name} could not be fetched ({type(exc).__name__}).", fix="Try again later.") from None
@@ -49,19 +50,10 @@ def ours(url: str, base: str) -> bool:
 
 
 async def downloaded(web: SlackWeb, name: str, url: str, most: int) -> bytes:
-    shown = {"Authorization": f"Bearer {web.settings.bot_token}"}
-    async with web.session.get(url, headers=shown, allow_redirects=False) as answer:
+    headers = {"Authorization": f"Bearer {web.settings.bot_token}"}
+    async with web.session.get(url, headers=headers, allow_redirects=False) as answer:
         if answer.status != 200 or (answer.content_type == "text/html" and not name.endswith((".html", ".htm"))):
             raise FetchFailed(
                 f"Slack does not give {name} (HTTP {answer.status}).", fix="The app needs the scope files:read."
             )
-        found = bytearray()
-        async for piece in answer.content.iter_chunked(PIECE):
-            found += piece
-            if len(found) > most:
-                raise too_large(name, most)
-        return bytes(found)
-
-
-def too_large(name: str, most: int) -> FetchFailed:
-    return FetchFailed(f"{name} is larger than the {most:,} bytes that were asked for.", fix="Ask for more.")
+        return await bounded(answer.content.iter_chunked(PIECE), name, most)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 import anyio
+from cachetools import LRUCache
 from msgspec import Struct
 
 from bridge_mcp.channels.slack.values import inner
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 
 __all__ = ["MOST_S", "Known", "Names"]
 
@@ -36,12 +37,12 @@ class Names:
 
     def __init__(self, web: SlackWeb) -> None:
         self._web = web
-        self._known: dict[str, Known] = {}
+        self._known: LRUCache[str, Known] = LRUCache(REMEMBERED)
 
     def at_hand(self, user: str) -> str:
         """The name of a user if it is known already, else their id."""
-        found = self._known.get(user)
-        return found.name if found and found.name else user
+        known = self._known.get(user)
+        return known.name if known and known.name else user
 
     async def user(self, user: str) -> Known:
         """A user."""
@@ -52,27 +53,29 @@ class Names:
         return (await self._get(channel, self._channel)).name
 
     async def _get(self, key: str, ask: Callable[[str, float], Awaitable[Known]]) -> Known:
-        found, now = self._known.get(key), time.monotonic()
-        if found is not None and now < found.until:
-            return found
-        made = Known(found.name if found else "", found.team if found else "", until=now + AGAIN_S)
+        known, now = self._known.get(key), time.monotonic()
+        if known is not None and now < known.until:
+            return known
+        fresh = Known(known.name if known else "", known.team if known else "", until=now + AGAIN_S)
         try:
             with anyio.move_on_after(MOST_S):
-                made = await ask(key, now + KEPT_S)
-        except Fault:
+                fresh = await ask(key, now + KEPT_S)
+        except SlackFault:
             pass  # a message is worth more than its sender's name
-        self._known.pop(key, None)
-        self._known[key] = made
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
-        return made
+        self._known[key] = fresh
+        return fresh
 
     async def _user(self, user: str, until: float) -> Known:
-        found = inner(await self._web.call(self._web.client.users_info, user=user), "user")
-        profile = inner(found, "profile")
-        name = profile.get("display_name") or profile.get("real_name") or found.get("real_name") or found.get("name")
-        return Known(str(name or ""), str(found.get("team_id", "")), bool(found.get("is_bot")), until=until)
+        user_info = inner(await self._web.call(self._web.client.users_info, user=user), "user")
+        profile = inner(user_info, "profile")
+        name = (
+            profile.get("display_name")
+            or profile.get("real_name")
+            or user_info.get("real_name")
+            or user_info.get("name")
+        )
+        return Known(str(name or ""), str(user_info.get("team_id", "")), bool(user_info.get("is_bot")), until=until)
 
     async def _channel(self, channel: str, until: float) -> Known:
-        found = inner(await self._web.call(self._web.client.conversations_info, channel=channel), "channel")
-        return Known(str(found.get("name") or ""), until=until)
+        channel_info = inner(await self._web.call(self._web.client.conversations_info, channel=channel), "channel")
+        return Known(str(channel_info.get("name") or ""), until=until)

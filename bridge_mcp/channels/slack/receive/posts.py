@@ -6,37 +6,31 @@ is answered once the store has it: Slack posts events again for about an hour ot
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qs
 
-import anyio
+from cachetools import TTLCache
 
-from bridge_mcp.channels.posts import Receive, read_body
+from bridge_mcp.channels.posts import Receive, Scope, Send, read_body, respond, serving
 from bridge_mcp.channels.slack.settings import Patience, Posts
 from bridge_mcp.core.errors import BadJSON, BridgeError
 from bridge_mcp.core.json_reader import read_json
-from bridge_mcp.listening import Server, configured, listening
 from bridge_mcp.ports import Clock
 
 __all__ = ["PostedEvents"]
 
 logger = logging.getLogger(__name__)
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Take: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 WINDOW_S = 300.0
 SEEN = 10_000
 """Signatures of the last five minutes that are remembered."""
-LEAVE_S = 1
 
 
 class PostedEvents:
@@ -44,7 +38,7 @@ class PostedEvents:
 
     def __init__(self, posts: Posts, take: Take, bad: Callable[[str], None], clock: Clock, patience: Patience) -> None:
         self._posts, self._take, self._bad, self._clock, self._patience = posts, take, bad, clock, patience
-        self._taken: OrderedDict[str, float] = OrderedDict()
+        self._taken: TTLCache[str, None] = TTLCache(SEEN, 2 * WINDOW_S, clock.now)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -53,40 +47,26 @@ class PostedEvents:
         Raises:
             ConfigError: the address is taken.
         """
-        with listening(self._posts.host, self._posts.port, "Choose another listen.") as listener:
-            server = Server(configured(self, LEAVE_S))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            try:
-                yield
-            finally:
-                server.should_exit = True
-                with anyio.CancelScope(shield=True):
-                    await serving
+        async with serving(self, self._posts.host, self._posts.port, "Choose another listen."):
+            yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         if scope["type"] == "http":
-            status, body = await self._answer(scope, receive)
-            headers = [(b"content-length", str(len(body)).encode()), (b"content-type", b"text/plain; charset=utf-8")]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            await respond(send, *await self._answer(scope, receive))
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """Take one post; the status and the body of the answer. Any path will do: the signature is checked."""
         if scope["method"] != "POST":
             return 405, b""
         headers = {bytes(name).lower(): bytes(value) for name, value in scope["headers"]}
-        body: bytes | None = None
-        with anyio.move_on_after(self._patience.body) as waited:
-            body = await read_body(receive)
-        if waited.cancelled_caught:
-            return 408, b""
-        if body is None:
-            return 413, b""
-        shown = headers.get(b"x-slack-signature", b"").decode("latin-1")
-        if not self._is_slack(headers.get(b"x-slack-request-timestamp", b""), body, shown):
+        body = await read_body(receive, self._patience.body)
+        if isinstance(body, int):
+            return body, b""
+        signature = headers.get(b"x-slack-signature", b"").decode("latin-1")
+        if not self._is_slack(headers.get(b"x-slack-request-timestamp", b""), body, signature):
             return 401, b""
-        if shown in self._taken:
+        if signature in self._taken:
             return 409, b""
         try:
             kind, payload = payload_of(headers.get(b"content-type", b""), body)
@@ -94,28 +74,21 @@ class PostedEvents:
             return 400, b""
         if payload.get("type") == "url_verification":
             return 200, str(payload.get("challenge", ""))[:1000].encode()
-        self._taken[shown] = self._clock.now()
+        self._taken[signature] = None
         try:
             await self._take(kind, payload)
         except BridgeError as exc:
-            self._taken.pop(shown, None)
+            self._taken.pop(signature, None)
             self._bad(f"What came in could not be stored, and Slack posts it again: {exc}")
             return 503, b""
-        self._forget()
         return 200, b""
 
-    def _is_slack(self, timestamp: bytes, body: bytes, shown: str) -> bool:
+    def _is_slack(self, timestamp: bytes, body: bytes, signature: str) -> bool:
         """Whether Slack signed this body at a time near to now."""
         if not timestamp.isdigit() or len(timestamp) > 12 or abs(self._clock.now() - int(timestamp)) > WINDOW_S:
             return False
-        signed = hmac.new(self._posts.secret.encode(), b"v0:" + timestamp + b":" + body, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(f"v0={signed}".encode(), shown.encode())
-
-    def _forget(self) -> None:
-        """Forget signatures whose time is over: they are refused by that."""
-        before = self._clock.now() - 2 * WINDOW_S
-        while self._taken and (len(self._taken) > SEEN or next(iter(self._taken.values())) < before):
-            self._taken.popitem(last=False)
+        expected = hmac.new(self._posts.secret.encode(), b"v0:" + timestamp + b":" + body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(f"v0={expected}".encode(), signature.encode())
 
 
 def payload_of(content_type: bytes, body: bytes) -> tuple[str, dict[str, Any]]:
@@ -129,9 +102,9 @@ def payload_of(content_type: bytes, body: bytes) -> tuple[str, dict[str, Any]]:
         fields = {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=100).items()}
         if "payload" not in fields:
             return "slash_commands", dict(fields)
-        kind, read = "interactive", read_json(fields["payload"].encode(), odd="mend")
+        kind, value = "interactive", read_json(fields["payload"].encode(), odd="mend")
     else:
-        kind, read = "events_api", read_json(body, odd="mend")
-    if not isinstance(read, dict):
+        kind, value = "events_api", read_json(body, odd="mend")
+    if not isinstance(value, dict):
         raise ValueError("not an object")
-    return kind, cast("dict[str, Any]", read)
+    return kind, cast("dict[str, Any]", value)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
+from cachetools import LRUCache
 from msgspec.structs import replace
 
 from bridge_mcp.channels.slack.places import micros
@@ -20,7 +20,7 @@ from bridge_mcp.channels.slack.receive.events import Events, Where
 from bridge_mcp.channels.slack.send.shows import Shows
 from bridge_mcp.channels.slack.text.mrkdwn import escaped
 from bridge_mcp.channels.slack.values import inner, listed
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.ports import ButtonPress, Form, Ignored, Inbox, Incoming
@@ -46,7 +46,7 @@ class Receiver:
         self._web, self._inbox, self._events, self._shows, self._tasks = web, inbox, events, shows, tasks
         self._name = web.settings.name
         self._one_by_one = anyio.Lock()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: LRUCache[str, None] = LRUCache(SEEN)
         self.advances = False
         """Whether the offset moves: not while messages of a gap may still be missing."""
         self._offset = 0
@@ -67,8 +67,8 @@ class Receiver:
                 case "events_api":
                     await self._event(payload)
                 case "slash_commands":
-                    if (said := await self._legible(self._events.command(payload))) is not None:
-                        await self._say(said, str(payload["channel_id"]), "")
+                    if (command := await self._legible(self._events.command(payload))) is not None:
+                        await self._say(command, str(payload["channel_id"]), "")
                 case "interactive":
                     await self._interaction(payload)
                 case _:
@@ -85,8 +85,6 @@ class Receiver:
             return
         await self._arrival(inner(payload, "event"), str(payload.get("team_id") or ""))
         self._seen[number] = None
-        if len(self._seen) > SEEN:
-            self._seen.popitem(last=False)
 
     async def _arrival(self, event: Mapping[str, Any], team: str) -> None:
         try:
@@ -105,8 +103,8 @@ class Receiver:
 
     async def _say(self, incoming: Incoming, channel: str, thread: str) -> None:
         """Store a message; tell its sender what the inbox answers."""
-        if told := await self._inbox.put(incoming):
-            self._tasks.start_soon(self._tell, incoming, channel, thread, told)
+        if answer := await self._inbox.put(incoming):
+            self._tasks.start_soon(self._tell, incoming, channel, thread, answer)
 
     async def _legible(self, reading: Coroutine[Any, Any, T]) -> T | None:
         """What is read; None, with a warning, where it is not as documented: it would not be the next time either."""
@@ -145,33 +143,33 @@ class Receiver:
         """What was written into a form: its place stands in the form, its words in its one field."""
         view = inner(payload, "view")
         try:
-            kept = inner({"kept": read_json(str(view.get("private_metadata") or "").encode())}, "kept")
+            metadata = inner({"kept": read_json(str(view.get("private_metadata") or "").encode())}, "kept")
         except BadJSON:
             return
-        where = Where(*(str(kept.get(each) or "") for each in ("channel", "message", "thread")))
+        where = Where(*(str(metadata.get(each) or "") for each in ("channel", "message", "thread")))
         field = inner(inner(inner(inner(view, "state"), "values"), "words"), "words")
         words = str(field.get("value") or "")
-        press = await self._legible(self._events.press(payload, str(kept.get("token") or ""), where, words))
+        press = await self._legible(self._events.press(payload, str(metadata.get("token") or ""), where, words))
         if press is not None:
             await self._press(press, where)
 
     async def _press(self, press: ButtonPress, where: Where) -> None:
-        if told := await self._inbox.put(press):
-            self._tasks.start_soon(self._whisper, where.channel, where.thread, press.sender.id, told)
+        if answer := await self._inbox.put(press):
+            self._tasks.start_soon(self._whisper, where.channel, where.thread, press.sender.id, answer)
 
     # -- what people are told outside of any log -----------------------------------------------------------------
 
     async def _open(self, trigger: str, form: Form, press: ButtonPress, where: Where) -> None:
         """Open a form, within the three seconds that the press allows."""
         if len(form.text) > MAX_INPUT:
-            told = f"That is too long for a form here ({len(form.text):,} characters; {MAX_INPUT:,} fit)."
-            await self._whisper(where.channel, where.thread, press.sender.id, told)
+            refusal = f"That is too long for a form here ({len(form.text):,} characters; {MAX_INPUT:,} fit)."
+            await self._whisper(where.channel, where.thread, press.sender.id, refusal)
             return
-        kept = {"channel": where.channel, "message": where.message, "thread": where.thread, "token": press.token}
+        metadata = {"channel": where.channel, "message": where.message, "thread": where.thread, "token": press.token}
         view = {
             "type": "modal",
             "callback_id": FORM,
-            "private_metadata": json.dumps(kept),
+            "private_metadata": json.dumps(metadata),
             "title": {"type": "plain_text", "text": form.title[:MAX_TITLE]},
             "submit": {"type": "plain_text", "text": "Send"},
             "close": {"type": "plain_text", "text": "Cancel"},
@@ -192,25 +190,25 @@ class Receiver:
         }
         try:
             await self._web.call(self._web.client.views_open, trigger_id=trigger, view=view)
-        except Fault as fault:
+        except SlackFault as fault:
             logger.warning("channel %s: a form could not be opened: %s", self._name, fault)
 
-    async def _whisper(self, channel: str, thread: str, who: str, told: str) -> None:
+    async def _whisper(self, channel: str, thread: str, who: str, text: str) -> None:
         """Tell one person, whom alone it concerns."""
         await self._quietly(
             self._web.client.chat_postEphemeral,
             channel=channel,
             user=who.partition(".")[2],
-            text=escaped(told),
+            text=escaped(text),
             thread_ts=thread or None,
         )
 
-    async def _tell(self, incoming: Incoming, channel: str, thread: str, told: str) -> None:
+    async def _tell(self, incoming: Incoming, channel: str, thread: str, text: str) -> None:
         """Answer a message outside of any log; in a group below it, so that it is clear who is meant."""
         await self._quietly(
             self._web.client.chat_postMessage,
             channel=channel,
-            text=escaped(told),
+            text=escaped(text),
             thread_ts=(thread or None) if incoming.group or "/" in incoming.chat else None,
             unfurl_links=False,
             unfurl_media=False,
@@ -221,10 +219,10 @@ class Receiver:
         try:
             try:
                 await self._web.call(method, **arguments)
-            except Fault as fault:
+            except SlackFault as fault:
                 if fault.retry_after_s is None:
                     raise
                 await anyio.sleep(fault.retry_after_s)
                 await self._web.call(method, **arguments)
-        except Fault as fault:
+        except SlackFault as fault:
             logger.warning("channel %s: somebody could not be told something: %s", self._name, fault)

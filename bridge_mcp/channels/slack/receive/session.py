@@ -21,7 +21,7 @@ from bridge_mcp.channels.slack.receive.receiver import Receiver
 from bridge_mcp.channels.slack.receive.socket import Sockets
 from bridge_mcp.channels.slack.send.errors import TOKENS
 from bridge_mcp.channels.slack.send.shows import Shows
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError, ConfigError
 from bridge_mcp.ports import Clock, Inbox
@@ -113,7 +113,7 @@ class Session:
             try:
                 await backlog.read(offset)
                 break
-            except (Fault, BridgeError) as exc:
+            except (SlackFault, BridgeError) as exc:
                 self._bad(f"Messages of the time away could not be read: {exc}")
                 await anyio.sleep(backoff.next())
         receiver.advances = True
@@ -129,7 +129,7 @@ class Session:
         while True:
             try:
                 return await request()
-            except Fault as fault:
+            except SlackFault as fault:
                 if fault.error in (*TOKENS, "not_allowed_token_type"):
                     raise ConfigError(
                         f"channels.{self._settings.name}.{key}: Slack does not accept it ({fault.error}).",
@@ -141,9 +141,9 @@ class Session:
     def _backoff(self) -> Backoff:
         return Backoff(self._patience.first, self._patience.most, lambda: random.uniform(0.8, 1.0))
 
-    def _bad(self, what: str) -> None:
+    def _bad(self, problem: str) -> None:
         """Receiving does not work at the moment; the same error is logged once."""
-        what = self._web.clean(what)
-        if what != self._health.health.error:
-            logger.warning("channel %s: %s", self._settings.name, what)
-        self._health.bad(what)
+        problem = self._web.clean(problem)
+        if problem != self._health.health.error:
+            logger.warning("channel %s: %s", self._settings.name, problem)
+        self._health.bad(problem)

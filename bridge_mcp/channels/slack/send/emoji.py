@@ -26,8 +26,8 @@ def emoji_name(emoji: str) -> str:
     sign = emoji.replace("\ufe0f", "")
     if sign in NAMES:
         return NAMES[sign]
-    found = NAME.fullmatch(emoji)
-    return found[1] if found else ""
+    match = NAME.fullmatch(emoji)
+    return match[1] if match else ""
 
 
 def emoji_of(name: str) -> str:

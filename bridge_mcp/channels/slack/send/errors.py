@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge_mcp.channels.slack.web import Fault
+from bridge_mcp.channels.slack.web import SlackFault
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 
 __all__ = ["failure"]
@@ -37,7 +37,7 @@ FIXES: dict[str, tuple[str, str]] = {
 UNKNOWN = "Look the error up at https://docs.slack.dev/reference/methods, mend what it names, then send it again."
 
 
-def failure(fault: Fault, where: str, *, harmless: bool) -> SendFailed:
+def failure(fault: SlackFault, where: str, *, harmless: bool) -> SendFailed:
     """The error to raise.
 
     Args:
@@ -47,8 +47,8 @@ def failure(fault: Fault, where: str, *, harmless: bool) -> SendFailed:
     """
     if fault.retry_after_s is not None:
         wait = fault.retry_after_s
-        told = f"Slack asks to wait {wait:g} s before more is sent to '{where}'."
-        return SendFailed(told, fix="It is sent then.", retry_after_s=wait)
+        message = f"Slack asks to wait {wait:g} s before more is sent to '{where}'."
+        return SendFailed(message, fix="It is sent then.", retry_after_s=wait)
     if fault.error in TOKENS:
         return SendFailed(
             f"Slack does not accept the bot's token ({fault.error}); nothing can be sent to '{where}'.",
@@ -61,8 +61,8 @@ def failure(fault: Fault, where: str, *, harmless: bool) -> SendFailed:
             fix="Look into the chat before sending it again.",
         )
     if fault.begun or not fault.error:
-        told = f"{fault.told}; nothing is known to have gone out to '{where}'."
-        return SendFailed(told, fix="It is tried again; mind the network.", retry_after_s=0.0)
+        message = f"{fault.told}; nothing is known to have gone out to '{where}'."
+        return SendFailed(message, fix="It is tried again; mind the network.", retry_after_s=0.0)
     meaning, fix = FIXES.get(fault.error, ("", UNKNOWN))
-    told = f"{meaning} ({fault.error})" if meaning else fault.told
-    return SendFailed(f"Slack did not take it for '{where}': {told}.", fix=fix)
+    message = f"{meaning} ({fault.error})" if meaning else fault.told
+    return SendFailed(f"Slack did not take it for '{where}': {message}.", fix=fix)

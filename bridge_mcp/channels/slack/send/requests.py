@@ -86,16 +86,16 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
 
 def posted(action: Outgoing, renderer: Renderer) -> list[Body]:
     """Files first, so that buttons stand below all there is to see; then the text, buttons on its last part."""
-    files, made = action.uploads, list[Body]()
+    files, bodies = action.uploads, list[Body]()
     for at in range(0, len(files), MAX_FILES):
-        made.append(Share(files[at : at + MAX_FILES], key_of(action, f"f{at // MAX_FILES}"), action.at))
+        bodies.append(Share(files[at : at + MAX_FILES], key_of(action, f"f{at // MAX_FILES}"), action.at))
     texts = split(renderer.render(action.text))
     if not texts and (action.buttons or not files):
         texts = [[{"type": "rich_text_section", "elements": [{"type": "text", "text": EMPTY}]}]]
     for number, pieces in enumerate(texts):
         buttons = action.buttons if number == len(texts) - 1 else ()
-        made.append(Post(blocks_of(pieces, buttons), escaped(plain(pieces)), key_of(action, number)))
-    return made
+        bodies.append(Post(blocks_of(pieces, buttons), escaped(plain(pieces)), key_of(action, number)))
+    return bodies
 
 
 def topic(action: TopicChange) -> Body:
@@ -118,22 +118,22 @@ def edited(action: Edit, renderer: Renderer) -> list[Body]:
     if len(texts) > len(messages):
         reason = f"the new text takes {len(texts)} messages, and it has {len(messages)}"
         return [Refused(reason, "Send it as a new message.")]
-    made = list[Body]()
+    bodies = list[Body]()
     for number, message in enumerate(messages):
         pieces = texts[number] if number < len(texts) else []
         buttons = action.buttons if number == len(texts) - 1 else ()
-        told = pieces or [{"type": "rich_text_section", "elements": [{"type": "text", "text": "…"}]}]
-        made.append(Update(message, blocks_of(told, buttons), escaped(plain(told))))
-    return made
+        shown = pieces or [{"type": "rich_text_section", "elements": [{"type": "text", "text": "…"}]}]
+        bodies.append(Update(message, blocks_of(shown, buttons), escaped(plain(shown))))
+    return bodies
 
 
 def blocks_of(pieces: Sequence[Json], buttons: Sequence[Button]) -> tuple[Json, ...]:
     """A rich text, and the buttons below it."""
-    made: list[Json] = [{"type": "rich_text", "elements": list(pieces)}]
+    blocks: list[Json] = [{"type": "rich_text", "elements": list(pieces)}]
     for at in range(0, len(buttons), MAX_BUTTONS):
         row = [button_of(number, each) for number, each in enumerate(buttons[at : at + MAX_BUTTONS], at)]
-        made.append({"type": "actions", "elements": row})
-    return tuple(made)
+        blocks.append({"type": "actions", "elements": row})
+    return tuple(blocks)
 
 
 def button_of(number: int, button: Button) -> Json:

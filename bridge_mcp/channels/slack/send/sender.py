@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
+from cachetools import LRUCache
 from msgspec import Struct
 
 from bridge_mcp.channels.slack.places import Places
@@ -20,7 +21,7 @@ from bridge_mcp.channels.slack.send.shows import Shows
 from bridge_mcp.channels.slack.send.uploads import Uploads, content
 from bridge_mcp.channels.slack.text.rich_text import Renderer
 from bridge_mcp.channels.slack.values import inner, listed
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import OutgoingAction, Part, Upload
 
@@ -56,15 +57,15 @@ class Sender:
         self._renderer = Renderer()
         self._uploads = Uploads(web)
         self.shows = Shows(web, places, self._renderer)
-        self._found: dict[str, str] = {}
+        self._found: LRUCache[str, str] = LRUCache(REMEMBERED)
         """By key of a part: the message that is there already."""
         self._own = ""
         """Our own user, once it was asked for."""
         self._looked: set[str] = set()
         """Chats in which there can be no message of ours that is not known here."""
-        self._shared: dict[str, dict[str, Shared]] = {}
+        self._shared: LRUCache[str, dict[str, Shared]] = LRUCache(REMEMBERED)
         """By chat, as it was when it was looked into: messages with files, by their `ts`."""
-        self._sent: dict[str, None] = {}
+        self._sent: LRUCache[str, None] = LRUCache(REMEMBERED)
         """By `ts`: messages with files that are known to be of a part."""
         self._unsure: set[str] = set()
         """Keys of parts whose request gave no answer."""
@@ -94,7 +95,7 @@ class Sender:
                 raise TypeError(f"{part.body!r} was not made by this channel")
         try:
             return await self._carry_out(part.chat, body)
-        except Fault as fault:
+        except SlackFault as fault:
             if fault.error in DONE and isinstance(body, React):
                 return (body.message,)
             harmless = isinstance(body, Update | React)
@@ -103,25 +104,25 @@ class Sender:
             raise failure(fault, where, harmless=harmless) from fault
 
     async def _carry_out(self, chat: str, body: Body) -> tuple[str, ...]:
-        channel, thread = await self._places.of(chat)
+        channel, thread = await self._places.resolve(chat)
         client = self._web.client
         match body:
             case Post():
-                if there := await self._there(chat, channel, thread, body.key):
-                    return (there,)
-                made = await self._post(chat, channel, thread, body)
+                if existing := await self._sent_before(chat, channel, thread, body.key):
+                    return (existing,)
+                ts = await self._post(chat, channel, thread, body)
                 if body.key:
-                    self._found[body.key] = made
-                return (made,)
+                    self._found[body.key] = ts
+                return (ts,)
             case Share():
-                if there := await self._shared_before(chat, channel, thread, body):
-                    return (there,)
+                if existing := await self._shared_before(chat, channel, thread, body):
+                    return (existing,)
                 sent = await self._uploads.share(channel, thread, body)
-                self._claim(sent)
+                self._sent.update(dict.fromkeys(sent))
                 return sent
             case Update(message, blocks, text):
-                said: dict[str, Any] = {"channel": channel, "ts": message, "text": text, "blocks": list(blocks)}
-                await self._web.call(client.chat_update, **said)
+                update: dict[str, Any] = {"channel": channel, "ts": message, "text": text, "blocks": list(blocks)}
+                await self._web.call(client.chat_update, **update)
                 return (message,)
             case React(message, emoji):
                 if emoji:
@@ -137,8 +138,8 @@ class Sender:
         metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": body.key}}
         shown = await self.shows.end(chat)
         if shown:
-            said: dict[str, Any] = {"channel": channel, "ts": shown, "text": body.text, "blocks": list(body.blocks)}
-            await self._web.call(self._web.client.chat_update, **said, metadata=metadata)
+            update: dict[str, Any] = {"channel": channel, "ts": shown, "text": body.text, "blocks": list(body.blocks)}
+            await self._web.call(self._web.client.chat_update, **update, metadata=metadata)
             return shown
         answer = await self._web.call(
             self._web.client.chat_postMessage,
@@ -157,14 +158,14 @@ class Sender:
         """Take away every reaction of ours below a message."""
         client = self._web.client
         me = await self._me()
-        found = await self._web.call(client.reactions_get, channel=channel, timestamp=message)
-        for each in listed(inner(found, "message"), "reactions"):
+        answer = await self._web.call(client.reactions_get, channel=channel, timestamp=message)
+        for each in listed(inner(answer, "message"), "reactions"):
             if me in each.get("users", ()):
                 await self._web.call(client.reactions_remove, channel=channel, timestamp=message, name=each["name"])
 
     # -- what may be there already -----------------------------------------------------------------------------
 
-    async def _there(self, chat: str, channel: str, thread: str, key: str) -> str:
+    async def _sent_before(self, chat: str, channel: str, thread: str, key: str) -> str:
         """The message that a part made before; "" for none. Looks into a chat once, as long as nothing is unsure."""
         if not key:
             return ""
@@ -172,7 +173,7 @@ class Sender:
             if await self._look(chat, channel, thread):
                 self._unsure.discard(key)
             elif key in self._unsure:
-                raise Fault("", "Slack lets the app not read the chat", begun=True)
+                raise SlackFault("", "Slack lets the app not read the chat", begun=True)
             self._looked.add(chat)
         return self._found.get(key, "")
 
@@ -184,21 +185,16 @@ class Sender:
         """
         if not body.key or not body.at:
             return ""
-        await self._there(chat, channel, thread, body.key)
+        await self._sent_before(chat, channel, thread, body.key)
         names = sorted(each.name or "file" for each in body.uploads)
         since = body.at - CLOCKS_S
         for ts, shared in sorted(self._shared.get(chat, {}).items(), key=lambda each: float(each[0])):
             if ts in self._sent or float(ts) < since or sorted(name for name, _ in shared.files) != names:
                 continue
             if shared.user == await self._me() and sorted(shared.files) == await uploaded(body.uploads):
-                self._claim((ts,))
+                self._sent[ts] = None
                 return ts
         return ""
-
-    def _claim(self, messages: Sequence[str]) -> None:
-        self._sent |= dict.fromkeys(messages)
-        while len(self._sent) > REMEMBERED:
-            del self._sent[next(iter(self._sent))]
 
     async def _me(self) -> str:
         if not self._own:
@@ -208,13 +204,13 @@ class Sender:
     async def _look(self, chat: str, channel: str, thread: str) -> bool:
         """Read the end of a chat; whether that is allowed."""
         client = self._web.client
-        asked: dict[str, Any] = {"channel": channel, "limit": LOOKED_BACK, "include_all_metadata": True}
+        query: dict[str, Any] = {"channel": channel, "limit": LOOKED_BACK, "include_all_metadata": True}
         try:
             if thread:
-                answer = await self._web.call(client.conversations_replies, ts=thread, **asked)
+                answer = await self._web.call(client.conversations_replies, ts=thread, **query)
             else:
-                answer = await self._web.call(client.conversations_history, **asked)
-        except Fault as fault:
+                answer = await self._web.call(client.conversations_history, **query)
+        except SlackFault as fault:
             if fault.error == "thread_not_found":
                 return True
             if fault.error and fault.retry_after_s is None and not fault.begun:
@@ -227,13 +223,9 @@ class Sender:
         if chat not in self._looked:
             seen = {str(each["ts"]): shared_by(each) for each in listed(answer, "messages")}
             self._shared[chat] = {ts: shared for ts, shared in seen.items() if shared.files}
-        while len(self._shared) > REMEMBERED:
-            del self._shared[next(iter(self._shared))]
-        while len(self._found) > REMEMBERED:
-            del self._found[next(iter(self._found))]
         return True
 
-    async def _settled(self, chat: str, body: Post, fault: Fault) -> tuple[str, ...]:
+    async def _settled(self, chat: str, body: Post, fault: SlackFault) -> tuple[str, ...]:
         """The message of a request that gave no answer, where the chat has it.
 
         Raises:
@@ -245,13 +237,13 @@ class Sender:
         self._unsure.add(body.key)
         await anyio.sleep(self._web.patience.settle)
         try:
-            channel, thread = await self._places.of(chat)
-            there = await self._there(chat, channel, thread, body.key)
-        except Fault:
+            channel, thread = await self._places.resolve(chat)
+            existing = await self._sent_before(chat, channel, thread, body.key)
+        except SlackFault:
             self._looked.discard(chat)
             raise failure(fault, where, harmless=False) from fault
-        if there:
-            return (there,)
+        if existing:
+            return (existing,)
         self._looked.discard(chat)  # it may still come: the next try looks again
         raise SendFailed(f"{fault.told}, and it is not in '{where}'; it is tried again.", retry_after_s=0.0)
 

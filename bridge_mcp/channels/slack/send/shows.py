@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 
 import anyio
+from cachetools import LRUCache
 
 from bridge_mcp.channels.slack.places import PERSON, Places
 from bridge_mcp.channels.slack.text.mrkdwn import escaped
 from bridge_mcp.channels.slack.text.rich_text import Renderer
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 
 __all__ = ["Shows"]
 
@@ -53,50 +54,47 @@ class Shows:
 
     def __init__(self, web: SlackWeb, places: Places, renderer: Renderer) -> None:
         self._web, self._places, self._renderer = web, places, renderer
-        self._shown: dict[str, Shown] = {}
+        self._shown: LRUCache[str, Shown] = LRUCache(REMEMBERED)
         self._status, self._streams = True, web.settings.stream
-        self._last: dict[str, str] = {}
+        self._last: LRUCache[str, str] = LRUCache(REMEMBERED)
         """By chat: who wrote there last, whom Slack wants named where text grows in a channel."""
         self._lock = anyio.Lock()
 
     def heard(self, chat: str, who: str) -> None:
         """Somebody wrote in a chat."""
-        self._last.pop(chat, None)
         self._last[chat] = who
-        if len(self._last) > REMEMBERED:
-            del self._last[next(iter(self._last))]
 
     async def show(self, chat: str, draft: int, text: str) -> None:
         """See `ports.Channel.show`."""
         if "/" not in chat or self._lock.locked():
             return
         async with self._lock:
-            found, now = self._find(chat), time.monotonic()
+            shown, now = self._shown.setdefault(chat, Shown()), time.monotonic()
             with anyio.move_on_after(MAX_REQUEST_S):
                 try:
-                    channel, thread = await self._places.of(chat)
-                    if self._status and not found.message and now - found.status_at >= STATUS_S:
-                        found.status_at = now
+                    channel, thread = await self._places.resolve(chat)
+                    if self._status and not shown.message and now - shown.status_at >= STATUS_S:
+                        shown.status_at = now
                         await self._set_status(channel, thread)
-                    if self._streams and text.strip() and draft != found.over and now - found.grown_at >= GROWS_S:
-                        found.grown_at = now
-                        await self._grow(chat, channel, thread, found, draft, text)
-                except Fault as fault:
+                    if self._streams and text.strip() and draft != shown.over and now - shown.grown_at >= GROWS_S:
+                        shown.grown_at = now
+                        await self._grow(chat, channel, thread, shown, draft, text)
+                except SlackFault as fault:
                     logger.debug("%s: could not show in %s: %s", self._web.settings.name, chat, fault)
 
     async def end(self, chat: str) -> str:
         """A message goes to this chat now: the message that grew, which becomes it; "" for none."""
-        found = self._shown.get(chat)
-        if found is None:
+        shown = self._shown.get(chat)
+        if shown is None:
             return ""
         async with self._lock:
-            found.over, message, found.message, found.text = found.draft, found.message, "", ""
-            found.status_at = float("-inf")
+            shown.over, message, shown.message, shown.text = shown.draft, shown.message, "", ""
+            shown.status_at = float("-inf")
             if message:
-                channel, _ = await self._places.of(chat)
+                channel, _ = await self._places.resolve(chat)
                 try:
                     await self._web.call(self._web.client.chat_stopStream, channel=channel, ts=message)
-                except Fault as fault:
+                except SlackFault as fault:
                     logger.debug("%s: a growing text in %s was not ended: %s", self._web.settings.name, chat, fault)
             return message
 
@@ -106,15 +104,15 @@ class Shows:
             await self._web.call(
                 client.assistant_threads_setStatus, channel_id=channel, thread_ts=thread, status=STATUS
             )
-        except Fault as fault:
+        except SlackFault as fault:
             self._status = self._status and fault.error not in NEVER
             raise
 
-    async def _grow(self, chat: str, channel: str, thread: str, found: Shown, draft: int, text: str) -> None:
+    async def _grow(self, chat: str, channel: str, thread: str, shown: Shown, draft: int, text: str) -> None:
         """Begin a growing message, or add what is new; a text that changed meanwhile waits for its end."""
-        client, said = self._web.client, found.text
+        client, sent = self._web.client, shown.text
         try:
-            if not found.message:
+            if not shown.message:
                 who = self._last.get(chat, "") or chat.partition("/")[0]
                 person = PERSON.fullmatch(who)
                 named = {"recipient_team_id": person[1], "recipient_user_id": person[2]} if person else {}
@@ -126,20 +124,13 @@ class Shows:
                     markdown_text=escaped(began, MAX_PIECE),
                     **named,
                 )
-                found.message, found.draft, found.text = str(answer["ts"]), draft, began
-            elif draft == found.draft and text.startswith(said) and len(text) > len(said):
-                more = text[len(said) : len(said) + MAX_PIECE]
+                shown.message, shown.draft, shown.text = str(answer["ts"]), draft, began
+            elif draft == shown.draft and text.startswith(sent) and len(text) > len(sent):
+                more = text[len(sent) : len(sent) + MAX_PIECE]
                 await self._web.call(
-                    client.chat_appendStream, channel=channel, ts=found.message, markdown_text=escaped(more, MAX_PIECE)
+                    client.chat_appendStream, channel=channel, ts=shown.message, markdown_text=escaped(more, MAX_PIECE)
                 )
-                found.text = said + more
-        except Fault as fault:
+                shown.text = sent + more
+        except SlackFault as fault:
             self._streams = self._streams and fault.error not in NEVER
             raise
-
-    def _find(self, chat: str) -> Shown:
-        found = self._shown.pop(chat, None) or Shown()
-        self._shown[chat] = found
-        if len(self._shown) > REMEMBERED:
-            del self._shown[next(iter(self._shown))]
-        return found

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import aiohttp
 import anyio
 import anyio.to_thread
+from cachetools import LRUCache
 
 from bridge_mcp.channels.slack.send.requests import Share
 from bridge_mcp.channels.slack.values import inner, listed
-from bridge_mcp.channels.slack.web import Fault, SlackWeb
+from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.core.errors import SendFailed
 from bridge_mcp.ports import Upload
 
@@ -32,7 +33,7 @@ class Uploads:
 
     def __init__(self, web: SlackWeb) -> None:
         self._web = web
-        self._unsure: dict[str, list[str]] = {}
+        self._unsure: LRUCache[str, list[str]] = LRUCache(REMEMBERED)
         """By key of a part: the files whose sharing gave no answer."""
 
     async def share(self, channel: str, thread: str, body: Share) -> tuple[str, ...]:
@@ -52,13 +53,11 @@ class Uploads:
             await self._web.call(
                 client.files_completeUploadExternal, files=files, channel_id=channel, thread_ts=thread or None
             )
-        except Fault as fault:
+        except SlackFault as fault:
             if not fault.begun:
                 raise
             if body.key:
                 self._unsure[body.key] = ids
-            if len(self._unsure) > REMEMBERED:
-                del self._unsure[next(iter(self._unsure))]
             if not (sent := await self._messages(ids[:1], channel, looks=LOOKS)):
                 raise
             self._unsure.pop(body.key, [])
@@ -74,9 +73,9 @@ class Uploads:
             with anyio.fail_after(UPLOAD_S):
                 async with self._web.session.post(str(place["upload_url"]), data=data) as answer:
                     if answer.status != 200:
-                        raise Fault("", f"Slack did not take the file {name} (HTTP {answer.status})")
+                        raise SlackFault("", f"Slack did not take the file {name} (HTTP {answer.status})")
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise Fault("", f"The file {name} could not be put at Slack ({type(exc).__name__})") from exc
+            raise SlackFault("", f"The file {name} could not be put at Slack ({type(exc).__name__})") from exc
         return {"id": str(place["file_id"]), "title": name}
 
     async def _messages(self, files: Sequence[str], channel: str, *, looks: int) -> tuple[str, ...]:
@@ -85,15 +84,15 @@ class Uploads:
             if look:
                 await anyio.sleep(0.1 * look)
             try:
-                found = await self._web.call(self._web.client.files_info, file=files[0])
-            except Fault as fault:
+                answer = await self._web.call(self._web.client.files_info, file=files[0])
+            except SlackFault as fault:
                 if fault.retry_after_s is not None or fault.begun:
                     continue
                 return ()
-            shares = inner(inner(found, "file"), "shares")
-            there = [each for kind in ("public", "private") for each in listed(inner(shares, kind), channel)]
-            if there:
-                return tuple(str(each["ts"]) for each in there)
+            shares = inner(inner(answer, "file"), "shares")
+            posted = [each for kind in ("public", "private") for each in listed(inner(shares, kind), channel)]
+            if posted:
+                return tuple(str(each["ts"]) for each in posted)
         return ()
 
 

@@ -32,7 +32,7 @@ def unescaped(text: str) -> str:
 
 def mentioned(text: str) -> Iterable[str]:
     """The ids of the users that a message mentions."""
-    return [found[1][1:].partition("|")[0] for found in REFERENCE.finditer(text) if found[1].startswith("@")]
+    return [match[1][1:].partition("|")[0] for match in REFERENCE.finditer(text) if match[1].startswith("@")]
 
 
 def read(text: str, name_of: Callable[[str], str]) -> str:
@@ -54,24 +54,24 @@ def bare(text: str, me: str, name_of: Callable[[str], str]) -> str:
 
 def in_code(text: str, name_of: Callable[[str], str]) -> str:
     """Code: what stands in it is text, but for links that Slack found there."""
-    return unescaped(REFERENCE.sub(lambda found: worded(found, name_of, link=False), text))
+    return unescaped(REFERENCE.sub(lambda match: worded(match, name_of, link=False), text))
 
 
 def in_words(text: str, name_of: Callable[[str], str]) -> str:
-    made, at = list[str](), 0
-    for found in REFERENCE.finditer(text):
-        made += [styled(text[at : found.start()]), worded(found, name_of, link=True)]
-        at = found.end()
-    return "".join([*made, styled(text[at:])])
+    parts, at = list[str](), 0
+    for match in REFERENCE.finditer(text):
+        parts += [styled(text[at : match.start()]), worded(match, name_of, link=True)]
+        at = match.end()
+    return "".join([*parts, styled(text[at:])])
 
 
 def styled(text: str) -> str:
     return unescaped(STRIKE.sub(r"~~\1~~", BOLD.sub(r"**\1**", text)))
 
 
-def worded(found: re.Match[str], name_of: Callable[[str], str], *, link: bool) -> str:
+def worded(match: re.Match[str], name_of: Callable[[str], str], *, link: bool) -> str:
     """A reference in words: `@name`, `#channel`, `@channel`, or a link."""
-    target, label = found[1], found[2] or ""
+    target, label = match[1], match[2] or ""
     match target[:1]:
         case "@":
             return f"@{name_within(label or name_of(target[1:]))}"

@@ -36,7 +36,7 @@ class Renderer:
             self._parse = parser()
         writer = Writer()
         writer.blocks(self._parse(markdown.replace("\x00", "\ufffd")))
-        return writer.made
+        return writer.pieces
 
 
 def parser() -> Callable[[str], Sequence[Token]]:
@@ -60,7 +60,7 @@ class Level:
 class Writer:
     """Writes the sub-elements of one text."""
 
-    made: list[Json] = field(default_factory=list[Json])
+    pieces: list[Json] = field(default_factory=list[Json])
     levels: list[Level] = field(default_factory=list[Level])
     quote: list[Json] | None = None
     """What a quotation holds so far; None outside of one."""
@@ -109,12 +109,12 @@ class Writer:
         if self.quote is not None:
             self.quote += [text("\n"), *elements] if self.quote else elements
         elif self.levels and self.levels[-1].items:
-            held = self.levels[-1].items[-1]["elements"]
-            held += [text("\n"), *elements] if held else elements
+            item_elements = self.levels[-1].items[-1]["elements"]
+            item_elements += [text("\n"), *elements] if item_elements else elements
         elif self.levels:  # behind a block within an item
             self.put({"type": "rich_text_section", "elements": elements})
-        elif self.made and self.made[-1]["type"] == "rich_text_section":
-            self.made[-1]["elements"] += [text("\n\n"), *elements]
+        elif self.pieces and self.pieces[-1]["type"] == "rich_text_section":
+            self.pieces[-1]["elements"] += [text("\n\n"), *elements]
         else:
             self.put({"type": "rich_text_section", "elements": elements})
 
@@ -143,26 +143,26 @@ class Writer:
         if not self.levels or not self.levels[-1].items:
             return
         level = self.levels[-1]
-        made: Json = {
+        list_piece: Json = {
             "type": "rich_text_list",
             "style": "ordered" if level.ordered else "bullet",
             "indent": min(len(self.levels) - 1, INDENTS),
             "elements": [each for each in level.items if each["elements"]],
         }
         if level.ordered and level.count > 0:
-            made["offset"] = level.count
+            list_piece["offset"] = level.count
         level.count += len(level.items)
         level.items = []
-        if made["elements"]:
-            self.put(made)
+        if list_piece["elements"]:
+            self.put(list_piece)
 
     def put(self, piece: Json) -> None:
-        self.made.append(piece)
+        self.pieces.append(piece)
 
 
 def inline(tokens: Sequence[Token], style: Mapping[str, bool]) -> list[Json]:
     """The elements of one paragraph."""
-    made: list[Json] = []
+    elements: list[Json] = []
     styles, links = [dict(style)], list[str]()
     for token in tokens:
         kind, _, edge = token.type.rpartition("_")
@@ -175,23 +175,23 @@ def inline(tokens: Sequence[Token], style: Mapping[str, bool]) -> list[Json]:
         elif token.type == "link_close":
             url = links.pop()
             if url and not linkable(url):
-                made.append(text(f" ({url})", styles[-1]))
+                elements.append(text(f" ({url})", styles[-1]))
         elif token.type == "image":
-            made.append(linked(f"🖼 {token.content}", str(token.attrs.get("src", "")), styles[-1]))
+            elements.append(linked(f"🖼 {token.content}", str(token.attrs.get("src", "")), styles[-1]))
         elif token.type in ("softbreak", "hardbreak"):
-            made.append(text("\n", styles[-1]))
+            elements.append(text("\n", styles[-1]))
         elif token.content:
             own = styles[-1] | ({"code": True} if token.type == "code_inline" else {})
-            made.append(linked(token.content, links[-1] if links else "", own))
-    return joined(made)
+            elements.append(linked(token.content, links[-1] if links else "", own))
+    return joined(elements)
 
 
 def linked(words: str, url: str, style: Mapping[str, bool]) -> Json:
     """Words that lead somewhere, where Slack takes the address; else the words."""
     if not url or not linkable(url):
         return text(words, style)
-    made: Json = {"type": "link", "url": url, "text": words}
-    return made | ({"style": dict(style)} if style else {})
+    element: Json = {"type": "link", "url": url, "text": words}
+    return element | ({"style": dict(style)} if style else {})
 
 
 def linkable(url: str) -> bool:
@@ -205,20 +205,20 @@ def linkable(url: str) -> bool:
 
 def text(words: str, style: Mapping[str, bool] | None = None) -> Json:
     """A text element."""
-    made: Json = {"type": "text", "text": words}
-    return made | ({"style": dict(style)} if style else {})
+    element: Json = {"type": "text", "text": words}
+    return element | ({"style": dict(style)} if style else {})
 
 
 def joined(elements: Sequence[Json]) -> list[Json]:
     """Neighbours of one style as one element."""
-    made: list[Json] = []
+    merged: list[Json] = []
     for each in elements:
-        last = made[-1] if made else None
+        last = merged[-1] if merged else None
         if last and last["type"] == each["type"] == "text" and last.get("style") == each.get("style"):
-            made[-1] = last | {"text": last["text"] + each["text"]}
+            merged[-1] = last | {"text": last["text"] + each["text"]}
         else:
-            made.append(each)
-    return made
+            merged.append(each)
+    return merged
 
 
 def closing(tokens: Sequence[Token], at: int) -> int:

@@ -15,16 +15,16 @@ an approval's prompt has at most 4,096, and has to be one message."""
 
 def split(pieces: Sequence[Json], most: int = MAX_TEXT) -> list[list[Json]]:
     """The pieces of each message, in order."""
-    made: list[list[Json]] = []
+    messages: list[list[Json]] = []
     left = 0
     for whole in pieces:
         for piece in [whole] if size(whole) <= most else cut(whole, most):
-            if not made or size(piece) > left:
-                made.append([])
+            if not messages or size(piece) > left:
+                messages.append([])
                 left = most
-            made[-1].append(piece)
+            messages[-1].append(piece)
             left -= size(piece)
-    return made
+    return messages
 
 
 def cut(piece: Json, most: int) -> Iterator[Json]:

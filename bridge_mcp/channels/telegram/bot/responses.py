@@ -82,33 +82,33 @@ class BotRequest(HTTPXRequest):
             TelegramError: it is no JSON object; the message quotes nothing of it.
         """
         try:
-            found = read_json(payload, max_depth=MESSAGE_DEPTH, odd="mend")
+            answer = read_json(payload, max_depth=MESSAGE_DEPTH, odd="mend")
         except BadJSON:
             raise TelegramError("its answer is no JSON that can be read") from None
-        if not isinstance(found, dict):
+        if not isinstance(answer, dict):
             raise TelegramError("its answer is no JSON object")
-        if not isinstance(found.get("description", ""), str):
-            found.pop("description")
-        return Answer(found, parameters=parameters(found.get("parameters")))
+        if not isinstance(answer.get("description", ""), str):
+            answer.pop("description")
+        return Answer(answer, parameters=parameters(answer.get("parameters")))
 
 
-def parameters(found: Any) -> dict[str, int]:
+def parameters(raw: Any) -> dict[str, int]:
     """`ResponseParameters` of an error: the id a group migrated to, and the seconds to wait (bounded)."""
-    given = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    numbers = {name: value for name, value in given.items() if isinstance(value, int) and not isinstance(value, bool)}
+    fields = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+    numbers = {name: value for name, value in fields.items() if isinstance(value, int) and not isinstance(value, bool)}
     if "retry_after" in numbers:
         numbers["retry_after"] = min(max(numbers["retry_after"], 0), LONGEST_WAIT_S)
     return numbers
 
 
-async def fitting(asked: Awaitable[T]) -> T:
+async def fitting(request: Awaitable[T]) -> T:
     """Await a method of the library.
 
     Raises:
         TelegramError: as the method documents; also where the result does not have the documented shape.
     """
     try:
-        return await asked
+        return await request
     except UNFIT as exc:
         raise TelegramError(f"its answer is of another shape ({type(exc).__name__})") from exc
 

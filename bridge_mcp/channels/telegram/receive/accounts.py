@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from cachetools import LRUCache
 from telegram import BusinessConnection
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
@@ -33,14 +34,11 @@ class Accounts:
 
     def __init__(self, connections: BotConnections) -> None:
         self._connections, self._name = connections, connections.settings.name
-        self._known: dict[str, BusinessConnection] = {}
+        self._known: LRUCache[str, BusinessConnection] = LRUCache(REMEMBERED)
 
     def met(self, connection: BusinessConnection) -> None:
         """An update told of a connection: it is new, has other rights, or has ended."""
-        self._known.pop(connection.id, None)
         self._known[connection.id] = connection
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
         if not connection.is_enabled:
             logger.warning("channel %s: %s disconnected the bot", self._name, connection.user.full_name)
         elif not (connection.rights and connection.rights.can_reply):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from bridge_mcp.channels.telegram.receive.updates import Reading
+from bridge_mcp.channels.telegram.receive.updates import ReadUpdate
 from bridge_mcp.ports import Incoming
 
 __all__ = ["Album", "Albums", "joined"]
@@ -54,7 +54,7 @@ class Albums:
         """The first update that is held, without those of this album; None for none."""
         return min((each.first for each in self._open.values() if each is not album), default=None)
 
-    def add(self, reading: Reading, incoming: Incoming, now: float) -> None:
+    def add(self, reading: ReadUpdate, incoming: Incoming, now: float) -> None:
         """Hold a part. `now`: seconds of a monotonic clock."""
         album = self._open.setdefault(reading.album, Album(reading.album, (incoming.chat, incoming.sender.id)))
         album.parts[reading.update_id] = incoming
@@ -64,7 +64,7 @@ class Albums:
         """The album is in the inbox: hold it no longer."""
         del self._open[album.name]
 
-    def followed_by(self, reading: Reading) -> list[Album]:
+    def followed_by(self, reading: ReadUpdate) -> list[Album]:
         """Albums that are complete because this message came after them."""
         arrival = reading.arrival
         if not isinstance(arrival, Incoming) or arrival.edit:

@@ -21,54 +21,57 @@ def happening(update: Update, channel: str) -> Happening | None:
 
 def reaction(update: Update, channel: str) -> Happening | None:
     """`message_reaction`: a person's reactions to a message, before and after."""
-    if (found := update.message_reaction) is None:
+    if (change := update.message_reaction) is None:
         return None
-    user, chat = found.user, found.actor_chat
+    user, chat = change.user, change.actor_chat
     who = Sender(str(user.id), user.full_name, "bot" if user.is_bot else "person") if user else None
     if who is None and chat is not None:
         who = Sender(str(chat.id), chat.effective_name or "", "bot")
     return Happening(
         channel,
-        str(found.chat.id),
+        str(change.chat.id),
         "message.reaction",
         sender=who or Sender("", "", "bot"),
-        body={"before": signs(found.old_reaction), "reactions": signs(found.new_reaction)},
+        body={"before": signs(change.old_reaction), "reactions": signs(change.new_reaction)},
         offset=update.update_id,
-        message=str(found.message_id),
-        at=found.date.timestamp(),
+        message=str(change.message_id),
+        at=change.date.timestamp(),
     )
 
 
 def counted(update: Update, channel: str) -> Happening | None:
     """`message_reaction_count`: how often anonymous people reacted to a message."""
-    if (found := update.message_reaction_count) is None:
+    if (change := update.message_reaction_count) is None:
         return None
-    counts: dict[str, JSON] = {sign(each.type): each.total_count for each in found.reactions[:MAX_REACTIONS]}
+    counts: dict[str, JSON] = {sign(each.type): each.total_count for each in change.reactions[:MAX_REACTIONS]}
     return Happening(
         channel,
-        str(found.chat.id),
+        str(change.chat.id),
         "message.reaction",
         sender=Sender("", "", "bot"),
         body={"counts": counts},
         offset=update.update_id,
-        message=str(found.message_id),
-        at=found.date.timestamp(),
+        message=str(change.message_id),
+        at=change.date.timestamp(),
     )
 
 
 def membership(update: Update, channel: str) -> Happening | None:
     """`chat_member` and `chat_join_request`: somebody joined, left, has other rights, or asks to join."""
-    if (found := update.chat_member) is not None:
-        changed: ChatMember = found.new_chat_member
+    if (change := update.chat_member) is not None:
+        changed: ChatMember = change.new_chat_member
         body: dict[str, JSON] = {
             "user": {"id": str(changed.user.id), "name": changed.user.full_name},
-            "before": str(found.old_chat_member.status),
+            "before": str(change.old_chat_member.status),
             "status": str(changed.status),
         }
-        chat, by, at = found.chat, found.from_user, found.date
-    elif (wanted := update.chat_join_request) is not None:
-        body = {"user": {"id": str(wanted.from_user.id), "name": wanted.from_user.full_name}, "status": "wants to join"}
-        chat, by, at = wanted.chat, wanted.from_user, wanted.date
+        chat, by, at = change.chat, change.from_user, change.date
+    elif (join := update.chat_join_request) is not None:
+        body = {
+            "user": {"id": str(join.from_user.id), "name": join.from_user.full_name},
+            "status": "wants to join",
+        }
+        chat, by, at = join.chat, join.from_user, join.date
     else:
         return None
     who = Sender(str(by.id), by.full_name, "bot" if by.is_bot else "person")

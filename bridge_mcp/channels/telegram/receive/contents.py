@@ -34,8 +34,8 @@ class Stored(Protocol):
 
 def attachments(message: Bearer) -> tuple[Attachment, ...]:
     """The files of a message: one at most, since an album is several messages."""
-    found = photo(message) or document(message) or sticker(message) or recording(message)
-    return (found,) if found else ()
+    file = photo(message) or document(message) or sticker(message) or recording(message)
+    return (file,) if file else ()
 
 
 def quoted_attachments(message: Message) -> tuple[Attachment, ...]:
@@ -62,20 +62,20 @@ def document(message: Bearer) -> Attachment | None:
         return stored(
             clip, "video", clip.mime_type or "video/mp4", clip.file_name or named(message, "animation", "mp4")
         )
-    if (found := message.document) is None:
+    if (file := message.document) is None:
         return None
-    mime = found.mime_type or ""
-    return stored(found, attachment_kind(mime), mime, found.file_name or named(message, "file", ending_of(mime)))
+    mime = file.mime_type or ""
+    return stored(file, attachment_kind(mime), mime, file.file_name or named(message, "file", ending_of(mime)))
 
 
 def sticker(message: Bearer) -> Attachment | None:
-    if (found := message.sticker) is None:
+    if (file := message.sticker) is None:
         return None
-    if found.is_animated:
-        return stored(found, "file", "application/x-tgsticker", named(message, "sticker", "tgs"))
-    if found.is_video:
-        return stored(found, "video", "video/webm", named(message, "sticker", "webm"))
-    return stored(found, "image", "image/webp", named(message, "sticker", "webp"))
+    if file.is_animated:
+        return stored(file, "file", "application/x-tgsticker", named(message, "sticker", "tgs"))
+    if file.is_video:
+        return stored(file, "video", "video/webm", named(message, "sticker", "webm"))
+    return stored(file, "image", "image/webp", named(message, "sticker", "webp"))
 
 
 def recording(message: Bearer) -> Attachment | None:

@@ -14,9 +14,9 @@ __all__ = ["in_words", "unknown_kinds", "with_words"]
 
 def in_words(message: Message) -> str:
     """The contents beside text and files; "" for none."""
-    for say in WORDS:
-        if said := say(message):
-            return said
+    for describe in WORDS:
+        if words := describe(message):
+            return words
     return ""
 
 
@@ -53,30 +53,30 @@ def dice(message: Message) -> str:
 
 
 def poll(message: Message) -> str:
-    if (asked := message.poll) is None:
+    if (content := message.poll) is None:
         return ""
-    return "\n".join([f"Poll: {asked.question}", *(f"- {option.text}" for option in asked.options)])
+    return "\n".join([f"Poll: {content.question}", *(f"- {option.text}" for option in content.options)])
 
 
 def checklist(message: Message) -> str:
-    if (found := message.checklist) is not None:
-        tasks = (f"[{'x' if task.completion_date else ' '}] {task.text}" for task in found.tasks)
-        return "\n".join([f"Checklist: {found.title}", *tasks])
+    if (listed := message.checklist) is not None:
+        tasks = (f"[{'x' if task.completion_date else ' '}] {task.text}" for task in listed.tasks)
+        return "\n".join([f"Checklist: {listed.title}", *tasks])
     if (added := message.checklist_tasks_added) is not None:
         return "\n".join(["Added to a checklist:", *(f"[ ] {task.text}" for task in added.tasks)])
     if (done := message.checklist_tasks_done) is not None:
         ticked = ", ".join(map(str, done.marked_as_done_task_ids or ()))
         opened = ", ".join(map(str, done.marked_as_not_done_task_ids or ()))
-        told = [f"done: {ticked}" if ticked else "", f"not done: {opened}" if opened else ""]
-        return f"(tasks of a checklist by their numbers: {'; '.join(filter(None, told)) or 'changed'})"
+        changes = [f"done: {ticked}" if ticked else "", f"not done: {opened}" if opened else ""]
+        return f"(tasks of a checklist by their numbers: {'; '.join(filter(None, changes)) or 'changed'})"
     return ""
 
 
 def shared(message: Message) -> str:
     """Users or a chat that somebody picked for the bot, or the data that a web app sent."""
     if (people := message.users_shared) is not None:
-        told = (f"{user.first_name or 'somebody'} (id {user.user_id})" for user in people.users)
-        return f"Shared users: {', '.join(told)}"
+        names = (f"{user.first_name or 'somebody'} (id {user.user_id})" for user in people.users)
+        return f"Shared users: {', '.join(names)}"
     if (chat := message.chat_shared) is not None:
         return f"Shared chat: {chat.title or 'without a title'} (id {chat.chat_id})"
     if (data := message.web_app_data) is not None:

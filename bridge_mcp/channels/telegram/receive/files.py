@@ -14,6 +14,7 @@ import anyio.to_thread
 import httpx
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
+from bridge_mcp.channels.downloads import bounded, too_large
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.receive.errors import explained
 from bridge_mcp.core.entries import Attachment
@@ -38,7 +39,7 @@ async def fetch(connections: BotConnections, attachment: Attachment, most: int) 
     check_size(connections, name, attachment.size, most)
     try:
         with anyio.fail_after(TIME_S):
-            path = await found_at(connections, name, attachment.ref, most)
+            path = await file_path(connections, name, attachment.ref, most)
             if connections.settings.own_server and path.startswith("/"):
                 return await anyio.to_thread.run_sync(from_disk, Path(path), name, most)
             return await downloaded(connections, name, path, most)
@@ -56,13 +57,13 @@ def check_size(connections: BotConnections, name: str, size: int | None, most: i
         raise beyond_telegram(name)
 
 
-async def found_at(connections: BotConnections, name: str, ref: str, most: int) -> str:
+async def file_path(connections: BotConnections, name: str, ref: str, most: int) -> str:
     """The path of a file on the server: below its URL, or (self-hosted) on its disk.
 
     Not by the library's own method: it takes a path for a local one when such a file happens to exist here.
     """
     try:
-        found: Any = await connections.bot.do_api_request("getfile", api_kwargs={"file_id": ref})
+        answer: Any = await connections.bot.do_api_request("getfile", api_kwargs={"file_id": ref})
     except BadRequest as exc:
         if "too big" in exc.message.casefold():
             raise beyond_telegram(name) from None
@@ -73,8 +74,8 @@ async def found_at(connections: BotConnections, name: str, ref: str, most: int) 
         raise FetchFailed(
             f"{name} could not be fetched: the server does not know the token.", fix="bridge-mcp check says more."
         ) from None
-    told_of = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    size, path = told_of.get("file_size"), told_of.get("file_path")
+    file = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+    size, path = file.get("file_size"), file.get("file_path")
     check_size(connections, name, size if isinstance(size, int) else None, most)
     if not isinstance(path, str) or not path:
         raise FetchFailed(f"{name} is not ready on the server.", fix="Try again in a moment.")
@@ -84,7 +85,6 @@ async def found_at(connections: BotConnections, name: str, ref: str, most: int) 
 async def downloaded(connections: BotConnections, name: str, path: str, most: int) -> bytes:
     """The bytes below the server's URL, counted as they arrive."""
     url = f"{connections.settings.base_url}/file/bot{connections.settings.token}/{quote(path)}"
-    data = bytearray()
     try:
         async with (
             httpx.AsyncClient(verify=connections.certificates, timeout=20) as client,
@@ -95,17 +95,13 @@ async def downloaded(connections: BotConnections, name: str, path: str, most: in
                     f"{name} could not be fetched: {connections.settings.base_url} answered {answer.status_code}.",
                     fix="Try again; if it stays so, ask its sender to send it again.",
                 )
-            async for chunk in answer.aiter_bytes():
-                data += chunk
-                if len(data) > most:
-                    raise too_large(name, most)
+            return await bounded(answer.aiter_bytes(), name, most)
     except httpx.HTTPError as exc:
         raise FetchFailed(
             f"{name} could not be fetched: the connection to {connections.settings.base_url} broke "
             f"({type(exc).__name__}).",
             fix="Try again.",
         ) from None
-    return bytes(data)
 
 
 def from_disk(path: Path, name: str, most: int) -> bytes:
@@ -121,11 +117,6 @@ def from_disk(path: Path, name: str, most: int) -> bytes:
     if len(data) > most:
         raise too_large(name, most)
     return data
-
-
-def too_large(name: str, most: int, size: int | None = None) -> FetchFailed:
-    has = f"has {size:,} bytes" if size is not None else "is larger"
-    return FetchFailed(f"{name} {has}; at most {most:,} are taken.", fix="Ask for a smaller version of it.")
 
 
 def beyond_telegram(name: str) -> FetchFailed:

@@ -46,27 +46,11 @@ def readable(raw: Mapping[str, Any]) -> Update:
 
 
 def parsed(raw: Mapping[str, Any]) -> Update:
-    found = Update.de_json(dict(raw), None)
-    unread = [kind for kind in MESSAGES if kind in raw and getattr_of(found, kind) is None]
+    update = Update.de_json(dict(raw), None)
+    unread = [kind for kind in MESSAGES if kind in raw and getattr(update, kind) is None]
     if unread:
         raise ValueError(f"{unread[0]} holds no message")
-    return found
-
-
-def getattr_of(update: Update, kind: str) -> Message | None:
-    match kind:
-        case "message":
-            return update.message
-        case "edited_message":
-            return update.edited_message
-        case "channel_post":
-            return update.channel_post
-        case "edited_channel_post":
-            return update.edited_channel_post
-        case "business_message":
-            return update.business_message
-        case _:
-            return update.edited_business_message
+    return update
 
 
 def message_of(raw: Any, depth: int) -> Any:
@@ -79,13 +63,13 @@ def message_of(raw: Any, depth: int) -> Any:
     if depth < DEEPEST:
         message |= {key: message_of(message[key], depth + 1) for key in NESTED if key in message}
     essential = {key: message[key] for key in ESSENTIAL if key in message}
-    made: Object = dict(essential)
+    readable_parts: Object = dict(essential)
     for key, value in message.items():
         if key in ESSENTIAL or is_read(essential | {key: value}):
-            made[key] = value
+            readable_parts[key] = value
         else:
-            made[NOT_READ.format(key)] = True
-    return made
+            readable_parts[NOT_READ.format(key)] = True
+    return readable_parts
 
 
 def is_read(message: Object) -> bool:
@@ -105,6 +89,6 @@ def completed(key: str, value: Any) -> Any:
         poll.setdefault("correct_option_ids", [poll.pop("correct_option_id")])
     options: Any = poll.get("options")
     if isinstance(options, list):
-        told = [{"persistent_id": str(n), **cast("Object", o)} for n, o in enumerate(cast("list[Any]", options))]
-        poll["options"] = told
+        numbered = [{"persistent_id": str(n), **cast("Object", o)} for n, o in enumerate(cast("list[Any]", options))]
+        poll["options"] = numbered
     return poll

@@ -38,12 +38,12 @@ class Signs:
 
     def woven_into(self, text: str) -> str:
         """The text with all signs inserted."""
-        made: list[str] = []
+        pieces: list[str] = []
         at = 0
         for place in sorted({*self.closing, *self.opening}):
-            made += [text[at:place], *self.closing.get(place, ()), *self.opening.get(place, ())]
+            pieces += [text[at:place], *self.closing.get(place, ()), *self.opening.get(place, ())]
             at = place
-        return "".join([*made, text[at:]])
+        return "".join([*pieces, text[at:]])
 
 
 def as_markdown(text: str, entities: Sequence[MessageEntity], me: int) -> str:
@@ -122,7 +122,7 @@ def fence(signs: Signs, text: str, start: int, end: int, language: str) -> None:
 def on_lines_of_its_own(signs: Signs, text: str, start: int, end: int, *, quoted: bool) -> None:
     """Line breaks around a block, and `> ` before each line of a quotation."""
     if quoted:
-        for place in [start, *(found.end() for found in re.finditer("\n", text[start : end - 1]))]:
+        for place in [start, *(line_end.end() for line_end in re.finditer("\n", text[start : end - 1]))]:
             at = place if place == start else start + place
             signs.opening.setdefault(at, []).insert(0, "> ")
     if start and text[start - 1] != "\n":

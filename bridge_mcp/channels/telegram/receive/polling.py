@@ -21,7 +21,7 @@ from bridge_mcp.channels.telegram.bot.settings import Patience
 from bridge_mcp.channels.telegram.receive.albums import Album, Albums, joined
 from bridge_mcp.channels.telegram.receive.receiver import Receiver
 from bridge_mcp.channels.telegram.receive.retry import Retry, jitter
-from bridge_mcp.channels.telegram.receive.updates import Reading
+from bridge_mcp.channels.telegram.receive.updates import ReadUpdate
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Inbox, Incoming
@@ -102,24 +102,24 @@ class Polling:
 
         Not by the library's own method: it fails for all updates if one cannot be read.
         """
-        asked: dict[str, Any] = {
+        query: dict[str, Any] = {
             "timeout": wait_s,
             "limit": PAGE,
             "allowed_updates": self._connections.settings.kinds,
         }
         if self._next is not None:
-            asked["offset"] = self._next
+            query["offset"] = self._next
         longest = wait_s + self._patience.slack
         with anyio.fail_after(longest):
             # In lower case: the library warns of names that it has methods for, and Telegram ignores case.
-            found: Any = await self._connections.poller.do_api_request(
-                "getupdates", api_kwargs=asked, read_timeout=longest
+            answer: Any = await self._connections.poller.do_api_request(
+                "getupdates", api_kwargs=query, read_timeout=longest
             )
-        return updates_in(found)
+        return updates_in(answer)
 
     # -- what came in ------------------------------------------------------------------------------------------
 
-    async def _take(self, reading: Reading) -> None:
+    async def _take(self, reading: ReadUpdate) -> None:
         """Store one update, or hold it as a part of an album."""
         if reading.update_id in self._done or self._albums.holds(reading.update_id):
             return
@@ -131,45 +131,45 @@ class Polling:
         await self._put(reading, {reading.update_id})
 
     async def _put_album(self, album: Album) -> None:
-        whole = Reading(album.first, joined(list(album.parts.values())))
-        await self._put(whole, set(album.parts), album)
+        reading = ReadUpdate(album.first, joined(list(album.parts.values())))
+        await self._put(reading, set(album.parts), album)
         self._albums.let_go(album)
 
-    async def _put(self, reading: Reading, covers: set[int], album: Album | None = None) -> None:
+    async def _put(self, reading: ReadUpdate, covers: set[int], album: Album | None = None) -> None:
         """Store what these updates say, with the offset up to which everything is stored then."""
         done = self._done | covers
         held = self._albums.first_beside(album)
         before = {number for number in done if held is None or number < held}
-        place = max(before, default=None)
-        await self._receiver.take(reading, place)
+        highest = max(before, default=None)
+        await self._receiver.take(reading, highest)
         self._done = done - before
-        if place is not None:
-            self._next = place + 1
+        if highest is not None:
+            self._next = highest + 1
 
 
-def updates_in(found: Any) -> list[Mapping[str, Any]]:
+def updates_in(answer: Any) -> list[Mapping[str, Any]]:
     """The updates of a response; anything else in its list is skipped.
 
     Raises:
         TelegramError: the list is not empty, but holds no update: another poll would bring the same.
     """
-    if not isinstance(found, list):
+    if not isinstance(answer, list):
         raise TelegramError("no list of updates")
-    every = cast("list[Any]", found)
-    good = [cast("Mapping[str, Any]", each) for each in every if is_update(each)]
-    if every and not good:
+    items = cast("list[Any]", answer)
+    updates = [cast("Mapping[str, Any]", each) for each in items if is_update(each)]
+    if items and not updates:
         raise TelegramError("a list of what are no updates")
-    return good
+    return updates
 
 
-def is_update(found: Any) -> bool:
-    return isinstance(found, dict) and isinstance(cast("dict[str, Any]", found).get("update_id"), int)
+def is_update(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(cast("dict[str, Any]", item).get("update_id"), int)
 
 
-def followed(readings: Sequence[Reading]) -> Iterator[Reading]:
+def followed(readings: Sequence[ReadUpdate]) -> Iterator[ReadUpdate]:
     """The same readings; those whose sender sent another message in the same poll are marked."""
     behind: set[tuple[str, str]] = set()
-    noted: list[Reading] = []
+    noted: list[ReadUpdate] = []
     for reading in reversed(readings):
         arrival = reading.arrival
         if isinstance(arrival, Incoming) and not arrival.edit:

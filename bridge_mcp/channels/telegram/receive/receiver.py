@@ -19,7 +19,7 @@ from bridge_mcp.channels.telegram.receive.accounts import Accounts
 from bridge_mcp.channels.telegram.receive.lenient_updates import readable
 from bridge_mcp.channels.telegram.receive.live_locations import LiveLocations
 from bridge_mcp.channels.telegram.receive.mentions import Account
-from bridge_mcp.channels.telegram.receive.updates import Reading, read, thread_of
+from bridge_mcp.channels.telegram.receive.updates import ReadUpdate, read, thread_of
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.ports import Arrival, ButtonPress, Clock, Connected, Deleted, Ignored, Inbox, Incoming, Moved
 
@@ -56,18 +56,18 @@ class Receiver:
         self._accounts = Accounts(connections)
         self._waiting = False
 
-    def read(self, raw: Mapping[str, Any]) -> Reading:
+    def read(self, raw: Mapping[str, Any]) -> ReadUpdate:
         """One update. An unreadable one is logged and skipped: it must not hold up those behind it."""
         number = int(raw["update_id"])
         if raw.keys().isdisjoint(self._kinds):
-            return Reading(number, Ignored(self._name, number))
+            return ReadUpdate(number, Ignored(self._name, number))
         try:
             return read(readable(raw), self._me, self._name, self._clock.now())
         except Exception:
             logger.exception("channel %s: update %d cannot be read, and is left out", self._name, number)
-            return Reading(number, Ignored(self._name, number))
+            return ReadUpdate(number, Ignored(self._name, number))
 
-    async def take(self, reading: Reading, offset: int | None) -> None:
+    async def take(self, reading: ReadUpdate, offset: int | None) -> None:
         """Store one arrival with the next offset; None leaves the offset where it was.
 
         Raises:
@@ -76,22 +76,22 @@ class Receiver:
         if reading.connection is not None:
             self._accounts.met(reading.connection)
         elif not await self._whose(reading):
-            reading = Reading(reading.update_id, Ignored(self._name, reading.update_id))
+            reading = ReadUpdate(reading.update_id, Ignored(self._name, reading.update_id))
         arrival = await self._located(reading)
         if isinstance(arrival, Moved) and (arrival.chat, arrival.to) == self._moved:
             # Both chats report the migration; the first one is enough.
             arrival = Ignored(self._name, reading.update_id)
-        said = await self._put(arrival, offset)
+        reply = await self._put(arrival, offset)
         if isinstance(arrival, Moved):
             self._moved = (arrival.chat, arrival.to)
         if isinstance(arrival, Connected):
-            self._told_of(arrival, said)
+            self._tell_owner(arrival, reply)
         if reading.callback:
-            self._tasks.start_soon(self._answer, reading.callback, said)
-        elif said and isinstance(reading.arrival, Incoming):
-            self._tasks.start_soon(self._tell, reading.arrival, said)
+            self._tasks.start_soon(self._answer, reading.callback, reply)
+        elif reply and isinstance(reading.arrival, Incoming):
+            self._tasks.start_soon(self._tell, reading.arrival, reply)
 
-    async def _whose(self, reading: Reading) -> bool:
+    async def _whose(self, reading: ReadUpdate) -> bool:
         """Store whose account a message is of, before the message itself; False where nobody's is."""
         if not isinstance(reading.arrival, Incoming | ButtonPress | Deleted):
             return True
@@ -102,15 +102,15 @@ class Receiver:
             logger.warning("channel %s: a message of an unknown account is left out: %s", self._name, why)
             return False
         if account is not None:
-            self._told_of(account, await self._inbox.put(account))
+            self._tell_owner(account, await self._inbox.put(account))
         return True
 
-    def _told_of(self, account: Connected, said: str) -> None:
+    def _tell_owner(self, account: Connected, reply: str) -> None:
         """Tell the owner of an account what the inbox answers to that they connected it."""
-        if said:
-            self._tasks.start_soon(self._note, str(self._accounts.owner_chat(account)), said, "")
+        if reply:
+            self._tasks.start_soon(self._note, str(self._accounts.owner_chat(account)), reply, "")
 
-    async def _located(self, reading: Reading) -> Arrival:
+    async def _located(self, reading: ReadUpdate) -> Arrival:
         """The arrival; a position may be held back. Anything else first releases the held positions of its chat."""
         arrival, now = reading.arrival, time.monotonic()
         if not isinstance(arrival, Incoming):

@@ -86,11 +86,11 @@ class Retry:
             raise refused(self._settings.name, self._settings.own_server) from None
         return explained(error, self._settings.base_url, self._connections.clean)
 
-    def bad(self, what: str) -> None:
+    def bad(self, problem: str) -> None:
         """Receiving does not work at the moment; the same error is logged once."""
-        if what != self._health.health.error:
-            logger.warning("channel %s: %s", self._settings.name, what)
-        self._health.bad(what)
+        if problem != self._health.health.error:
+            logger.warning("channel %s: %s", self._settings.name, problem)
+        self._health.bad(problem)
 
     def good(self) -> float:
         """A request succeeded: reset the back-off, unless there was a conflict lately. Returns the time of it."""

@@ -85,9 +85,11 @@ class Session:
     async def _receive(self, inbox: Inbox, receiver: Receiver) -> None:
         if self._settings.webhook is not None:
             # Polls need no HTTP server; loading one while tool servers load theirs on another thread can fail.
-            from bridge_mcp.channels.telegram.receive.webhook import Hook
+            from bridge_mcp.channels.telegram.receive.webhook import WebhookReceiver
 
-            await Hook(self._connections, self._settings.webhook, receiver, self._retry, self._patience).run()
+            await WebhookReceiver(
+                self._connections, self._settings.webhook, receiver, self._retry, self._patience
+            ).run()
         else:
             await Polling(self._connections, inbox, receiver, self._retry, self._patience).run()
 

@@ -37,7 +37,7 @@ from bridge_mcp.channels.telegram.receive.mentions import (
 from bridge_mcp.core.entries import Sender
 from bridge_mcp.ports import Arrival, ButtonPress, Connected, Deleted, Ignored, Incoming, Moved, Named
 
-__all__ = ["BUSINESS", "Reading", "connected", "read", "thread_of"]
+__all__ = ["BUSINESS", "ReadUpdate", "connected", "read", "thread_of"]
 
 BUSINESS = "business:"
 """Stands before the id of a connection, in the place of a chat's id: the chats of that account are its threads."""
@@ -49,7 +49,7 @@ QUOTED = 200
 """Characters that are quoted of a message that somebody replied to and that is not the bot's."""
 
 
-class Reading(Struct, frozen=True):
+class ReadUpdate(Struct, frozen=True):
     """One update, read."""
 
     update_id: int
@@ -64,42 +64,42 @@ class Reading(Struct, frozen=True):
     """The id of the callback query to answer; until then the button spins."""
 
 
-def read(update: Update, me: Account, channel: str, now: float) -> Reading:
+def read(update: Update, me: Account, channel: str, now: float) -> ReadUpdate:
     """Read an update. `now` dates a button press, which carries no time."""
     number = update.update_id
-    nothing = Reading(number, Ignored(channel, number))
+    nothing = ReadUpdate(number, Ignored(channel, number))
     if (query := update.callback_query) is not None:
-        tap = tap_of(query, channel, number, now)
-        return Reading(number, tap, callback=query.id) if tap else replace(nothing, callback=query.id)
+        press = press_of(query, channel, number, now)
+        return ReadUpdate(number, press, callback=query.id) if press else replace(nothing, callback=query.id)
     if (connection := update.business_connection) is not None:
-        return Reading(number, connected(connection, channel, number), connection=connection)
+        return ReadUpdate(number, connected(connection, channel, number), connection=connection)
     if (gone := update.deleted_business_messages) is not None:
         chat = f"{BUSINESS}{gone.business_connection_id}/{gone.chat.id}"
-        return Reading(number, Deleted(channel, chat, tuple(str(each) for each in gone.message_ids), offset=number))
+        return ReadUpdate(number, Deleted(channel, chat, tuple(str(each) for each in gone.message_ids), offset=number))
     message = update.message or update.channel_post or update.business_message
     edited = update.edited_message or update.edited_channel_post or update.edited_business_message
     if edited is not None:
         incoming = incoming_of(edited, me, channel, number)
-        return Reading(number, replace(incoming, edit=stamp(edited)), live=is_live(edited)) if incoming else nothing
+        return ReadUpdate(number, replace(incoming, edit=stamp(edited)), live=is_live(edited)) if incoming else nothing
     if message is None:
         happened = happening(update, channel)
-        return Reading(number, happened) if happened else nothing
+        return ReadUpdate(number, happened) if happened else nothing
     if named := named_of(message, channel, number):
-        return Reading(number, named)
+        return ReadUpdate(number, named)
     if moved := moved_of(message, channel, number):
-        return Reading(number, moved)
+        return ReadUpdate(number, moved)
     incoming = incoming_of(message, me, channel, number)
     if incoming is None:
         return nothing
     album = f"{message.chat.id}:{message.media_group_id}" if message.media_group_id else ""
-    return Reading(number, incoming, album, live=is_live(message))
+    return ReadUpdate(number, incoming, album, live=is_live(message))
 
 
 def is_live(message: Message) -> bool:
     return message.location is not None and bool(message.location.live_period)
 
 
-def tap_of(query: CallbackQuery, channel: str, number: int, now: float) -> ButtonPress | None:
+def press_of(query: CallbackQuery, channel: str, number: int, now: float) -> ButtonPress | None:
     """A button press (callback query). Of an old message Telegram tells chat and id only; then its topic is unknown."""
     message = query.message
     if message is None or query.data is None:
@@ -137,8 +137,8 @@ def named_of(message: Message, channel: str, number: int) -> Named | None:
 
 def topic_name(message: Message) -> str:
     """The topic's name, where a service message creates or renames it."""
-    if (made := message.forum_topic_created) is not None:
-        return made.name
+    if (created := message.forum_topic_created) is not None:
+        return created.name
     return (message.forum_topic_edited.name or "") if message.forum_topic_edited is not None else ""
 
 
@@ -260,12 +260,12 @@ def reply_of(message: Message, me: Account) -> tuple[str, str]:
         return "", "(a story)"
     if replied is None or is_topic_root(message):
         # A reply to a message of another chat: its id means nothing here.
-        return "", marked or (f"(a message of {told_of(message)})" if message.external_reply is not None else "")
+        return "", marked or (f"(a message of {outside_author(message)})" if message.external_reply is not None else "")
     quote = marked or ("" if is_reply_to_us(message, me) else beginning(replied))
     return str(replied.message_id), quote
 
 
-def told_of(message: Message) -> str:
+def outside_author(message: Message) -> str:
     """Who wrote a message of another chat."""
     other = message.external_reply
     return origin_name(other.origin) if other is not None else ""

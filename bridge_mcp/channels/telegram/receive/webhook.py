@@ -6,18 +6,16 @@ beyond an update that is still to come would lose that update once the bridge po
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import anyio
 from telegram import WebhookInfo
 from telegram.error import BadRequest, TelegramError
 
-from bridge_mcp.channels.posts import Receive, read_body
+from bridge_mcp.channels.posts import Receive, Scope, Send, read_body, respond, serving
 from bridge_mcp.channels.telegram.bot.connections import BotConnections
 from bridge_mcp.channels.telegram.bot.responses import fitting
 from bridge_mcp.channels.telegram.bot.settings import Patience, Webhook, site_of
@@ -25,21 +23,16 @@ from bridge_mcp.channels.telegram.receive.receiver import Receiver
 from bridge_mcp.channels.telegram.receive.retry import Retry
 from bridge_mcp.core.errors import BadJSON, BridgeError, ConfigError
 from bridge_mcp.core.json_reader import read_json
-from bridge_mcp.listening import Server, configured, listening
 
-__all__ = ["Hook"]
+__all__ = ["WebhookReceiver"]
 
 logger = logging.getLogger(__name__)
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
-LEAVE_S = 1
-"""Seconds that open requests have when the channel ends."""
 
 
-class Hook:
+class WebhookReceiver:
     """Takes posts until cancelled, and checks regularly that Telegram still posts here.
 
     Args:
@@ -67,16 +60,9 @@ class Hook:
         Raises:
             ConfigError: the address is taken, Telegram refuses the webhook, or the token was revoked.
         """
-        with listening(self._webhook.host, self._webhook.port, "Choose another webhook_listen.") as listener:
-            server = Server(configured(self, LEAVE_S))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            try:
-                await self._announce()
-                await self._watch()
-            finally:
-                server.should_exit = True
-                with anyio.CancelScope(shield=True):
-                    await serving
+        async with serving(self, self._webhook.host, self._webhook.port, "Choose another webhook_listen."):
+            await self._announce()
+            await self._watch()
 
     async def _announce(self) -> None:
         """`setWebhook`, pending updates first."""
@@ -135,22 +121,18 @@ class Hook:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         if scope["type"] == "http":
-            await answered(send, await self._status(scope, receive))
+            await respond(send, await self._status(scope, receive))
 
     async def _status(self, scope: Scope, receive: Receive) -> int:
         """Store one post and return its HTTP status. Any path will do: the secret token is checked instead."""
         if scope["method"] != "POST":
             return 405
-        shown = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
-        if not hmac.compare_digest(shown, self._secret.encode()):
+        token = next((value for name, value in scope["headers"] if name == SECRET_HEADER), b"")
+        if not hmac.compare_digest(token, self._secret.encode()):
             return 403
-        body: bytes | None = None
-        with anyio.move_on_after(self._patience.webhook_body) as waited:
-            body = await read_body(receive)
-        if waited.cancelled_caught:
-            return 408
-        if body is None:
-            return 413
+        body = await read_body(receive, self._patience.webhook_body)
+        if isinstance(body, int):
+            return body
         try:
             raw = read_json(body, odd="mend")
         except BadJSON:
@@ -172,8 +154,3 @@ class Hook:
 
     def _went_well(self) -> None:
         self._posted_at = self._retry.good()
-
-
-async def answered(send: Send, status: int) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})

@@ -10,13 +10,14 @@ import logging
 from dataclasses import dataclass
 
 import anyio
+from cachetools import LRUCache
 from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
 
 from bridge_mcp.channels.telegram.bot.responses import retry_after_s
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer
-from bridge_mcp.channels.telegram.send.requests import Place
+from bridge_mcp.channels.telegram.send.requests import Destination
 from bridge_mcp.channels.telegram.text.chunks import LONG
 from bridge_mcp.channels.telegram.text.entities import entities
 from bridge_mcp.channels.telegram.text.render import Renderer
@@ -59,67 +60,59 @@ class Shows:
 
     def __init__(self, bot: Bot, clock: Clock, renderer: Renderer, pacer: Pacer, name: str) -> None:
         self._bot, self._clock, self._renderer, self._pacer, self._name = bot, clock, renderer, pacer, name
-        self._shown: dict[tuple[object, ...], Shown] = {}
+        self._shown: LRUCache[tuple[object, ...], Shown] = LRUCache(REMEMBERED)
         self._drafts = True
 
-    async def show(self, place: Place, draft: int, text: str) -> None:
+    async def show(self, place: Destination, draft: int, text: str) -> None:
         """See `ports.Channel.show`."""
         if place.direct is not None:
             return  # Telegram shows nothing in the direct messages of channels
-        found = self._find(place)
-        if found.request is not None:
+        shown = self._shown.setdefault(place.key, Shown())
+        if shown.request is not None:
             # One request at a time; the next draft contains this text too.
             return
         now = self._clock.now()
-        with anyio.move_on_after(MAX_REQUEST_S) as found.request:
+        with anyio.move_on_after(MAX_REQUEST_S) as shown.request:
             try:
-                if ago(found.typing_at, now) >= TYPING_S and self._pacer.spare():
-                    found.typing_at = now
+                if ago(shown.typing_at, now) >= TYPING_S and self._pacer.spare():
+                    shown.typing_at = now
                     await self._bot.send_chat_action(
                         place.chat,
                         ChatAction.TYPING,
                         message_thread_id=place.thread,
                         business_connection_id=place.business or None,
                     )
-                if text.strip() and self._drafts_in(place, found, now):
-                    await self._draft(place, found, draft, text, now)
+                if text.strip() and self._drafts_in(place, shown, now):
+                    await self._draft(place, shown, draft, text, now)
             except TelegramError as exc:
                 logger.debug("%s: could not show in %s: %s", self._name, place.chat, type(exc).__name__)
             finally:
-                found.request = None
+                shown.request = None
 
-    def end(self, place: Place) -> None:
+    def end(self, place: Destination) -> None:
         """A message goes to this chat now: cancel a draft that is still on its way."""
-        found = self._shown.get(place.of)
-        if found is not None:
-            if found.draft:
-                found.over = found.draft, found.text
-            found.text, found.draft = "", 0
-            if found.request is not None:
-                found.request.cancel()
+        shown = self._shown.get(place.key)
+        if shown is not None:
+            if shown.draft:
+                shown.over = shown.draft, shown.text
+            shown.text, shown.draft = "", 0
+            if shown.request is not None:
+                shown.request.cancel()
 
-    def _find(self, place: Place) -> Shown:
-        key = place.of
-        found = self._shown.pop(key, None) or Shown()
-        self._shown[key] = found
-        if len(self._shown) > REMEMBERED:
-            del self._shown[next(iter(self._shown))]
-        return found
+    def _drafts_in(self, place: Destination, shown: Shown, now: float) -> bool:
+        return self._drafts and not place.group and not place.guests and now >= shown.no_drafts_until
 
-    def _drafts_in(self, place: Place, found: Shown, now: float) -> bool:
-        return self._drafts and not place.group and not place.guests and now >= found.no_drafts_until
-
-    async def _draft(self, place: Place, found: Shown, draft: int, text: str, now: float) -> None:
-        if draft == found.over[0] and found.over[1].startswith(text):
+    async def _draft(self, place: Destination, shown: Shown, draft: int, text: str, now: float) -> None:
+        if draft == shown.over[0] and shown.over[1].startswith(text):
             return
-        same = draft == found.draft and text == found.text
-        if ago(found.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
+        same = draft == shown.draft and text == shown.text
+        if ago(shown.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
             return
         # The newest text is at the end.
         pieces = split(self._renderer.last(text) if len(text) > LONG else self._renderer.render(text))
         if not pieces:
             return
-        found.draft_at, found.draft, found.text = now, draft, text
+        shown.draft_at, shown.draft, shown.text = now, draft, text
         try:
             await self._bot.send_message_draft(
                 place.chat,
@@ -133,9 +126,9 @@ class Shows:
             self._drafts = False
             logger.info("%s: this Bot API server knows no drafts; only typing is shown", self._name)
         except (BadRequest, Forbidden):
-            found.no_drafts_until = float("inf")
+            shown.no_drafts_until = float("inf")
         except RetryAfter as exc:
-            found.no_drafts_until = now + retry_after_s(exc)
+            shown.no_drafts_until = now + retry_after_s(exc)
 
 
 def ago(then: float, now: float) -> float:

@@ -66,10 +66,12 @@ class Changes:
                 raise
         else:
             return await self._delete(body)
-        of = body.place.business or None
+        business = body.place.business or None
         await changed(
             MARK,
-            lambda _: self._bot.edit_message_reply_markup(body.place.chat, body.message, business_connection_id=of),
+            lambda _: self._bot.edit_message_reply_markup(
+                body.place.chat, body.message, business_connection_id=business
+            ),
         )
         return [str(body.message)]
 

@@ -30,9 +30,9 @@ def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
     longest = max(units(button.label) for button in buttons)
     columns = next((columns for columns, most in COLUMNS if longest <= most), 1)
     rows = -(-len(buttons) // columns)
-    made = [InlineKeyboardButton(button.label, callback_data=data(button)) for button in buttons]
-    borders = [len(made) * row // rows for row in range(rows + 1)]
-    return InlineKeyboardMarkup([made[start:end] for start, end in pairwise(borders)])
+    keys = [InlineKeyboardButton(button.label, callback_data=data(button)) for button in buttons]
+    borders = [len(keys) * row // rows for row in range(rows + 1)]
+    return InlineKeyboardMarkup([keys[start:end] for start, end in pairwise(borders)])
 
 
 def reply_wanted(*, reply: bool) -> ForceReply:

@@ -26,7 +26,7 @@ from telegram.error import BadRequest, TelegramError
 
 from bridge_mcp.channels.telegram.send.errors import markup_refused
 from bridge_mcp.channels.telegram.send.keyboards import keyboard, reply_wanted
-from bridge_mcp.channels.telegram.send.requests import Album, File, Place, Text
+from bridge_mcp.channels.telegram.send.requests import Album, Destination, File, Text
 from bridge_mcp.channels.telegram.send.uploads import Form, Opened, other_form
 from bridge_mcp.channels.telegram.text.entities import entities
 from bridge_mcp.channels.telegram.text.marked_text import Rich
@@ -89,9 +89,9 @@ class Messages:
             body.place.chat,
             rich.text,
             entities=entities(rich) or None,
-            reply_markup=hung(body),
+            reply_markup=reply_markup(body),
             link_preview_options=NO_PREVIEW,
-            **placed(body.place),
+            **send_options(body.place),
         )
         return id_of(message)
 
@@ -105,9 +105,9 @@ class Messages:
                     media,
                     caption=body.caption.text or None,
                     caption_entities=entities(body.caption) or None,
-                    reply_markup=hung(body),
+                    reply_markup=reply_markup(body),
                     read_timeout=UPLOAD_S,
-                    **placed(body.place),
+                    **send_options(body.place),
                 )
                 return [id_of(message)]
             except BadRequest as exc:
@@ -148,7 +148,7 @@ class Messages:
                     caption=body.caption.text or None,
                     caption_entities=entities(body.caption) or None,
                     read_timeout=UPLOAD_S,
-                    **placed(body.place),
+                    **send_options(body.place),
                 )
                 return [id_of(message) for message in messages] or no_messages()
             except BadRequest as exc:
@@ -188,14 +188,14 @@ def album_item(source: Any, form: Form) -> InputMediaPhoto | InputMediaVideo | I
             return InputMediaDocument(source)
 
 
-def hung(body: Text | File) -> InlineKeyboardMarkup | ForceReply | None:
+def reply_markup(body: Text | File) -> InlineKeyboardMarkup | ForceReply | None:
     """The reply markup of a message."""
     if body.wants_reply:
         return reply_wanted(reply=body.place.reply_to is not None)
     return keyboard(body.buttons)
 
 
-def placed(place: Place) -> dict[str, Any]:
+def send_options(place: Destination) -> dict[str, Any]:
     """Parameters that all sending methods share. A reply to a deleted message is sent all the same."""
     reply = ReplyParameters(place.reply_to, allow_sending_without_reply=True) if place.reply_to else None
     return {

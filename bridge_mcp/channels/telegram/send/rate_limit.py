@@ -124,12 +124,12 @@ class Pacer:
         return len(self._quotas)
 
     def _quota(self, chat: int, now: float) -> ChatQuota:
-        found = self._quotas.get(chat)
-        if found is None:
+        quota = self._quotas.get(chat)
+        if quota is None:
             if len(self._quotas) >= self._sweep_at:
                 self._sweep(now)
-            found = self._quotas[chat] = ChatQuota(self._rates.chat_burst, now)
-        return found
+            quota = self._quotas[chat] = ChatQuota(self._rates.chat_burst, now)
+        return quota
 
     def _sweep(self, now: float) -> None:
         """Forget idle chats. No more remain than there may be messages in a minute."""

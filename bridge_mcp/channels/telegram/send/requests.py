@@ -26,10 +26,10 @@ __all__ = [
     "Body",
     "ChangeTopic",
     "CloseTopic",
+    "Destination",
     "Drop",
     "File",
     "MakeTopic",
-    "Place",
     "React",
     "Refused",
     "Rewrite",
@@ -45,7 +45,7 @@ GENERAL = 1
 """The General topic of a forum; Telegram wants its thread id left out."""
 
 
-class Place(Struct, frozen=True):
+class Destination(Struct, frozen=True):
     """Where a message goes: chat, topic, the message it replies to, and whether it is silent."""
 
     chat: int
@@ -68,7 +68,7 @@ class Place(Struct, frozen=True):
         return bool(self.business) or self.direct is not None
 
     @property
-    def of(self) -> tuple[object, ...]:
+    def key(self) -> tuple[object, ...]:
         """What it stands in: the chat, and the topic of it."""
         return self.chat, self.thread, self.business, self.direct
 
@@ -76,7 +76,7 @@ class Place(Struct, frozen=True):
 class Text(Struct, frozen=True):
     """`sendMessage`."""
 
-    place: Place
+    place: Destination
     rich: Rich
     buttons: tuple[Button, ...] = ()
     wants_reply: bool = False
@@ -85,7 +85,7 @@ class Text(Struct, frozen=True):
 class File(Struct, frozen=True):
     """`sendPhoto`, `sendDocument`, and their sisters."""
 
-    place: Place
+    place: Destination
     upload: Upload
     form: Form
     caption: Rich = Rich("")
@@ -96,7 +96,7 @@ class File(Struct, frozen=True):
 class Album(Struct, frozen=True):
     """`sendMediaGroup`: two to ten photos and videos. It cannot have buttons."""
 
-    place: Place
+    place: Destination
     uploads: tuple[tuple[Upload, Form], ...]
     caption: Rich = Rich("")
 
@@ -104,7 +104,7 @@ class Album(Struct, frozen=True):
 class Rewrite(Struct, frozen=True):
     """`editMessageText`, or `editMessageCaption` where the message is a file."""
 
-    place: Place
+    place: Destination
     message: int
     rich: Rich
     buttons: tuple[Button, ...] = ()
@@ -113,14 +113,14 @@ class Rewrite(Struct, frozen=True):
 class Drop(Struct, frozen=True):
     """A message that an edit has no more text for: deleted if it is text; a file stays, without its buttons."""
 
-    place: Place
+    place: Destination
     message: int
 
 
 class React(Struct, frozen=True):
     """`setMessageReaction`."""
 
-    place: Place
+    place: Destination
     message: int
     emoji: str
 
@@ -128,7 +128,7 @@ class React(Struct, frozen=True):
 class MakeTopic(Struct, frozen=True):
     """`createForumTopic`."""
 
-    place: Place
+    place: Destination
     name: str
     icon: str = ""
     """An emoji."""
@@ -137,7 +137,7 @@ class MakeTopic(Struct, frozen=True):
 class ChangeTopic(Struct, frozen=True):
     """`editForumTopic`; `editGeneralForumTopic` where the place has no thread."""
 
-    place: Place
+    place: Destination
     name: str = ""
     icon: str | None = None
     """An emoji; empty: none."""
@@ -146,7 +146,7 @@ class ChangeTopic(Struct, frozen=True):
 class CloseTopic(Struct, frozen=True):
     """`closeForumTopic` or `reopenForumTopic`, and their sisters for the general topic."""
 
-    place: Place
+    place: Destination
     closed: bool
 
 
@@ -180,22 +180,22 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
     return tuple(Part(action.chat, body) for body in bodies)
 
 
-def address(chat: str) -> Place:
+def address(chat: str) -> Destination:
     """`chat_id` or `chat_id/thread_id`. Raises ValueError with a reason and a fix."""
     first, _, second = chat.partition("/")
     if first.startswith("business"):
         return in_account(first, second)
     if second.startswith("dm") and second[2:].isdecimal() and first.removeprefix("-").isdecimal():
-        return Place(int(first), direct=int(second[2:]))
+        return Destination(int(first), direct=int(second[2:]))
     try:
         chat_id, thread = int(first), int(second) if second else None
     except ValueError:
         fix = "Write it as family/-1001234 or family/-1001234/56."
         raise ValueError(f"'{chat}' is not a chat of Telegram: ids are numbers", fix) from None
-    return Place(chat_id, None if thread == GENERAL and chat_id < 0 else thread)
+    return Destination(chat_id, None if thread == GENERAL and chat_id < 0 else thread)
 
 
-def in_account(account: str, chat: str) -> Place:
+def in_account(account: str, chat: str) -> Destination:
     """A chat of an account that connected the bot. Raises ValueError with a reason and a fix."""
     connection = account.removeprefix("business:")
     if connection == account:
@@ -203,7 +203,7 @@ def in_account(account: str, chat: str) -> Place:
         raise ValueError("its owner has not connected the bot to their account", fix)
     if not chat.removeprefix("-").isdecimal():
         raise ValueError("it is an account, and not a chat of one", "Write it as family/business-123/456.")
-    return Place(int(chat), business=connection)
+    return Destination(int(chat), business=connection)
 
 
 def number(message: str) -> int:
@@ -220,7 +220,7 @@ def checked(buttons: Sequence[Button]) -> tuple[Button, ...]:
     return tuple(buttons)
 
 
-def message(action: Outgoing, place: Place, renderer: Renderer) -> list[Body]:
+def message(action: Outgoing, place: Destination, renderer: Renderer) -> list[Body]:
     """The requests that make up a message."""
     buttons = checked(action.buttons)
     # In a private chat the bot sees every message anyway.
@@ -248,26 +248,26 @@ def message(action: Outgoing, place: Place, renderer: Renderer) -> list[Body]:
     return bodies
 
 
-def topic(action: TopicChange, place: Place) -> list[Body]:
+def topic(action: TopicChange, place: Destination) -> list[Body]:
     """The requests that make or change a topic. Telegram closes topics of groups only."""
-    wanted = action.topic
+    change = action.topic
     if place.guests:
         raise ValueError("such a chat has no topics", "Make it in a group with topics, or a chat of the bot.")
-    if wanted.new:
-        return [MakeTopic(place, wanted.name, wanted.icon or "")]
-    if wanted.closed is not None and not place.group:
+    if change.new:
+        return [MakeTopic(place, change.name, change.icon or "")]
+    if change.closed is not None and not place.group:
         raise ValueError("Telegram closes no topics of chats with one person", "Give it another name instead.")
-    if place.thread is None and wanted.icon is not None:
+    if place.thread is None and change.icon is not None:
         raise ValueError("Telegram's general topic has no other icon", "Change its name alone.")
     bodies: list[Body] = []
-    if wanted.name or wanted.icon is not None:
-        bodies.append(ChangeTopic(place, wanted.name, wanted.icon))
-    if wanted.closed is not None:
-        bodies.append(CloseTopic(place, wanted.closed))
+    if change.name or change.icon is not None:
+        bodies.append(ChangeTopic(place, change.name, change.icon))
+    if change.closed is not None:
+        bodies.append(CloseTopic(place, change.closed))
     return bodies
 
 
-def at(body: Body, place: Place) -> Body:
+def at(body: Body, place: Destination) -> Body:
     """The same at another place."""
     match body:
         case Text() | File() | Album():
@@ -291,7 +291,7 @@ def bundled(uploads: Sequence[Upload], *, last_alone: bool) -> list[list[tuple[U
     return bundles
 
 
-def edit(action: Edit, place: Place, renderer: Renderer) -> list[Body]:
+def edit(action: Edit, place: Destination, renderer: Renderer) -> list[Body]:
     """Part i of the text goes into message i. More text goes into new messages below, less leaves messages to drop.
 
     The buttons hang below the last part of the text.
@@ -304,9 +304,9 @@ def edit(action: Edit, place: Place, renderer: Renderer) -> list[Body]:
     below = replace(place, reply_to=messages[-1], silent=True)
     bodies: list[Body] = []
     for index, piece in enumerate(pieces):
-        hung = buttons if index == len(pieces) - 1 else ()
+        buttons_below = buttons if index == len(pieces) - 1 else ()
         if index < len(messages):
-            bodies.append(Rewrite(place, messages[index], piece, buttons=hung))
+            bodies.append(Rewrite(place, messages[index], piece, buttons=buttons_below))
         else:
-            bodies.append(Text(below, piece, hung))
+            bodies.append(Text(below, piece, buttons_below))
     return [*bodies, *(Drop(place, message) for message in messages[len(pieces) :])]

@@ -20,10 +20,10 @@ from bridge_mcp.channels.telegram.send.requests import (
     Album,
     ChangeTopic,
     CloseTopic,
+    Destination,
     Drop,
     File,
     MakeTopic,
-    Place,
     React,
     Refused,
     Rewrite,
@@ -111,7 +111,7 @@ class Sender:
         # chained.
         raise problem
 
-    async def _turn(self, place: Place, where: str, count: int) -> None:
+    async def _turn(self, place: Destination, where: str, count: int) -> None:
         wait = await self._pacer.turn(place.chat, count)
         if wait > 0:
             raise SendFailed(

@@ -43,8 +43,8 @@ class Topics:
     async def make(self, body: MakeTopic) -> list[str]:
         """Make a topic; the id of its thread."""
         icon = await self._icon(body.icon) if body.icon else None
-        made = await self._bot.create_forum_topic(body.place.chat, body.name, icon_custom_emoji_id=icon)
-        number = cast("object", made.message_thread_id)
+        topic = await self._bot.create_forum_topic(body.place.chat, body.name, icon_custom_emoji_id=icon)
+        number = cast("object", topic.message_thread_id)
         if not isinstance(number, int) or isinstance(number, bool):
             raise TelegramError("its answer names no topic")
         return [str(number)]
@@ -79,10 +79,10 @@ class Topics:
         """
         if not self._icons:
             try:
-                found = await self._bot.get_forum_topic_icon_stickers()
+                stickers = await self._bot.get_forum_topic_icon_stickers()
             except TelegramError as exc:
                 raise Preparing(exc) from None
-            known = {(each.emoji or "").replace(COLOURED, ""): each.custom_emoji_id or "" for each in found}
+            known = {(each.emoji or "").replace(COLOURED, ""): each.custom_emoji_id or "" for each in stickers}
             self._icons = {each: number for each, number in known.items() if each and number}
         if number := self._icons.get(emoji.replace(COLOURED, "")):
             return number

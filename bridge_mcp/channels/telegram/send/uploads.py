@@ -68,8 +68,8 @@ def form_of(upload: Upload) -> Form:
 def other_form(form: Form, refusal: str) -> Form | None:
     """The form in which a refused file may still go out; None for none."""
     low = refusal.casefold()
-    if found := BY_ID.search(low):
-        named = {"voicenote": "voice"}.get(found.group(1), found.group(1))
+    if match := BY_ID.search(low):
+        named = {"voicenote": "voice"}.get(match.group(1), match.group(1))
         return next((known for known in get_args(Form) if known == named and known != form), None)
     return "document" if form != "document" and any(word in low for word in NOT_AS_THAT) else None
 

@@ -24,23 +24,23 @@ FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 
 def chunks(source: str) -> Iterator[str]:
     """The chunks of a text, in order."""
-    held: list[str] = []
+    gathered: list[str] = []
     size = 0
     opening, fence = "", ""
     for line in lines(source):
         blank = not fence and not line.strip()
-        if held and (size + len(line) > CHUNK or (blank and size > CHUNK // 2)):
-            yield "\n".join([*held, *([fence] if fence else [])])
-            held, size = ([opening] if fence else []), 0
-        held.append(line)
+        if gathered and (size + len(line) > CHUNK or (blank and size > CHUNK // 2)):
+            yield "\n".join([*gathered, *([fence] if fence else [])])
+            gathered, size = ([opening] if fence else []), 0
+        gathered.append(line)
         size += len(line) + 1
-        found = FENCE.fullmatch(line)
-        if found and not fence:
-            opening, fence = line, found[1]
-        elif found and found[1].startswith(fence) and not found[2].strip():
+        match = FENCE.fullmatch(line)
+        if match and not fence:
+            opening, fence = line, match[1]
+        elif match and match[1].startswith(fence) and not match[2].strip():
             opening, fence = "", ""
-    if held:
-        yield "\n".join(held)
+    if gathered:
+        yield "\n".join(gathered)
 
 
 def lines(source: str) -> Iterator[str]:

@@ -47,8 +47,8 @@ def with_emphasis(text: str, code: Sequence[tuple[int, int]]) -> str:
     opened: dict[str, Run] = {}
     stretches = iter([*code, (len(text) + 1, len(text) + 1)])
     first, last = next(stretches)
-    for found in RUNS.finditer(text):
-        start, end, sign = found.start(), found.end(), found.group()
+    for match in RUNS.finditer(text):
+        start, end, sign = match.start(), match.end(), match.group()
         while last <= start:
             first, last = next(stretches)
         if first <= start:
@@ -63,13 +63,13 @@ def with_emphasis(text: str, code: Sequence[tuple[int, int]]) -> str:
             changes |= pairing_edits(text, begun, Run(start, end, sign))
         elif after.strip():
             opened[sign] = Run(start, end, sign)
-    made: list[str] = []
+    pieces: list[str] = []
     at = 0
     for start in sorted(changes):
-        end, into = changes[start]
-        made += [text[at:start], into]
+        end, replacement = changes[start]
+        pieces += [text[at:start], replacement]
         at = end
-    return "".join([*made, text[at:]])
+    return "".join([*pieces, text[at:]])
 
 
 def pairing_edits(text: str, begun: Run, ended: Run) -> dict[int, tuple[int, str]]:

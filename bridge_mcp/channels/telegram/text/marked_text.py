@@ -62,8 +62,8 @@ class Rich(Struct, frozen=True):
         """A slice, with marks clipped to it and without white space at its end."""
         text = self.text[start:end].rstrip()
         end = start + len(text)
-        kept = (clipped(mark, start, end) for mark in self.marks if mark.start < end and mark.end > start)
-        return Rich(text, ordered(mark for mark in kept if text[mark.start : mark.end].strip()))
+        clipped_marks = (clipped(mark, start, end) for mark in self.marks if mark.start < end and mark.end > start)
+        return Rich(text, ordered(mark for mark in clipped_marks if text[mark.start : mark.end].strip()))
 
     def written_out(self) -> str:
         """As plain text, with the URL of a link behind its words."""
@@ -99,7 +99,7 @@ def cleaned(text: str) -> str:
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     text = CONTROLS.sub(" ", ENDS_LINE.sub("\n", text).expandtabs(4))
     # A ring above that forms one letter with the letter before it (å) survives as that.
-    text = RING.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
+    text = RING.sub(lambda match: unicodedata.normalize("NFC", match.group()), text)
     return DROPPED.sub("", text)
 
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from bridge_mcp.channels.telegram.text.chunks import LONG, chunks, joined
 from bridge_mcp.channels.telegram.text.east_asian import eastern, with_emphasis, without_joints
 from bridge_mcp.channels.telegram.text.marked_text import LITERAL, Kind, Mark, Rich, cleaned, measure, ordered, visible
-from bridge_mcp.channels.telegram.text.sanitize import BREAK, Event, Unruly, shown, tame
+from bridge_mcp.channels.telegram.text.sanitize import BREAK, Event, TooManyRounds, sanitize, shown
 
 if TYPE_CHECKING:
     from telegramify_markdown import MessageEntity
@@ -49,8 +49,8 @@ class Renderer:
         source = cleaned(markdown).strip("\n")
         if len(source) <= LONG:
             return self._of(source)
-        made = joined([self._of(chunk) for chunk in chunks(source)])
-        return stripped(made.text, made.marks)
+        rich = joined([self._of(chunk) for chunk in chunks(source)])
+        return stripped(rich.text, rich.marks)
 
     def last(self, markdown: str) -> Rich:
         """The end of a long text, rendered."""
@@ -62,11 +62,11 @@ class Renderer:
         if PLAIN.fullmatch(source):
             return stripped(source)
         try:
-            made = self._rendered(source)
-        except (Unruly, ValueError, IndexError, KeyError, AttributeError, RecursionError):
+            rich = self._rendered(source)
+        except (TooManyRounds, ValueError, IndexError, KeyError, AttributeError, RecursionError):
             # The library may fail on Markdown that it was never tested with: the text is sent as it is.
             return stripped(source)
-        return made if made is not None and visible(made.text) else stripped(source)
+        return rich if rich is not None and visible(rich.text) else stripped(source)
 
     def _rendered(self, source: str) -> Rich | None:
         """The rendered text; None where something was lost."""
@@ -74,7 +74,7 @@ class Renderer:
             self._convert, self._parse = libraries()
         if eastern(source):
             source = with_emphasis(source, code_in(source, self._parse(source)))
-        tamed, events = tame(source, self._parse)
+        tamed, events = sanitize(source, self._parse)
         text, entities = self._convert(tamed)
         rich = from_entities(text, entities)
         # Formulas between brackets are text to the parser, but are rewritten: compare with the sanitized text.
@@ -89,22 +89,22 @@ class Renderer:
 
 def code_in(source: str, events: Sequence[Event]) -> list[tuple[int, int]]:
     """Where code stands in a text, in characters and in order."""
-    found = [
+    spans = [
         (where["start"], where["end"])
         for payload, where in events
         if isinstance(payload, dict) and ("Code" in payload or is_block(cast("dict[str, object]", payload)))
     ]
-    if source.isascii() or not found:
-        return found
-    data, made, at, chars = source.encode(), list[tuple[int, int]](), 0, 0
-    for start, end in sorted(found):
+    if source.isascii() or not spans:
+        return spans
+    data, char_spans, at, chars = source.encode(), list[tuple[int, int]](), 0, 0
+    for start, end in sorted(spans):
         if start < at:
             continue
         chars += len(data[at:start].decode("utf-8", "ignore"))
         first, chars = chars, chars + len(data[start:end].decode("utf-8", "ignore"))
-        made.append((first, chars))
+        char_spans.append((first, chars))
         at = end
-    return made
+    return char_spans
 
 
 def is_block(payload: dict[str, object]) -> bool:
@@ -164,8 +164,8 @@ def from_entities(text: str, entities: Sequence[MessageEntity]) -> Rich:
 def holds(text: str, events: Sequence[Event]) -> bool:
     """Whether a text has every visible character of the source, in order; formulas do not count."""
     there = iter(squeezed(text))
-    told = (shown(payload) for payload, _ in events)
-    return all(char in there for piece in told for char in squeezed(piece))
+    pieces = (shown(payload) for payload, _ in events)
+    return all(char in there for piece in pieces for char in squeezed(piece))
 
 
 def squeezed(text: str) -> str:
@@ -205,8 +205,8 @@ def languages(rich: Rich) -> Rich:
         mark = rich.marks[index]
         if not mark.language:
             continue
-        found = LANGUAGE.match(mark.language)
-        name = found.group() if found else ""
+        match = LANGUAGE.match(mark.language)
+        name = match.group() if match else ""
         rest = mark.language[len(name) :]
         if rest and not rest[0].isspace():
             name, rest = "", mark.language
@@ -296,7 +296,7 @@ def around(mark: Mark, literal: Sequence[Mark]) -> list[Mark]:
 
 def uncrossed(marks: Iterable[Mark]) -> list[Mark]:
     """Cut a mark that begins inside another and ends behind it in two; drop one inside another of its kind."""
-    made: list[Mark] = []
+    uncut: list[Mark] = []
     around_it: list[Mark] = []
     number = count()
     waiting = [(mark.start, -mark.end, next(number), mark) for mark in marks]
@@ -310,6 +310,6 @@ def uncrossed(marks: Iterable[Mark]) -> list[Mark]:
             heappush(waiting, (rest.start, -rest.end, next(number), rest))
             mark = replace(mark, end=border)
         if not any(other.kind == mark.kind for other in around_it):
-            made.append(mark)
+            uncut.append(mark)
             around_it.append(mark)
-    return made
+    return uncut

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
-__all__ = ["BREAK", "Event", "Parse", "Unruly", "shown", "tame"]
+__all__ = ["BREAK", "Event", "Parse", "TooManyRounds", "sanitize", "shown"]
 
 Event: TypeAlias = tuple[Any, Mapping[str, int]]
 """An event of the parser: a payload, and the bytes of the source it stands for."""
@@ -36,7 +36,7 @@ TOLD = re.compile(r"[^\s,]+[\s,]+\S")
 ADDRESS = re.compile(r"https?://[^\s<>]+")
 
 
-class Unruly(Exception):
+class TooManyRounds(Exception):
     """The text still needs rewriting after a reasonable number of rounds."""
 
 
@@ -44,11 +44,11 @@ def shown(payload: Any) -> str:
     """The visible text of an event; formulas are rewritten and do not count."""
     if not isinstance(payload, dict):
         return ""
-    told = cast("dict[str, Any]", payload)
-    return str(told.get("Text") or told.get("Code") or "")
+    fields = cast("dict[str, Any]", payload)
+    return str(fields.get("Text") or fields.get("Code") or "")
 
 
-def tame(markdown: str, parse: Parse) -> tuple[str, Sequence[Event]]:
+def sanitize(markdown: str, parse: Parse) -> tuple[str, Sequence[Event]]:
     """The rewritten Markdown, and the parser's events for it.
 
     Raises:
@@ -60,7 +60,7 @@ def tame(markdown: str, parse: Parse) -> tuple[str, Sequence[Event]]:
         if changed is None:
             return markdown, events
         markdown = changed
-    raise Unruly
+    raise TooManyRounds
 
 
 def rewritten(markdown: str, events: Sequence[Event]) -> str | None:
@@ -69,14 +69,14 @@ def rewritten(markdown: str, events: Sequence[Event]) -> str | None:
     rewritings = [*structures(source, events), *loose(source)]
     if not rewritings:
         return None
-    made: list[bytes] = []
+    pieces: list[bytes] = []
     at = 0
     for start, end, text in sorted(rewritings):
         # Of two that overlap, the second one is left for the next round.
         if start >= at:
-            made += [source.data[at:start], text.encode()]
+            pieces += [source.data[at:start], text.encode()]
             at = end
-    return b"".join([*made, source.data[at:]]).decode()
+    return b"".join([*pieces, source.data[at:]]).decode()
 
 
 @dataclass(slots=True)
@@ -138,9 +138,9 @@ def opened(source: Source, events: Sequence[Event], index: int, *, in_cell: bool
         source.literal.append((start, end))
         source.shown.append((start, end))
         if isinstance(value, dict):
-            told = str(cast("dict[str, Any]", value)["Fenced"])
+            info = str(cast("dict[str, Any]", value)["Fenced"])
             empty = events[index + 1][0] == {"End": "CodeBlock"}
-            yield from fence(source, told, start, end, empty=empty)
+            yield from fence(source, info, start, end, empty=empty)
     elif name in ("Link", "Image"):
         source.shown.append((start, end))
         source.used.add(label(str(value["id"])))
@@ -153,10 +153,10 @@ def html_block(source: Source, start: int, end: int) -> Iterator[Rewriting]:
     if tag := BR.match(text):
         yield start + len(text[: tag.start(1)].encode()), start + len(text[: tag.end(1)].encode()), BREAK
         return
-    for found in OPENS.finditer(text):
-        if not found.group(1):
+    for match in OPENS.finditer(text):
+        if not match.group(1):
             break
-        at = start + len(text[: found.start(1)].encode())
+        at = start + len(text[: match.start(1)].encode())
         yield at, at, "\\"
     else:
         if "<" in text and not OPENS.search(text):
@@ -173,11 +173,11 @@ def formula(value: str, start: int, end: int, dollars: int, *, in_cell: bool) ->
         yield start, end, "$" * dollars + value.replace("||", "\u2016") + "$" * dollars
 
 
-def fence(source: Source, told: str, start: int, end: int, *, empty: bool) -> Iterator[Rewriting]:
+def fence(source: Source, info: str, start: int, end: int, *, empty: bool) -> Iterator[Rewriting]:
     """Keep the info string of a fence: all there is in an empty block, and cut at a comma by the renderer."""
-    if empty and told.strip():
-        yield start, end, literally(told.strip()) + "\n"
-    elif "," in told and TOLD.match(told.strip()):
+    if empty and info.strip():
+        yield start, end, literally(info.strip()) + "\n"
+    elif "," in info and TOLD.match(info.strip()):
         at = source.data.find(b",", start, end)
         yield at, at + 1, " "
 
@@ -202,34 +202,34 @@ def link(source: Source, events: Sequence[Event], index: int, url: str, *, in_ce
 
 def loose(source: Source) -> Iterator[Rewriting]:
     """Rewritings that are found by regular expressions, outside of code."""
-    for found in LATEX.finditer(source.data):
-        content = found.group(1) or found.group(2)
-        if free(source, found.start(), found.end()) and FORMULA.search(content.decode()):
-            sign = "$" if found.group(1) else "$$"
-            yield found.start(), found.end(), sign + content.decode().strip() + sign
+    for match in LATEX.finditer(source.data):
+        content = match.group(1) or match.group(2)
+        if free(source, match.start(), match.end()) and FORMULA.search(content.decode()):
+            sign = "$" if match.group(1) else "$$"
+            yield match.start(), match.end(), sign + content.decode().strip() + sign
     odd = odd_lines(source.data)
-    for found in BARS.finditer(source.data):
-        if inside(found.start(), source.tables):
-            if not inside(found.start(), source.literal):
-                yield found.start() + 1, found.start() + 1, " "
-        elif free(source, found.start(), found.end()):
-            yield from bars(source, found, odd)
+    for match in BARS.finditer(source.data):
+        if inside(match.start(), source.tables):
+            if not inside(match.start(), source.literal):
+                yield match.start() + 1, match.start() + 1, " "
+        elif free(source, match.start(), match.end()):
+            yield from bars(source, match, odd)
     seen: set[str] = set()
-    for found in DEFINES.finditer(source.data):
-        if inside(found.start(), source.shown):
+    for match in DEFINES.finditer(source.data):
+        if inside(match.start(), source.shown):
             continue
-        name = label(found.group(1).decode())
+        name = label(match.group(1).decode())
         if name not in source.used or name in seen:
-            yield found.start(), found.start(), "\\"
+            yield match.start(), match.start(), "\\"
             # It is a paragraph now: the line below must not become its underline (a setext heading).
-            if (end := source.data.find(b"\n", found.end())) >= 0:
+            if (end := source.data.find(b"\n", match.end())) >= 0:
                 yield end, end, "\n"
         seen.add(name)
 
 
-def bars(source: Source, found: re.Match[bytes], odd: frozenset[int]) -> Iterator[Rewriting]:
+def bars(source: Source, match: re.Match[bytes], odd: frozenset[int]) -> Iterator[Rewriting]:
     """Escape double bars that make no spoiler, and all of a line where that is ambiguous."""
-    start, end = found.start(), found.end()
+    start, end = match.start(), match.end()
     if end - start == 2:
         yield start, end, "\\|\\|"
     elif odd and source.data.rfind(b"\n", 0, start) in odd:
@@ -241,13 +241,13 @@ def odd_lines(data: bytes) -> frozenset[int]:
     """The positions before those lines in which a double bar beside a word has no partner."""
     if data.count(b"||") < 3:
         return frozenset()
-    found: set[int] = set()
+    positions: set[int] = set()
     at = -1
     for line in data.split(b"\n"):
         if len(TIGHT_BARS.findall(line)) % 2 and BARS.search(line):
-            found.add(at)
+            positions.add(at)
         at += len(line) + 1
-    return frozenset(found)
+    return frozenset(positions)
 
 
 def free(source: Source, start: int, end: int) -> bool:

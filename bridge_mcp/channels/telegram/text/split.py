@@ -64,12 +64,10 @@ class Cutter:
         block = self._block(at)
         if block is not None and at > block.start:
             return at + 1 if self._text[at] == "\n" else at
-        while at < len(self._text) and self._text[at].isspace() and not self._begins_block(at):
+        begins = {block.start for block in self._blocks}
+        while at < len(self._text) and self._text[at].isspace() and at not in begins:
             at += 1
         return at
-
-    def _begins_block(self, at: int) -> bool:
-        return any(block.start == at for block in self._blocks)
 
     def _block(self, at: int) -> Mark | None:
         """The code block around a place."""
@@ -98,11 +96,11 @@ class Cutter:
                 return self._last(LINES, max(start, block.start), end) or self._between_characters(start, end)
         for border in BORDERS:
             # Less than a quarter of a message does not go alone.
-            if found := self._last(border, start + (end - start) // 4, end, beside=self._blocks):
-                return found
+            if place := self._last(border, start + (end - start) // 4, end, beside=self._blocks):
+                return place
         for beside in (self._literal, self._blocks):
-            if found := self._last(WORDS, start, end, beside=beside):
-                return found
+            if place := self._last(WORDS, start, end, beside=beside):
+                return place
         return self._between_characters(start, end)
 
     def _fits(self, block: Mark) -> bool:
@@ -110,10 +108,10 @@ class Cutter:
 
     def _last(self, border: re.Pattern[str], least: int, end: int, beside: list[Mark] | None = None) -> int:
         """The last match of `border` in a stretch, outside of the marks `beside`; 0: none. It may begin at `end`."""
-        for found in reversed(list(border.finditer(self._text, least, min(end + 1, len(self._text))))):
-            at = found.start()
+        for match in reversed(list(border.finditer(self._text, least, min(end + 1, len(self._text))))):
+            at = match.start()
             inside = any(mark.start < at < mark.end for mark in beside or ())
-            if at > least and not inside and not self._joins(found.end()):
+            if at > least and not inside and not self._joins(match.end()):
                 return at
         return 0
 
@@ -127,10 +125,10 @@ class Cutter:
         import regex
 
         at = start
-        for found in regex.finditer(r"\X", self._text, pos=start, endpos=min(end + 64, len(self._text))):
-            if found.end() > end:
+        for cluster in regex.finditer(r"\X", self._text, pos=start, endpos=min(end + 64, len(self._text))):
+            if cluster.end() > end:
                 break
-            at = found.end()
+            at = cluster.end()
         if at == start:
             return end
         # White space at the end of a part would be lost.
