@@ -100,36 +100,36 @@ class Sessions:
 
     async def open(self, visitor: Visitor) -> str:
         """Begin a session; the value of its cookie."""
-        value, now = secrets.token_urlsafe(32), self._now()
+        cookie, now = secrets.token_urlsafe(32), self._now()
         await self._kept.end_old("console", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
         body = msgspec.json.encode(Session(visitor, secrets.token_urlsafe(32))).decode()
         client = visitor.principal.name
-        kept = FaceSession(hashed(value), "console", client, body, begun=now, used=now)
-        await self._kept.put(kept, at_most=MAX_OWN_SESSIONS)
+        stored = FaceSession(hashed(cookie), "console", client, body, begun=now, used=now)
+        await self._kept.put(stored, at_most=MAX_OWN_SESSIONS)
         if not visitor.token_hash:
-            self._by_link.add(kept.id)
-        return value
+            self._by_link.add(stored.id)
+        return cookie
 
-    async def find(self, value: str, *, touch: bool = True) -> Session | None:
+    async def find(self, cookie: str, *, touch: bool = True) -> Session | None:
         """The session of a cookie, as its token makes it now; None once it has ended. `touch` counts as use."""
-        kept = await self._kept.get(hashed(value)) if value else None
-        if kept is None or kept.kind != "console":
+        stored = await self._kept.get(hashed(cookie)) if cookie else None
+        if stored is None or stored.kind != "console":
             return None
         now = self._now()
-        session = msgspec.json.decode(kept.body, type=Session)
+        session = msgspec.json.decode(stored.body, type=Session)
         visitor = None
-        if now < kept.used + IDLE_S and now < kept.begun + LONGEST_S:
+        if now < stored.used + IDLE_S and now < stored.begun + LONGEST_S:
             visitor = await self._current(session.visitor)
         if visitor is None:
-            await self._kept.end(kept.id, None, now)
+            await self._kept.end(stored.id, None, now)
             return None
-        if touch and now - kept.used > USED_EVERY_S:
-            await self._kept.used(kept.id, now)
+        if touch and now - stored.used > USED_EVERY_S:
+            await self._kept.used(stored.id, now)
         return structs.replace(session, visitor=visitor)
 
-    async def close(self, value: str) -> None:
+    async def close(self, cookie: str) -> None:
         """End a session. Closing one that has ended is fine."""
-        await self._kept.end(hashed(value), None, self._now())
+        await self._kept.end(hashed(cookie), None, self._now())
 
     async def close_links(self) -> None:
         """End the sessions that began with a link of this process."""
@@ -138,9 +138,9 @@ class Sessions:
         self._by_link.clear()
 
 
-def same(given: str, wanted: str) -> bool:
+def same(left: str, right: str) -> bool:
     """Whether two secrets are equal, told in constant time."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+    return hmac.compare_digest(left.encode("utf-8", "replace"), right.encode())
 
 
 def hashed(value: str) -> str:

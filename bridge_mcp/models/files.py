@@ -174,6 +174,6 @@ def newest_first(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, Attachm
 def note(attachment: Attachment, view: FileView | None = None) -> str:
     """The text for a file in a message: its contents, or that the model cannot see it."""
     if view is not None and view.text:
-        what = describe_file(attachment) or "a text"
-        return f"[{attachment.kind}: {what}]\n{view.text}\n[end of the {attachment.kind}]"
+        description = describe_file(attachment) or "a text"
+        return f"[{attachment.kind}: {description}]\n{view.text}\n[end of the {attachment.kind}]"
     return unseen(attachment, view.why_not if view is not None else "")

@@ -21,19 +21,19 @@ class HealthRecord:
         self._now = now
         self._known: dict[tuple[str, str], ModelHealth] = {}
 
-    def answered(self, asked: ModelSettings, section: ModelSettings) -> None:
-        """`asked` replied, as a fallback of `section` unless they are the same."""
-        self._known[asked.name, asked.model] = ModelHealth(asked.name, asked.model)
-        if asked is not section and self._health(section).error:
-            self._known[section.name, section.model] = replace(self._health(section), instead=asked.model)
+    def answered(self, candidate: ModelSettings, section: ModelSettings) -> None:
+        """`candidate` replied, as a fallback of `section` unless they are the same."""
+        self._known[candidate.name, candidate.model] = ModelHealth(candidate.name, candidate.model)
+        if candidate is not section and self._health(section).error:
+            self._known[section.name, section.model] = replace(self._health(section), instead=candidate.model)
 
-    def failed(self, asked: ModelSettings, failure: ModelFailed) -> None:
-        """`asked` failed; a failure of the request alone (`OF_THE_REQUEST`) is not counted."""
+    def failed(self, candidate: ModelSettings, failure: ModelFailed) -> None:
+        """`candidate` failed; a failure of the request alone (`OF_THE_REQUEST`) is not counted."""
         if failure.kind in OF_THE_REQUEST and not failure.aloud:
             return
-        since = self._health(asked).since or self._now()
-        self._known[asked.name, asked.model] = ModelHealth(
-            asked.name, asked.model, str(failure), kind=failure.kind, since=since
+        since = self._health(candidate).since or self._now()
+        self._known[candidate.name, candidate.model] = ModelHealth(
+            candidate.name, candidate.model, str(failure), kind=failure.kind, since=since
         )
 
     def health(self) -> tuple[ModelHealth, ...]:

@@ -29,10 +29,10 @@ class Prices(Struct, frozen=True):
         """The cost of one call, in US dollars; `cached` tokens are included in `read`."""
         if self.above is not None and read > self.above[0]:
             return self.above[1].cost(read, written, cached)
-        again = min(cached, read)
+        cached_read = min(cached, read)
         return (
-            (read - again) * self.read
-            + again * (self.read if self.cached is None else self.cached)
+            (read - cached_read) * self.read
+            + cached_read * (self.read if self.cached is None else self.cached)
             + written * self.written
         )
 
@@ -40,7 +40,7 @@ class Prices(Struct, frozen=True):
 def listed(entry: Mapping[str, object]) -> Prices | None:
     """The prices in an entry of litellm's map; None if one is missing."""
     prices = named(entry)
-    above = next((found for name in entry if (found := ABOVE.fullmatch(name))), None)
+    above = next((match for name in entry if (match := ABOVE.fullmatch(name))), None)
     if prices is None or above is None:
         return prices
     dearer = named(entry, f"_above_{above[1]}k_tokens")

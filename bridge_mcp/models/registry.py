@@ -75,8 +75,8 @@ class Models:
                 log.warning("%s: trying %s next: %s", request.conversation, candidate.model, failures[-1])
             try:
                 check_complete(candidate)
-                asked = request if candidate is section else await self._for_fallback(request, candidate)
-                reply = await self._adapter(candidate).reply(asked, on_text)
+                candidate_request = request if candidate is section else await self._for_fallback(request, candidate)
+                reply = await self._adapter(candidate).reply(candidate_request, on_text)
             except ModelFailed as exc:
                 self._health_record.failed(candidate, exc)
                 failures.append(exc)
@@ -92,10 +92,10 @@ class Models:
 
     async def _for_fallback(self, request: ModelRequest, candidate: ModelSettings) -> ModelRequest:
         """The request without its oldest turns, if it does not fit into the fallback's known window."""
-        able = await self._adapter(candidate).capacity()
-        if able.context_tokens is None:
+        capacity = await self._adapter(candidate).capacity()
+        if capacity.context_tokens is None:
             return request
-        room = Window(able.context_tokens, candidate.reserve_tokens).room / request.scale
+        room = Window(capacity.context_tokens, candidate.reserve_tokens).room / request.scale
         return replace(
             request, messages=order_messages(fit_smaller_window(request.messages, room - tools_tokens(request.tools)))
         )
@@ -200,11 +200,11 @@ def all_failed(section: ModelSettings, failures: Sequence[ModelFailed]) -> Model
     """One error for a model and all its fallbacks. A retry helps if it helps with one of them."""
     listed = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
     waits = [failure.retry_after_s for failure in failures if not failure.permanent]
-    known = [wait for wait in waits if wait is not None]
+    known_waits = [wait for wait in waits if wait is not None]
     return ModelFailed(
         f"models.{section.name} and its fallbacks all failed. {listed}",
         permanent=not waits,
-        retry_after_s=min(known) if known and len(known) == len(waits) else None,
+        retry_after_s=min(known_waits) if known_waits and len(known_waits) == len(waits) else None,
         for_chat=failures[0].for_chat,
         kind=failures[0].kind,
     )

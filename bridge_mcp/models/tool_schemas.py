@@ -67,9 +67,9 @@ def portable_schema(schema: Mapping[str, JSON]) -> dict[str, JSON]:
     """A schema without null and without keywords that only some providers accept."""
     out: dict[str, JSON] = {}
     for name, value in schema.items():
-        kept = portable_keyword(name, value)
-        if kept is not None:
-            out[name] = kept
+        portable = portable_keyword(name, value)
+        if portable is not None:
+            out[name] = portable
     pattern = out.get("pattern")
     if isinstance(pattern, str) and not (pattern[:1] == "^" and pattern[-1:] == "$" and not GROUPS.search(pattern)):
         del out["pattern"]
@@ -130,15 +130,15 @@ def root_of(schema: dict[str, JSON]) -> dict[str, JSON]:
                 required = branch_required if required is None else required | branch_required
             else:
                 required = branch_required if required is None else required & branch_required
-    own = schema.get("properties")
-    properties |= own if isinstance(own, dict) else {}
+    own_properties = schema.get("properties")
+    properties |= own_properties if isinstance(own_properties, dict) else {}
     own_names = schema.get("required")
     listed = [name for name in own_names if isinstance(name, str)] if isinstance(own_names, list) else []
     needed = [*dict.fromkeys([*listed, *sorted(required or ())])]
-    out = {name: value for name, value in schema.items() if name not in NOT_AT_THE_ROOT and name != "required"}
-    out |= {"type": "object", "properties": properties}
-    known = [name for name in needed if name in properties]
-    return {**out, "required": cast("JSON", known)} if known else out
+    root = {name: value for name, value in schema.items() if name not in NOT_AT_THE_ROOT and name != "required"}
+    root |= {"type": "object", "properties": properties}
+    known_names = [name for name in needed if name in properties]
+    return {**root, "required": cast("JSON", known_names)} if known_names else root
 
 
 def strings(value: JSON) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
@@ -66,9 +66,6 @@ __all__ = ["STDIO_SCOPES", "BridgeServer", "Context", "PrincipalOf", "always", "
 Context: TypeAlias = ServerRequestContext[Any, Any]
 PrincipalOf: TypeAlias = Callable[[Context], Principal]
 """Returns who makes a request, by its transport."""
-
-T = TypeVar("T")
-P = TypeVar("P")
 
 STDIO_SCOPES: frozenset[Scope] = frozenset({"read", "send", "approve", "tools"})
 """The scopes of the host that starts the bridge over stdio, unless the config sets others."""
@@ -389,7 +386,7 @@ def build_server(
 
     Args:
         bridge: the service.
-        principal_of: returns who makes a request; `the_one(principal)` for a transport with one client.
+        principal_of: returns who makes a request; `always(principal)` for a transport with one client.
         exposes: whether tools of nested servers may be among those of a client.
         card: makes the pages of the card of the approvals, for clients that show cards.
     """

@@ -132,10 +132,10 @@ class Keeping:
         if len(self.kept) >= MAX_FILES:
             return ": one file too many, left out"
         try:
-            kept = await self._files.put(data, mime=mime_type, name=name)
+            attachment = await self._files.put(data, mime=mime_type, name=name)
         except BridgeError as exc:
             return f": left out. {exc}"
-        self.kept.append(kept)
+        self.kept.append(attachment)
         return ""
 
 
@@ -196,8 +196,8 @@ def too_deep(text: str) -> bool:
     return False
 
 
-def capped(text: str, where: str, most: int) -> str:
+def capped(text: str, where_whole: str, most: int) -> str:
     """The beginning of a text, how much was cut, and where it is whole: at most `most` characters."""
-    note = f"\n[cut here: the result has {len(text):,} characters, {{:,}} of them are left out{where}]"
-    kept = most - len(note) - len(str(MAX_TEXT))
-    return text[:kept] + note.format(len(text) - kept)
+    note = f"\n[cut here: the result has {len(text):,} characters, {{:,}} of them are left out{where_whole}]"
+    length = most - len(note) - len(str(MAX_TEXT))
+    return text[:length] + note.format(len(text) - length)

@@ -9,7 +9,7 @@ any one location of a value, the subschemas that are evaluated there (`here`), h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -119,15 +119,7 @@ class SchemaCosts:
 
     def in_place(self, part: dict[str, JSON]) -> Iterator[JSON]:
         """The subschemas that apply to the same location."""
-        for name in IN_PLACE:
-            if name in part:
-                yield part[name]
-        for name in IN_PLACE_LISTS:
-            listed = part.get(name)
-            yield from listed if isinstance(listed, list) else ()
-        for name in IN_PLACE_MAPS:
-            named = part.get(name)
-            yield from named.values() if isinstance(named, dict) else ()
+        yield from subschemas(part, IN_PLACE, IN_PLACE_LISTS, IN_PLACE_MAPS)
         if "$ref" in part:
             yield self.referred(part["$ref"])
 
@@ -177,13 +169,20 @@ def own(part: dict[str, JSON]) -> Cost:
 
 def children(part: dict[str, JSON]) -> Iterator[JSON]:
     """The subschemas for children of the value, and those that are only defined here (`$defs`)."""
-    for name in CHILDREN:
+    return subschemas(part, CHILDREN, CHILD_LISTS, (*CHILD_MAPS, *DEFINITIONS))
+
+
+def subschemas(
+    part: dict[str, JSON], single: Iterable[str], lists: Iterable[str], maps: Iterable[str]
+) -> Iterator[JSON]:
+    """The subschemas at these keywords: of one each, of a list of them, of one by each name."""
+    for name in single:
         if name in part:
             yield part[name]
-    for name in CHILD_LISTS:
+    for name in lists:
         listed = part.get(name)
         yield from listed if isinstance(listed, list) else ()
-    for name in (*CHILD_MAPS, *DEFINITIONS):
+    for name in maps:
         named = part.get(name)
         yield from named.values() if isinstance(named, dict) else ()
 

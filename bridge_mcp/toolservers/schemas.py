@@ -98,13 +98,13 @@ class Schemas:
 
         Yields to the event loop between schemas, and examines at most `MAX_LOOKED`.
         """
-        asked = 0
+        tried = 0
         for spec in islice(specs, MAX_LOOKED):
             known = self._known_schema(spec.schema)
             reason = known.hopeless
-            here = known.validator is not None and known.in_place("{}")
-            if not (reason or here) and asked < MAX_ASKED:
-                asked += 1
+            checked_here = known.validator is not None and known.in_place("{}")
+            if not (reason or checked_here) and tried < MAX_ASKED:
+                tried += 1
                 reason = await self._tried(known, spec.schema)
             if reason:
                 self._tell(spec, reason)

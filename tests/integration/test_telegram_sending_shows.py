@@ -150,11 +150,12 @@ async def test_showing_takes_only_what_messages_leave() -> None:
         assert chats.clock.now() == 1_700_000_000.0, "nobody waited"
 
 
-async def test_memory_stays_bounded(chats: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge_mcp.channels.telegram.send.chat_actions.REMEMBERED", 3)
-    for number in (1, 2, 3, 1, 4, 1, 2):
-        await chats.sender.show(str(number), 1, "")
-    asked = [call.args["chat_id"] for call in chats.server.calls("sendChatAction")]
+    async with TelegramServer() as server, rig(server) as chats:
+        for number in (1, 2, 3, 1, 4, 1, 2):
+            await chats.sender.show(str(number), 1, "")
+    asked = [call.args["chat_id"] for call in server.calls("sendChatAction")]
     assert asked == ["1", "2", "3", "4", "2"], "2 was forgotten for 4, as the one not shown for longest"
 
 

@@ -75,12 +75,11 @@ def make(settings: DiscordSettings, given: Given) -> DiscordChannel:
     return DiscordChannel(settings, given.clock, given.commands)
 
 
-async def probe(settings: DiscordSettings, clock: Clock) -> AsyncIterator[Found]:
+def probe(settings: DiscordSettings, clock: Clock) -> AsyncIterator[Found]:
     """What Discord says of the bot, by the module that needs the library."""
-    from bridge_mcp.channels.discord.bot.probe import probe as asked
+    from bridge_mcp.channels.discord.bot.probe import probe as probed
 
-    async for found in asked(settings):
-        yield found
+    return probed(settings)
 
 
 TEMPLATE = """\

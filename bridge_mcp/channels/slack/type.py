@@ -111,12 +111,11 @@ def make(settings: SlackSettings, given: Given) -> SlackChannel:
     return SlackChannel(settings, given.clock)
 
 
-async def probe(settings: SlackSettings, clock: Clock) -> AsyncIterator[Found]:
+def probe(settings: SlackSettings, clock: Clock) -> AsyncIterator[Found]:
     """What Slack says of the app, by the module that needs the library."""
-    from bridge_mcp.channels.slack.probe import probe as asked
+    from bridge_mcp.channels.slack.probe import probe as probed
 
-    async for found in asked(settings):
-        yield found
+    return probed(settings)
 
 
 TEMPLATE = """\

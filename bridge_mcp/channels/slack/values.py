@@ -8,14 +8,14 @@ from typing import Any, cast
 __all__ = ["inner", "listed"]
 
 
-def inner(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def inner(container: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The object at a key; an empty one where there is none."""
-    found: object = given.get(key)
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    value: object = container.get(key)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def listed(given: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def listed(container: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """The objects of the list at a key."""
-    found: object = given.get(key)
-    every = cast("list[object]", found) if isinstance(found, list) else []
-    return [cast("dict[str, Any]", each) for each in every if isinstance(each, dict)]
+    value: object = container.get(key)
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]

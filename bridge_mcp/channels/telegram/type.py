@@ -113,12 +113,11 @@ def make(settings: TelegramSettings, given: Given) -> TelegramChannel:
     return TelegramChannel(settings, given.clock, given.commands)
 
 
-async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found]:
+def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found]:
     """What Telegram says of the bot, by the module that needs the library."""
-    from bridge_mcp.channels.telegram.bot.probe import probe as asked
+    from bridge_mcp.channels.telegram.bot.probe import probe as probed
 
-    async for found in asked(settings, clock):
-        yield found
+    return probed(settings, clock)
 
 
 TEMPLATE = """\

@@ -72,32 +72,32 @@ async def whole_html(visit: Visit) -> str:
 
 async def changed_html(visit: Visit, page: EventPage) -> str:
     """The rows that events are about: a new one at the end, a known one in its place."""
-    asked = [str(each.body["approval"]) for each in page.events if each.type == "approval.requested"]
-    named = dict.fromkeys(str(each.body["approval"]) for each in page.events if each.body.get("approval"))
+    requested = [str(each.body["approval"]) for each in page.events if each.type == "approval.requested"]
+    ids = dict.fromkeys(str(each.body["approval"]) for each in page.events if each.body.get("approval"))
     waiting = await visit.bridge.page_approvals(visit.who, limit=PER_PAGE)
-    known = {each.id: each for each in waiting.approvals}
+    waiting_by_id = {each.id: each for each in waiting.approvals}
     specs = {spec.name: spec for spec in (await visit.bridge.list_tools(visit.who)).tools}
     groups = groups_of(waiting.approvals)
     parts = [visit.html("approvals-count.html", waiting=waiting.count)]
-    for name in named:
-        approval = known.get(name) or (await visit.bridge.get_approval(visit.who, name)).approval
+    for name in ids:
+        approval = waiting_by_id.get(name) or (await visit.bridge.get_approval(visit.who, name)).approval
         view = row(visit, approval, specs, groups.get(name, ()))
-        parts.append(visit.html("approval-change.html", view=view, new=name in asked, anchor=anchor(name)))
+        parts.append(visit.html("approval-change.html", view=view, new=name in requested, anchor=anchor(name)))
     return "".join(parts)
 
 
 async def decide(visit: Visit) -> Response:
     """A verdict on several calls together: those that were chosen, or all of one reply."""
-    named = [each.partition(" ") for each in visit.form.all("approval")]
-    chosen = {approval: digest for digest, _, approval in named}
-    if not chosen:
+    fields = [each.partition(" ") for each in visit.form.all("approval")]
+    digests = {approval: digest for digest, _, approval in fields}
+    if not digests:
         raise BadInput("No call was chosen.", fix="Mark the calls that the verdict is for.")
-    if not all(approval and digest for approval, digest in chosen.items()):
+    if not all(approval and digest for approval, digest in digests.items()):
         raise BadInput("The form does not say what was shown of each call.", fix="Reload the page.")
     if visit.form.get("verdict") == "approve":
-        decisions = await visit.bridge.approve_calls(visit.who, list(chosen), ApprovalOptions(digests=chosen))
+        decisions = await visit.bridge.approve_calls(visit.who, list(digests), ApprovalOptions(digests=digests))
     else:
-        decisions = await visit.bridge.reject_calls(visit.who, list(chosen), reason=visit.form.get("reason").strip())
+        decisions = await visit.bridge.reject_calls(visit.who, list(digests), reason=visit.form.get("reason").strip())
     wrong = [each.error for each in decisions if each.error]
     if wrong:
         raise BadInput(" ".join(wrong))

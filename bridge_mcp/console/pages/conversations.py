@@ -24,8 +24,8 @@ async def index(visit: Visit) -> Response:
 async def search(visit: Visit) -> Response:
     """Messages with every word of the query."""
     query = visit.query("q").strip()
-    found = await visit.bridge.search_messages(visit.who, query, limit=FOUND) if query else ()
-    return await visit.page("search.html", found=found, query=query)
+    messages = await visit.bridge.search_messages(visit.who, query, limit=FOUND) if query else ()
+    return await visit.page("search.html", found=messages, query=query)
 
 
 PAGES = (Page("/conversations", index), Page("/search", search))

@@ -30,11 +30,11 @@ class JsonResponseMiddleware:
             await self._app(scope, receive, send)
             return
         start: Message | None = None
-        over = False
+        answered = False
 
         async def sending(message: Message) -> None:
-            nonlocal start, over
-            if over:
+            nonlocal start, answered
+            if answered:
                 return
             if message["type"] == "http.response.start" and is_stream(message):
                 start = message
@@ -42,14 +42,14 @@ class JsonResponseMiddleware:
             if start is None or message["type"] != "http.response.body":
                 await send(message)
                 return
-            held, start = start, None
+            stream_start, start = start, None
             body = answer_in(message.get("body", b""))
             if body is None:
-                await send(held)
+                await send(stream_start)
                 await send(message)
                 return
-            over = True
-            await send({**held, "headers": plain(held["headers"], len(body))})
+            answered = True
+            await send({**stream_start, "headers": plain(stream_start["headers"], len(body))})
             await send({"type": "http.response.body", "body": body})
 
         await self._app(scope, receive, sending)
@@ -72,5 +72,5 @@ def answer_in(event: bytes) -> bytes | None:
 def plain(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
     """The headers of a stream as those of a JSON body."""
     of_streams = (b"content-type", b"transfer-encoding", b"content-length", b"x-accel-buffering", b"connection")
-    kept = [(name, value) for name, value in headers if name.lower() not in of_streams]
-    return [*kept, (b"content-type", b"application/json"), (b"content-length", str(length).encode())]
+    others = [(name, value) for name, value in headers if name.lower() not in of_streams]
+    return [*others, (b"content-type", b"application/json"), (b"content-length", str(length).encode())]

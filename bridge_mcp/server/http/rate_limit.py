@@ -33,24 +33,26 @@ class RateLimiter:
         if self._rate <= 0:
             return 0
         now = self._now()
-        held, at = self._buckets.pop(name, (self._burst, now))
-        held = min(self._burst, held + (now - at) * self._rate)
-        passes = held >= 1
-        self._buckets[name] = (held - 1 if passes else held, now)
+        tokens, counted_at = self._buckets.pop(name, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - counted_at) * self._rate)
+        passes = tokens >= 1
+        self._buckets[name] = (tokens - 1 if passes else tokens, now)
         if len(self._buckets) > MAX_BUCKETS:
             self._forget(now)
-        return 0 if passes else max(1, math.ceil((1 - held) / self._rate))
+        return 0 if passes else max(1, math.ceil((1 - tokens) / self._rate))
 
     def give_back(self, name: str) -> None:
         """Undo the count of a request that turned out to be authenticated."""
         if name in self._buckets:
-            held, at = self._buckets[name]
-            self._buckets[name] = (min(self._burst, held + 1), at)
+            tokens, counted_at = self._buckets[name]
+            self._buckets[name] = (min(self._burst, tokens + 1), counted_at)
 
     def _forget(self, now: float) -> None:
         """Drop full buckets; if none is full, the least recently used one."""
         full = [
-            name for name, (held, at) in self._buckets.items() if held + (now - at) * self._rate >= self._burst
-        ]  # fmt: skip
+            name
+            for name, (tokens, counted_at) in self._buckets.items()
+            if tokens + (now - counted_at) * self._rate >= self._burst
+        ]
         for name in full or [next(iter(self._buckets))]:
             del self._buckets[name]

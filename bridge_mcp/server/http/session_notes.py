@@ -75,9 +75,9 @@ def message_in(body: bytes) -> ClientMessage:
         return ClientMessage()
 
 
-def header_of(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str:
+def header_of(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
     """The value of a header; "" for none."""
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == wanted), "")
+    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), "")
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

@@ -17,6 +17,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from typing import Literal
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -130,9 +131,7 @@ class SharedSessions:
 
     # -- opening ----------------------------------------------------------------------------------------------
 
-    async def _opened(
-        self, who: Principal, initialize: ClientMessage, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _opened(self, who: Principal, hello: ClientMessage, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the SDK open a session, and keep it before its client hears of it."""
         if not await self._has_room(who.name, ends=True):
             await too_many_sessions(who.name)(scope, receive, send)
@@ -141,7 +140,7 @@ class SharedSessions:
         async def keeping(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
                 if presented := header_of(list(message["headers"]), SESSION):
-                    await self._keep(who.name, presented, initialize, scope)
+                    await self._keep(who.name, presented, hello, scope)
             await send(message)
 
         await self.app(scope, receive, keeping)
@@ -229,20 +228,17 @@ class SharedSessions:
             return
         if not sessions:
             del self._open[client]
-        with anyio.move_on_after(PASS_S):
-            await self.app(
-                inner_post(session.scope, session.inner, "DELETE"), replay_body(b"", nothing_more), Outcome()
-            )
+        await self.post(session.scope, session.inner, b"", "DELETE")
 
     async def ended(self, session: Open) -> None:
         """Its client ends a session: in every process."""
         await self._rows.end(session.id, FaceNote(session.id, self._name), self._clock.now())
 
-    async def post(self, scope: Scope, inner: str, body: bytes) -> Outcome:
-        """Post a message to the SDK's session as its client would."""
+    async def post(self, scope: Scope, inner: str, body: bytes, method: Literal["POST", "DELETE"] = "POST") -> Outcome:
+        """Post a message to the SDK's session, or end it, as its client would."""
         outcome = Outcome()
         with anyio.move_on_after(PASS_S):
-            await self.app(inner_post(scope, inner), replay_body(body, nothing_more), outcome)
+            await self.app(inner_post(scope, inner, method), replay_body(body, nothing_more), outcome)
         return outcome
 
     async def pass_on(self, client: str, session: Open, body: bytes) -> bool:

@@ -59,8 +59,8 @@ async def run_command(
     call: ToolCall, conversation: str, command: Annotated[str, Field(description="Such as /status, /clear or /stop")]
 ) -> bridge_answers.CommandAnswer:
     """Run a chat command in a chat and answer what it says."""
-    said = await call.bridge.run_command(call.who, conversation, command)
-    return bridge_answers.CommandAnswer(conversation=conversation, text=said)
+    text = await call.bridge.run_command(call.who, conversation, command)
+    return bridge_answers.CommandAnswer(conversation=conversation, text=text)
 
 
 ADMIN_TOOLS: tuple[Tool, ...] = (list_pairings, pair_chat, unpair_chat, list_grants, revoke_grant, run_command)

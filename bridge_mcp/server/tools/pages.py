@@ -44,7 +44,7 @@ async def page(
         newest_last: whether a shorter page drops items from its beginning.
         tokens: how much there is room for.
     """
-    whole = await ask(limit)
-    listed: Sequence[Any] = whole.as_json()[items]
-    fits = fitting(listed[::-1] if newest_last else listed, tokens)
-    return whole if fits == len(listed) else await ask(fits)
+    answer = await ask(limit)
+    values: Sequence[Any] = answer.as_json()[items]
+    fits = fitting(values[::-1] if newest_last else values, tokens)
+    return answer if fits == len(values) else await ask(fits)

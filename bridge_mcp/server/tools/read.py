@@ -102,10 +102,10 @@ async def fetch_attachment(
 ) -> answers.FetchedFile | ContentAnswer:
     """A file that came with a message or a tool's result, or a text that was too long for another answer."""
     if form in ("text", "json"):
-        found, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
+        file, index = await call.bridge.whole_text(call.who, message, structured=form == "json"), 0
     else:
-        found = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes or MAX_FETCHED)
-    return attachments.file_result(found, message, index, form=form, max_bytes=max_bytes, offset=offset)
+        file = await call.bridge.fetch_attachment(call.who, message, index=index, max_bytes=max_bytes or MAX_FETCHED)
+    return attachments.file_result(file, message, index, form=form, max_bytes=max_bytes, offset=offset)
 
 
 @tool("read", read_only=True)

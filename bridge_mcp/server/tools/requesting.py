@@ -34,8 +34,8 @@ async def request_approval(
     a digest, `run_before` and arguments that were `edited` in `structured`, or as `rejected`, `expired` or `cancelled`:
     then do not run it.
     """
-    asked = Submission(tool, arguments, reason, expires_s=expires_s)
-    answer = call.bridge.request_approval(call.who, asked, wait_s=wait_s, idempotency_key=idempotency_key)
+    submission = Submission(tool, arguments, reason, expires_s=expires_s)
+    answer = call.bridge.request_approval(call.who, submission, wait_s=wait_s, idempotency_key=idempotency_key)
     return approval_answers.Ticket.of(await call.wait(answer, wait_s))
 
 
@@ -50,8 +50,8 @@ async def consume_approval(
 
     If this is refused, do not run it.
     """
-    taken = await call.bridge.consume_approval(call.who, ticket, digest=digest, idempotency_key=idempotency_key)
-    return bridge_answers.Consumption.taken(taken)
+    consumption = await call.bridge.consume_approval(call.who, ticket, digest=digest, idempotency_key=idempotency_key)
+    return bridge_answers.Consumption.taken(consumption)
 
 
 @tool("tools", idempotent=True, provider=True, answer_listed=False)

@@ -50,9 +50,9 @@ def whole_tools(listed: ToolList, names: Iterable[str]) -> ToolPage:
         NotFound: there is no tool of one of these names.
     """
     known = {each.name: each for each in listed.tools}
-    wanted = list(dict.fromkeys(names))
-    missing = [name for name in wanted if name not in known]
+    unique_names = list(dict.fromkeys(names))
+    missing = [name for name in unique_names if name not in known]
     if missing:
         raise NotFound(f"There is no tool '{missing[0][:80]}'.", fix="Use names from list_tools without `names`.")
-    tools = [NestedTool.of(known[name]) for name in wanted]
-    return ToolPage(tools=tools[: fits(tools)], found=len(wanted), cursor="", servers=[])
+    tools = [NestedTool.of(known[name]) for name in unique_names]
+    return ToolPage(tools=tools[: fits(tools)], found=len(unique_names), cursor="", servers=[])

@@ -36,13 +36,13 @@ async def probe(settings: DiscordSettings) -> AsyncIterator[Found]:
             yield Found(False, str(refused(settings.name)) if unknown_token else explained(exc, requests.clean))
             return
         yield Found(True, f"@{me.get('username')}, in {len(guilds)} servers of Discord")
-        for found in (intents(settings, int(app.get("flags") or 0)), starts(gateway)):
-            if found is not None:
-                yield found
-        for found in permissions(cast("list[dict[str, Any]]", guilds)):
-            yield found
-        async for found in of_its_channels(requests, settings, str(me.get("id")), guilds):
-            yield found
+        for result in (intents(settings, int(app.get("flags") or 0)), starts(gateway)):
+            if result is not None:
+                yield result
+        for result in permissions(cast("list[dict[str, Any]]", guilds)):
+            yield result
+        async for result in of_its_channels(requests, settings, str(me.get("id")), guilds):
+            yield result
 
 
 def intents(settings: DiscordSettings, flags: int) -> Found:

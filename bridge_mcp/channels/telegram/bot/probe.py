@@ -25,26 +25,26 @@ SKEW_S = 60.0
 
 async def probe(settings: TelegramSettings, clock: Clock) -> AsyncIterator[Found]:
     """All checks of the bot, in order; ends early if the bot cannot be reached."""
-    line = BotConnections(settings)
-    async with line.open():
+    connections = BotConnections(settings)
+    async with connections.open():
         try:
-            me = await fitting(line.bot.get_me())
-            info = await fitting(line.bot.get_webhook_info())
+            me = await fitting(connections.bot.get_me())
+            info = await fitting(connections.bot.get_webhook_info())
         except InvalidToken:
             yield Found(False, str(refused(settings.name, settings.own_server)))
             return
         except TelegramError as exc:
-            yield Found(False, explained(exc, settings.base_url, line.clean))
+            yield Found(False, explained(exc, settings.base_url, connections.clean))
             return
         yield Found(True, f"@{me.username}, {info.pending_update_count} updates wait")
-        for found in (
+        for result in (
             privacy(settings, me),
             accounts(settings, me),
-            webhook(settings, info, line),
-            await skew(line, clock),
+            webhook(settings, info, connections),
+            await skew(connections, clock),
         ):
-            if found is not None:
-                yield found
+            if result is not None:
+                yield result
 
 
 def privacy(settings: TelegramSettings, me: User) -> Found | None:
@@ -67,32 +67,32 @@ def accounts(settings: TelegramSettings, me: User) -> Found | None:
     return Found(False, "business = true, and nobody can connect it to an account: turn that on with @BotFather")
 
 
-def webhook(settings: TelegramSettings, info: WebhookInfo, line: BotConnections) -> Found | None:
+def webhook(settings: TelegramSettings, info: WebhookInfo, connections: BotConnections) -> Found | None:
     """Whether updates arrive by polling or by a webhook, as the settings say."""
-    wanted = settings.webhook.url if settings.webhook else ""
-    if info.url and info.url != wanted:
+    own_url = settings.webhook.url if settings.webhook else ""
+    if info.url and info.url != own_url:
         return Found(
             False,
             f"A webhook at {site_of(info.url)} is set, which is not this channel's. Another program may use this bot: "
             "give one of the two a bot of its own (@BotFather, /newbot). If it is a leftover, start the bridge: it "
-            f"{'puts its own there' if wanted else 'removes it, and polls'}.",
+            f"{'puts its own there' if own_url else 'removes it, and polls'}.",
         )
-    if not wanted:
+    if not own_url:
         return None
     if info.url and info.last_error_message and info.pending_update_count:
         return Found(
             False,
-            f"Telegram cannot post to the webhook: {line.clean(info.last_error_message)}. Mind its certificate, its "
-            "forwarding and its firewall.",
+            f"Telegram cannot post to the webhook: {connections.clean(info.last_error_message)}. Mind its certificate, "
+            "its forwarding and its firewall.",
         )
-    return Found(True, f"webhook at {site_of(wanted)}" + ("" if info.url else ", set when the bridge starts"))
+    return Found(True, f"webhook at {site_of(own_url)}" + ("" if info.url else ", set when the bridge starts"))
 
 
-async def skew(line: BotConnections, clock: Clock) -> Found | None:
+async def skew(connections: BotConnections, clock: Clock) -> Found | None:
     """Whether this machine's clock agrees with the server's (its Date header)."""
     try:
-        async with httpx.AsyncClient(verify=line.certificates, timeout=10) as client:
-            answer = await client.head(line.settings.base_url)
+        async with httpx.AsyncClient(verify=connections.certificates, timeout=10) as client:
+            answer = await client.head(connections.settings.base_url)
         theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
     except (httpx.HTTPError, KeyError, ValueError):
         return None

@@ -67,10 +67,7 @@ def membership(update: Update, channel: str) -> Happening | None:
         }
         chat, by, at = change.chat, change.from_user, change.date
     elif (join := update.chat_join_request) is not None:
-        body = {
-            "user": {"id": str(join.from_user.id), "name": join.from_user.full_name},
-            "status": "wants to join",
-        }
+        body = {"user": {"id": str(join.from_user.id), "name": join.from_user.full_name}, "status": "wants to join"}
         chat, by, at = join.chat, join.from_user, join.date
     else:
         return None

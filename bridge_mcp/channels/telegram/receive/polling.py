@@ -138,8 +138,8 @@ class Polling:
     async def _put(self, reading: ReadUpdate, covers: set[int], album: Album | None = None) -> None:
         """Store what these updates say, with the offset up to which everything is stored then."""
         done = self._done | covers
-        held = self._albums.first_beside(album)
-        before = {number for number in done if held is None or number < held}
+        first_held = self._albums.first_beside(album)
+        before = {number for number in done if first_held is None or number < first_held}
         highest = max(before, default=None)
         await self._receiver.take(reading, highest)
         self._done = done - before

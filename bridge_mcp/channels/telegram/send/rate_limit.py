@@ -82,18 +82,18 @@ class Pacer:
 
         If that takes longer than `PATIENCE_S`, count nothing and return the seconds until then.
         """
-        asked = self._clock.now()
-        quota = self._quota(chat, asked)
-        slot = max(asked, self._chat_ready(quota, asked, count), self._group_ready(chat, quota, asked, count))
-        if slot - asked > PATIENCE_S:
-            return slot - asked
+        began = self._clock.now()
+        quota = self._quota(chat, began)
+        slot = max(began, self._chat_ready(quota, began, count), self._group_ready(chat, quota, began, count))
+        if slot - began > PATIENCE_S:
+            return slot - began
         before = (quota.left, quota.at, len(quota.minute))
         self._count(chat, quota, slot, count)
-        if slot > asked:
-            await self._sleep(slot - asked)
+        if slot > began:
+            await self._sleep(slot - began)
         now = self._clock.now()
         start = self._all_ready(now, count)
-        if start - asked > PATIENCE_S:
+        if start - began > PATIENCE_S:
             self._uncount(quota, before, count)
             return start - now
         self._all.extend([start] * count)

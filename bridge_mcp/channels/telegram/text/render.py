@@ -252,20 +252,20 @@ def nested(rich: Rich) -> Rich:
     # A URL is worth more than the look of code.
     literal = outermost(mark for mark in rich.marks if mark.kind in LITERAL and not inside(mark, links))
     quotes = outermost(mark for mark in rich.marks if mark.kind in QUOTES)
-    kept: list[Mark] = [*literal, *map(folded, quotes)]
+    marks: list[Mark] = [*literal, *map(folded, quotes)]
     for mark in rich.marks:
         if mark.kind not in LITERAL and mark.kind not in QUOTES:
-            kept += around(mark, literal)
-    return Rich(rich.text, ordered(uncrossed(kept)))
+            marks += around(mark, literal)
+    return Rich(rich.text, ordered(uncrossed(marks)))
 
 
 def outermost(marks: Iterable[Mark]) -> list[Mark]:
     """The marks that do not begin inside another one."""
-    kept: list[Mark] = []
+    outer: list[Mark] = []
     for mark in ordered(marks):
-        if not kept or mark.start >= kept[-1].end:
-            kept.append(mark)
-    return kept
+        if not outer or mark.start >= outer[-1].end:
+            outer.append(mark)
+    return outer
 
 
 def inside(mark: Mark, others: Sequence[Mark]) -> bool:

@@ -132,8 +132,8 @@ class Cutter:
         if at == start:
             return end
         # White space at the end of a part would be lost.
-        kept = start + len(self._text[start:at].rstrip())
-        return kept if kept > start else at
+        text_end = start + len(self._text[start:at].rstrip())
+        return text_end if text_end > start else at
 
 
 def joins(char: str) -> bool:
