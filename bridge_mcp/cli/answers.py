@@ -30,34 +30,34 @@ async def nobody_answers(assembly: Assembly, conversation: str) -> tuple[str, st
     return why, texts.REMOVE_RESPONDER if assembly.config.models else texts.SET_A_MODEL
 
 
-async def somebody_answers(assembly: Assembly, conversation: str, said: str) -> None:
+async def somebody_answers(assembly: Assembly, conversation: str, text: str) -> None:
     """Let pass what is a command, or what an assistant will answer.
 
     Raises:
         BadInput: nobody would, and waiting would be in vain.
     """
-    if not is_command(said) and (found := await nobody_answers(assembly, conversation)):
-        raise BadInput(found[0], fix=found[1])
+    if not is_command(text) and (reason := await nobody_answers(assembly, conversation)):
+        raise BadInput(reason[0], fix=reason[1])
 
 
 async def answered(assembly: Assembly, conversation: str, message: str, *, wait_s: float, json: bool) -> int:
     """Print the answer to a message once it is there; 1 if there is none."""
-    bridge, told = assembly.bridge, set[str]()
+    bridge, seen_approvals = assembly.bridge, set[str]()
     ends_at = time.monotonic() + wait_s
-    said = await bridge.store.history.message(*parse_message(message))
-    if said is None or is_command(said.text):
+    message_sent = await bridge.store.history.message(*parse_message(message))
+    if message_sent is None or is_command(message_sent.text):
         last = (await bridge.read_messages(OWNER, conversation, limit=1)).messages
         return printed(last[-1].text, message=message, outcome="replied", json=json)
     while True:
-        left = ends_at - time.monotonic()
-        ticket = await bridge.wait_for(OWNER, f"turn:{message}", timeout_s=max(0.0, min(LOOK_S, left)))
+        remaining_s = ends_at - time.monotonic()
+        ticket = await bridge.wait_for(OWNER, f"turn:{message}", timeout_s=max(0.0, min(LOOK_S, remaining_s)))
         if ticket.state == "done":
             return printed(ticket.text, message=message, outcome=ticket.outcome, json=json)
         for approval in ticket.approvals:
-            if approval not in told:
-                told.add(approval)
+            if approval not in seen_approvals:
+                seen_approvals.add(approval)
                 await tell_waiting(assembly, conversation, approval)
-        if left <= 0:
+        if remaining_s <= 0:
             raise BadInput(
                 f"There is no answer after {wait_s:g} s.", fix=f"It comes by itself: bridge-mcp chat {conversation}"
             )
@@ -68,12 +68,12 @@ async def tell_waiting(assembly: Assembly, conversation: str, approval: str) -> 
     from bridge_mcp.cli.approvals import approval_view
 
     err = console(stderr=True)
-    for each in await assembly.bridge.list_approvals(OWNER, conversation=conversation):
-        if each.id == approval:
-            for part, whole in approval_view(each):
+    for approval_waiting in await assembly.bridge.list_approvals(OWNER, conversation=conversation):
+        if approval_waiting.id == approval:
+            for part, whole in approval_view(approval_waiting):
                 err.print(part, soft_wrap=whole or None)
-    how = texts.approve_by(approval) if assembly.config.rules.cli else texts.ELSEWHERE
-    err.print(Text(f"  {texts.waits(how)}", "yellow"))
+    hint = texts.approve_by(approval) if assembly.config.rules.cli else texts.ELSEWHERE
+    err.print(Text(f"  {texts.waits(hint)}", "yellow"))
 
 
 def printed(text: str, *, message: str, outcome: str, json: bool) -> int:

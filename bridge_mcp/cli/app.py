@@ -124,19 +124,19 @@ def with_command(arguments: Sequence[str]) -> list[str]:
     """Plain serving under its own name, where its options stand alone: a mistake in them is told as one of theirs."""
     words = list(arguments)
     options = ("--config", "--scopes", "--log-level", "--log-json", "--expose", "--channel")
-    alone = not any(not each.startswith("-") and before not in options for before, each in pairwise(["", *words]))
+    alone = not any(not word.startswith("-") and before not in options for before, word in pairwise(["", *words]))
     plain = bool(words) and words[0].partition("=")[0] in options and alone
     return ["stdio", *words] if plain and not {"--help", "-h", "--version"} & set(words) else words
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:
     """Options that stand before the command, put behind it, where the command takes them."""
-    left, options = list(arguments), list[str]()
-    while left and left[0].partition("=")[0] in ("--config", "--log-level", "--log-json"):
-        options.append(left.pop(0))
-        if "=" not in options[-1] and options[-1] != "--log-json" and left:
-            options.append(left.pop(0))
-    if not options or not left or left[0].startswith("-"):
+    remaining, options = list(arguments), list[str]()
+    while remaining and remaining[0].partition("=")[0] in ("--config", "--log-level", "--log-json"):
+        options.append(remaining.pop(0))
+        if "=" not in options[-1] and options[-1] != "--log-json" and remaining:
+            options.append(remaining.pop(0))
+    if not options or not remaining or remaining[0].startswith("-"):
         return list(arguments)
-    words = 2 if left[0] in ("approvals", "clients", "pair", "servers", "service") else 1
-    return [*left[:words], *options, *left[words:]]
+    words = 2 if remaining[0] in ("approvals", "clients", "pair", "servers", "service") else 1
+    return [*remaining[:words], *options, *remaining[words:]]

@@ -56,18 +56,18 @@ def list_(
         page = await assembly.bridge.page_approvals(
             OWNER, conversation=conversation, status=status, limit=limit, cursor=cursor
         )
-        found = page.approvals
+        approvals = page.approvals
         if json:
-            print_json(found)
+            print_json(approvals)
             return
         out = console()
-        for approval in found:
+        for approval in approvals:
             for part, whole in approval_view(approval):
                 out.print(part, soft_wrap=whole or None)
-        if not found:
+        if not approvals:
             out.print(texts.NONE_WAITS if status == "waiting" else texts.THERE_ARE_NONE)
         if page.cursor:
-            out.print(texts.next_page(len(found), of=page.count, cursor=page.cursor))
+            out.print(texts.next_page(len(approvals), of=page.count, cursor=page.cursor))
 
     return with_bridge(common, body)
 
@@ -141,9 +141,9 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
     """List the standing verdicts in force."""
 
     async def body(assembly: Assembly) -> None:
-        found = await assembly.bridge.list_grants(OWNER)
+        in_force = await assembly.bridge.list_grants(OWNER)
         if json:
-            print_json(found)
+            print_json(in_force)
             return
         rows = [
             (
@@ -154,7 +154,7 @@ def grants(*, json: Json = False, common: Common = USUAL) -> int:
                 texts.made_by(visible(g.by), ago(g.created_at)),
                 texts.ends(ago(g.expires_at)) if g.expires_at else texts.NO_END,
             )
-            for g in found
+            for g in in_force
         ]
         console().print(grid(rows) if rows else texts.NO_GRANTS)
 
@@ -177,17 +177,17 @@ def revoke(grant: int, /, *, common: Common = USUAL) -> int:
     return with_bridge(common, body)
 
 
-def patterns(given: Sequence[str]) -> dict[str, str]:
+def patterns(options: Sequence[str]) -> dict[str, str]:
     """Patterns by argument, from NAME=PATTERN.
 
     Raises:
         BadInput: one has another form.
     """
-    pairs = [each.partition("=") for each in given]
-    found = {name: pattern for name, _, pattern in pairs}
-    if any("=" not in each for each in given) or "" in found:
+    pairs = [option.partition("=") for option in options]
+    by_name = {name: pattern for name, _, pattern in pairs}
+    if any("=" not in option for option in options) or "" in by_name:
         raise BadInput("--remember-argument takes NAME=PATTERN.", fix="For example: --remember-argument 'path=notes/*'")
-    return found
+    return by_name
 
 
 async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) -> None:
@@ -201,8 +201,8 @@ async def tell(assembly: Assembly, decisions: Sequence[Decision], json: bool) ->
     for decision in decisions:
         approval = decision.approval
         status = decision.error or f"{approval.status}{votes(approval)}  {approval.id}"
-        tool, where = visible(approval.tool), visible(approval.conversation)
-        out.print(texts.done(visible(status), tool=tool, conversation=where))
+        tool, place = visible(approval.tool), visible(approval.conversation)
+        out.print(texts.done(visible(status), tool=tool, conversation=place))
         if decision.waits:
             out.print(visible(decision.waits))
         if decision.grant is not None:
@@ -223,18 +223,18 @@ def approval_view(approval: Approval) -> tuple[tuple[Text | Group, bool], ...]:
         by, when = visible(approval.decided_by), ago(approval.decided_at)
         head.append(f"  {texts.decided(approval.status, by=by, via=approval.decided_via, when=when)}", "default")
         head.append(f": {visible(approval.note)}" if approval.note else "", "default")
-    what = Text(visible(approval.tool), "bold")
+    tool = Text(visible(approval.tool), "bold")
     asked = texts.asked(
         visible(approval.conversation),
         by=visible(approval.requested_by),
         when=ago(approval.asked_at),
         reason=visible(approval.reason),
     )
-    what.append(f"  {asked}{votes(approval)}", "default")
-    what.append(review_words(approval), "default")
-    shown = visible(pretty(approval.arguments), lines=True)
+    tool.append(f"  {asked}{votes(approval)}", "default")
+    tool.append(review_words(approval), "default")
+    arguments = visible(pretty(approval.arguments), lines=True)
     digest = Text(approval.digest, "dim")
-    return (head, False), (indented(what), False), (indented(Text(shown)), True), (indented(digest), True)
+    return (head, False), (indented(tool), False), (indented(Text(arguments)), True), (indented(digest), True)
 
 
 def review_words(approval: Approval) -> str:

@@ -114,8 +114,8 @@ class Chat:
         """
         no_verdict(self.assembly, line)
         async with self._speaking:
-            said = await self.bridge.say(OWNER, self.conversation, line)
-            self._own.add(said)
+            message = await self.bridge.say(OWNER, self.conversation, line)
+            self._own.add(message)
             if not line.startswith("/") and await self.bridge.list_approvals(OWNER, conversation=self.conversation):
                 self.show(Text(f"  {texts.waits_first(self.how)}", "yellow"))
 
@@ -143,15 +143,15 @@ class Chat:
 
     async def silence(self) -> None:
         """Say who answers, where that is not the assistant: the first chat must not end in waiting for nobody."""
-        if found := await nobody_answers(self.assembly, self.conversation):
-            self.show(Text(" ".join(found), "yellow"))
+        if reason := await nobody_answers(self.assembly, self.conversation):
+            self.show(Text(" ".join(reason), "yellow"))
 
     async def event(self, event: Event) -> None:
         """Show one event."""
-        body, here = event.body, event.conversation == self.conversation
-        if event.type in ("approval.requested", "approval.reviewed") and (here or self.routed):
+        body, is_here = event.body, event.conversation == self.conversation
+        if event.type in ("approval.requested", "approval.reviewed") and (is_here or self.routed):
             await self.approvals(str(body["approval"]))
-        elif not here:
+        elif not is_here:
             return
         elif event.type == "message.received":
             sender = body["from"]
@@ -169,8 +169,8 @@ class Chat:
 
     async def approvals(self, only: str = "") -> None:
         """Show the calls that wait, or the one that just came."""
-        where = "" if self.routed else self.conversation
-        for approval in await self.bridge.list_approvals(OWNER, conversation=where):
+        place = "" if self.routed else self.conversation
+        for approval in await self.bridge.list_approvals(OWNER, conversation=place):
             if (
                 only in ("", approval.id)
                 and not approval.in_review
@@ -193,9 +193,9 @@ class Chat:
         self.show(head)
         self.show(indented(Text(visible(text, lines=True))))
 
-    def show(self, what: Text | Group | Hanging, *, whole: bool = False) -> None:
+    def show(self, block: Text | Group | Hanging, *, whole: bool = False) -> None:
         """Print; `whole` leaves the breaking of lines to the terminal."""
-        self.out.print(what, soft_wrap=whole or None)
+        self.out.print(block, soft_wrap=whole or None)
 
 
 class PipedChat(Chat):
@@ -224,14 +224,14 @@ class PipedChat(Chat):
         """Wait until all is shown, and nothing is left to do here but by people."""
         with anyio.move_on_after(SETTLE_S):
             while True:
-                seen = self._seen  # taken before looking, so that nothing that comes meanwhile is missed
+                events_seen = self._seen  # taken before looking, so that nothing that comes meanwhile is missed
                 if (await self.bridge.get_conversation(OWNER, self.conversation)).step in ("Idle", "Wait"):
                     news = await self.bridge.wait_for_events(
                         OWNER, after=self._shown, conversation=self.conversation, limit=1
                     )
                     if not news.events:
                         return
-                await seen.wait()
+                await events_seen.wait()
 
 
 def call_words(event: Event) -> str:
@@ -257,14 +257,14 @@ async def lines() -> AsyncIterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read() -> None:
-        rest = ""
+        unfinished = ""
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             while data := os.read(0, 65_536):
-                *whole, rest = (rest + decoder.decode(data)).split("\n")
+                *whole, unfinished = (unfinished + decoder.decode(data)).split("\n")
                 for line in whole:
                     loop.call_soon_threadsafe(sender.send_nowait, line)
-            if rest:
-                loop.call_soon_threadsafe(sender.send_nowait, rest)
+            if unfinished:
+                loop.call_soon_threadsafe(sender.send_nowait, unfinished)
             loop.call_soon_threadsafe(sender.close)
 
     threading.Thread(target=read, name="bridge-chat-input", daemon=True).start()

@@ -42,21 +42,21 @@ class ChatHistory(History):
 
     def load_history_strings(self) -> Iterable[str]:
         """What was typed before, the newest first."""
-        found: deque[str] = deque(maxlen=MAX_LINES)
+        newest: deque[str] = deque(maxlen=MAX_LINES)
         with suppress(OSError), self._path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 with suppress(ValueError):
                     text = json.loads(line)
                     if isinstance(text, str):
-                        found.append(text)
-        return reversed(found)
+                        newest.append(text)
+        return reversed(newest)
 
     def store_string(self, string: str) -> None:
         """Keep a line, unless it is a verdict, is or holds a secret, or begins with a blank, as shells have it."""
         if string[:1].isspace() or len(string) > MAX_CHARS or string.lower() in VERDICTS or self._is_secret(string):
             return
-        kept = [*self.load_history_strings()][: MAX_LINES - 1]
-        lines = [json.dumps(each) for each in (*reversed(kept), string)]
+        older = [*self.load_history_strings()][: MAX_LINES - 1]
+        lines = [json.dumps(line) for line in (*reversed(older), string)]
         new = self._path.with_name(f"{self._path.name}.new")
         with suppress(OSError):
             opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

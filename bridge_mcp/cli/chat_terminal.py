@@ -174,8 +174,8 @@ class TerminalChat(Chat):
     async def conversations(self) -> list[str]:
         """The conversations that can be opened here, the most recent first."""
         local = [name for name, traits in self.bridge.traits.items() if traits.delivered_by_commit]
-        found = [await self.bridge.list_conversations(OWNER, channel=name, limit=100) for name in local]
-        return [each.id for page in found for each in page.conversations]
+        pages = [await self.bridge.list_conversations(OWNER, channel=name, limit=100) for name in local]
+        return [conversation.id for page in pages for conversation in page.conversations]
 
     @property
     def asked_ids(self) -> list[str]:
@@ -206,9 +206,9 @@ class TerminalChat(Chat):
     async def _stop(self) -> None:
         """Stop the answer that is under way."""
         try:
-            told = await self.bridge.run_command(OWNER, self.conversation, "/stop")
-            if told != NOTHING_TO_STOP:
-                self.show(Text(told, "yellow"))
+            answer = await self.bridge.run_command(OWNER, self.conversation, "/stop")
+            if answer != NOTHING_TO_STOP:
+                self.show(Text(answer, "yellow"))
         except BridgeError as exc:
             self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
 
@@ -219,22 +219,22 @@ class TerminalChat(Chat):
         sign = drawn("› ", "> ")
         if get_app().is_done:  # what stays on the screen is what was said
             return [("", sign)]
-        told: StyleAndTextTuples = [("", f"{line}\n") for line in self._growing()]
+        fragments: StyleAndTextTuples = [("", f"{line}\n") for line in self._growing()]
         if self._leaving:
-            told.append(("ansiyellow", f"{texts.ONCE_MORE}\n"))
+            fragments.append(("ansiyellow", f"{texts.ONCE_MORE}\n"))
         if (question := self._question) is not None:
             name = visible(question.tool)
-            told.append(("bold ansiyellow", texts.run_it(fitting(name))))
-        return [*told, ("", sign)]
+            fragments.append(("bold ansiyellow", texts.run_it(fitting(name))))
+        return [*fragments, ("", sign)]
 
     def _growing(self) -> list[str]:
         """The end of the reply that grows, in lines that fit."""
         if not self._draft:
             return []
         size = shutil.get_terminal_size()
-        shown = visible(self._draft[-size.columns * size.lines :], lines=True)
+        draft = visible(self._draft[-size.columns * size.lines :], lines=True)
         wrapped = [
-            line.plain.rstrip() for each in Text(shown).split("\n") for line in each.wrap(self.out, size.columns - 2)
+            line.plain.rstrip() for part in Text(draft).split("\n") for line in part.wrap(self.out, size.columns - 2)
         ]
         return [f"  {line}" for line in wrapped[-max(3, size.lines // SHARE) :]]
 
@@ -261,11 +261,11 @@ class ChatCompleter(Completer):
         """Those that need no look at the store."""
         first, blank, rest = document.text_before_cursor.partition(" ")
         if not blank and first.startswith("/"):
-            about = {f"/{name}": command.about for name, command in COMMANDS.items()}
-            about |= texts.OWN_COMMANDS
-            for name, told in about.items():
+            descriptions = {f"/{name}": command.about for name, command in COMMANDS.items()}
+            descriptions |= texts.OWN_COMMANDS
+            for name, description in descriptions.items():
                 if name.startswith(first.lower()):
-                    yield Completion(name, -len(first), display_meta=told)
+                    yield Completion(name, -len(first), display_meta=description)
         elif first in ("/approve", "/reject"):
             yield from completions(rest, self._chat.asked_ids)
 
@@ -275,11 +275,11 @@ class ChatCompleter(Completer):
         """All of them."""
         first, blank, rest = document.text_before_cursor.partition(" ")
         if first == "/open" and blank:
-            for each in completions(rest, await self._chat.conversations()):
-                yield each
+            for completion in completions(rest, await self._chat.conversations()):
+                yield completion
             return
-        for each in self.get_completions(document, complete_event):
-            yield each
+        for completion in self.get_completions(document, complete_event):
+            yield completion
 
 
 def own_commands() -> list[str]:
@@ -305,9 +305,9 @@ def steady_input() -> Input:
 
     prompt_toolkit gives the terminal back to line editing for each print, and a Ctrl-D of just then would be lost.
     """
-    found = create_input()
-    found.cooked_mode = nullcontext
-    return found
+    terminal = create_input()
+    terminal.cooked_mode = nullcontext
+    return terminal
 
 
 @contextmanager

@@ -85,8 +85,8 @@ def shown(findings: list[Finding], json: bool) -> int:
         mark = ("! ", "yellow") if finding.warning else good if finding.fine else bad
         first, *rest = visible(finding.told, lines=True).split("\n")
         out.print(Hanging(Text.assemble(mark, (f"{finding.what:<12} ", "bold")), Text(first)))
-        for more in rest:
-            out.print(indented(Text(more.strip()), 4))
+        for line in rest:
+            out.print(indented(Text(line.strip()), 4))
     return 0 if all(finding.fine for finding in findings) else 1
 
 
@@ -168,10 +168,10 @@ def engine(config: Config) -> list[Finding]:
     if silent := silence(pulse, now):
         return [Finding("engine", False, silent)]
     wrong = list(troubles(pulse, StoreHealth(), now))
-    seen = texts.engine_seen(pulse.pid, max(0.0, now - pulse.at)) if pulse else texts.ENGINE_RUNS
-    written = texts.seconds_ago(max(0.0, now - pulse.written_at)) if pulse and pulse.written_at else ""
-    wrote = texts.engine_wrote(written) if written else ""
-    return [Finding("engine", not wrong, " ".join([f"{seen}{wrote}.", *wrong]))]
+    last_seen = texts.engine_seen(pulse.pid, max(0.0, now - pulse.at)) if pulse else texts.ENGINE_RUNS
+    last_write = texts.seconds_ago(max(0.0, now - pulse.written_at)) if pulse and pulse.written_at else ""
+    wrote = texts.engine_wrote(last_write) if last_write else ""
+    return [Finding("engine", not wrong, " ".join([f"{last_seen}{wrote}.", *wrong]))]
 
 
 async def other_settings(config: Config) -> str:
@@ -190,16 +190,16 @@ def quorums(config: Config) -> Iterator[Finding]:
     sections = {"approvals": rules.tools} | {f"channels.{name}": each.tools for name, each in rules.channels.items()}
     for section, tools in sections.items():
         places |= {f'{section}.tools."{rule.pattern}".quorum': rule.says.get("quorum", 1) for rule in tools}
-    named = len(set(rules.people.names.values()))
-    for key, wanted in places.items():
-        if wanted > max(1, named):
-            yield Finding("people", False, texts.quorum_too_large(key, wanted, named))
+    people = len(set(rules.people.names.values()))
+    for key, quorum in places.items():
+        if quorum > max(1, people):
+            yield Finding("people", False, texts.quorum_too_large(key, quorum, people))
 
 
 def channels(config: Config) -> Finding:
     """Which channels there are."""
-    told = ", ".join(texts.named(name, said(each.plug)) for name, each in config.channels.items())
-    return Finding("channels", True, told or texts.NONE)
+    listed = ", ".join(texts.named(name, said(each.plug)) for name, each in config.channels.items())
+    return Finding("channels", True, listed or texts.NONE)
 
 
 def said(plug: Plug) -> str:
@@ -214,11 +214,11 @@ async def platforms(config: Config) -> AsyncIterator[Finding]:
             yield Finding(f"channel {name}", False, each.lacking)
         elif each.plug.type.probe is not None:
             try:
-                async for found in each.plug.type.probe(each.settings, WallClock()):
-                    yield Finding(f"channel {name}", found.fine, found.told)
+                async for probed in each.plug.type.probe(each.settings, WallClock()):
+                    yield Finding(f"channel {name}", probed.fine, probed.told)
             except Exception as exc:
-                told = texts.probe_failed(said(each.plug), kind=type(exc).__name__, why=exc)
-                yield Finding(f"channel {name}", False, told)
+                failure = texts.probe_failed(said(each.plug), kind=type(exc).__name__, why=exc)
+                yield Finding(f"channel {name}", False, failure)
 
 
 async def models(config: Config, ask: bool) -> AsyncIterator[Finding]:
@@ -249,45 +249,44 @@ async def tool_servers(config: Config) -> AsyncIterator[Finding]:
     async with NestedToolbox(config.tool_servers, clock=WallClock()) as toolbox:
         await toolbox.ready(frozenset(server.name for server in config.tool_servers), longest)
         await toolbox.look(LOOK_S)
-        found = toolbox.status()
+        statuses = toolbox.status()
         tools = toolbox.tools()
         stuck = await approvals(config, tools)
-    for status in found:
+    for status in statuses:
         fine = status.state == "ready"
-        told = texts.connected(status.tools) if fine else status.error or texts.still(status.state)
+        text = texts.connected(status.tools) if fine else status.error or texts.still(status.state)
         warned = fine and bool(status.error)
-        yield Finding(f"server {status.name}", fine, f"{told}. {status.error}" if warned else told, warning=warned)
-    for finding in patterns(config, tools, frozenset(each.name for each in found if each.state == "ready")):
+        yield Finding(f"server {status.name}", fine, f"{text}. {status.error}" if warned else text, warning=warned)
+    for finding in patterns(config, tools, frozenset(s.name for s in statuses if s.state == "ready")):
         yield finding
-    for channel, told in (*stuck.items(), *too_many(config, tools)):
-        yield Finding(f"channel {channel}", True, told, warning=True)
+    for channel, text in (*stuck.items(), *too_many(config, tools)):
+        yield Finding(f"channel {channel}", True, text, warning=True)
 
 
 def too_many(config: Config, tools: Sequence[ToolSpec]) -> Iterator[tuple[str, str]]:
     """The channels whose assistant has more tools than a request holds, and what that means."""
     for name, rules in config.rules.channels.items():
-        allowed = rules.tool_servers
-        told = too_many_tools(sum(allowed is None or spec.server in allowed for spec in tools))
-        if told and rules.responder == "assistant":
-            yield name, told
+        warning = too_many_tools(sum(rules.has_server(spec.server) for spec in tools))
+        if warning and rules.responder == "assistant":
+            yield name, warning
 
 
 async def door_findings(config: Config) -> tuple[Finding, ...]:
     """Whether anybody could decide on the calls of doors."""
     async with readable_store(config) as store:
         used = store is not None and await store.feed.acknowledge(CLAUDE_CHANNEL, -1) > 0
-    async with approvers(config) as found:
-        return (*claude_channel(config, used=used), *(() if found is None else doors(config, *found)))
+    async with approvers(config) as check:
+        return (*claude_channel(config, used=used), *(() if check is None else doors(config, *check)))
 
 
 async def held_back(config: Config) -> tuple[Finding, ...]:
     """Clients, grants and pairings of a restored store that are off."""
     async with readable_store(config) as store:
-        found = HeldBack() if store is None else await store.restoring.held_back()
-    if not found:
+        held = HeldBack() if store is None else await store.restoring.held_back()
+    if not held:
         return ()
-    told = texts.held_back(len(found.clients), grants=len(found.grants), pairings=len(found.pairings))
-    return (Finding("clients", True, told, warning=True),)
+    text = texts.held_back(len(held.clients), grants=len(held.grants), pairings=len(held.pairings))
+    return (Finding("clients", True, text, warning=True),)
 
 
 async def callbacks(config: Config) -> tuple[Finding, ...]:
@@ -295,14 +294,14 @@ async def callbacks(config: Config) -> tuple[Finding, ...]:
     if not config.rules.events.webhooks:
         return ()
     async with readable_store(config) as store:
-        told = () if store is None else await failing_callbacks(store)
-    return tuple(Finding("events", True, each.text, warning=True) for each in told)
+        failing = () if store is None else await failing_callbacks(store)
+    return tuple(Finding("events", True, warned.text, warning=True) for warned in failing)
 
 
 async def approvals(config: Config, tools: Sequence[ToolSpec]) -> dict[str, str]:
     """By channel: which calls would wait for nobody; nothing where the store cannot tell who is let in."""
-    async with approvers(config) as found:
-        return {} if found is None else found[0].complaints(tools)
+    async with approvers(config) as check:
+        return {} if check is None else check[0].complaints(tools)
 
 
 @asynccontextmanager
@@ -314,7 +313,7 @@ async def approvers(config: Config) -> AsyncGenerator[tuple[ApproverCheck, str] 
             return
         pairings, stored = await store.access.pairings(), await store.clients.all()
         traits = {name: channel.traits for name, channel in make_channels(config.channels, WallClock()).items()}
-        clients = [*config.visitors, *(each.principal for each in stored)]
+        clients = [*config.visitors, *(client.principal for client in stored)]
         check = ApproverCheck(config.rules, traits, pairings, clients=clients)
         yield check, await owners_chat(store.access, traits)
 
@@ -324,10 +323,10 @@ async def readable_store(config: Config) -> AsyncGenerator[Store | None]:
     """The store; None where there is none yet, or it does not open, which is told elsewhere."""
     from bridge_mcp.stores.opening import open_store
 
-    there = not config.store.lacking and (config.store.is_postgres or config.store_path.exists())
+    exists = not config.store.lacking and (config.store.is_postgres or config.store_path.exists())
     try:
         address = config.store
-        store = await open_store(address.url, clock=WallClock(), direct_url=address.direct_url) if there else None
+        store = await open_store(address.url, clock=WallClock(), direct_url=address.direct_url) if exists else None
     except BridgeError:
         store = None
     try:

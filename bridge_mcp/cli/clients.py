@@ -43,11 +43,11 @@ def add(
             scopes=listed(scopes),
             channels=listed(channels),
             conversations=listed(conversations),
-            taken=[each.name for each in assembly.config.clients],
+            taken_names=[each.name for each in assembly.config.clients],
         )
         if json:
-            shown = {"name": client.name, "token": token, "scopes": sorted(client.scopes)}
-            print_json(shown | {"channels": sorted(client.channels), "conversations": sorted(client.conversations)})
+            answer = {"name": client.name, "token": token, "scopes": sorted(client.scopes)}
+            print_json(answer | {"channels": sorted(client.channels), "conversations": sorted(client.conversations)})
             return
         out = console()
         out.print(texts.client_added(client.name, [scope for scope in SCOPES if scope in client.scopes]))
@@ -61,9 +61,9 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
 
     async def body(assembly: Assembly) -> None:
         stored = await assembly.bridge.list_clients(OWNER)
-        named = assembly.config.clients
+        configured = assembly.config.clients
         rows = [
-            *(("bridge.toml", c.name, c.scopes, c.channels | c.conversations, 0.0) for c in named),
+            *(("bridge.toml", c.name, c.scopes, c.channels | c.conversations, 0.0) for c in configured),
             *((c.by, c.name, c.scopes, c.channels | c.conversations, c.created_at) for c in stored),
         ]
         if json:
@@ -74,9 +74,9 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
                 visible(name),
                 ", ".join(s for s in SCOPES if s in scopes),
                 visible(", ".join(sorted(within))) or texts.EVERYWHERE,
-                texts.made_by(visible(by), ago(at)) if at else by,
+                texts.made_by(visible(author), ago(at)) if at else author,
             )
-            for by, name, scopes, within, at in rows
+            for author, name, scopes, within, at in rows
         ]
         console().print(grid(lines) if lines else texts.NO_CLIENT)
 

@@ -42,16 +42,16 @@ def console(
     open_
         Open a browser; with --no-open the address is printed, which works once, within a minute.
     """
-    wanted = frozenset(word.strip() for word in scopes.split(",") if word.strip())
-    unknown = sorted(wanted - set(SCOPES))
-    if unknown or "read" not in wanted:
+    requested = frozenset(word.strip() for word in scopes.split(",") if word.strip())
+    unknown = sorted(requested - set(SCOPES))
+    if unknown or "read" not in requested:
         raise BadInput(
             f"--scopes: There is no scope '{unknown[0]}'."
             if unknown
             else "--scopes: Without the scope read there is nothing to see.",
             fix=f"The scopes are: {', '.join(SCOPES)}.",
         )
-    loop(run, common.prepare(), port, wanted, open_, serving=True)
+    loop(run, common.prepare(), port, requested, open_, serving=True)
     return 0
 
 
@@ -68,20 +68,20 @@ async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) ->
         open_bridge(config, engine="now", on_ready=gc.freeze) as assembly,
         anyio.create_task_group() as tasks,
     ):
-        made = make_console(assembly.bridge, ConsoleOptions(clients=config.principals, oauth=config.oauth))
+        console = make_console(assembly.bridge, ConsoleOptions(clients=config.principals, oauth=config.oauth))
 
         def ready(origin: str) -> None:
-            key = made.sessions.link(owner(scopes))
+            key = console.sessions.link(owner(scopes))
             if not opens:
                 out.print(Text(texts.open_once(printed_link(origin, key))), soft_wrap=True)
             else:
                 file = launcher(config.state_dir, origin, key)
-                out.print(Text(texts.opens_in_browser(f"{origin}{made.prefix}")))
+                out.print(Text(texts.opens_in_browser(f"{origin}{console.prefix}")))
                 out.print(Text(texts.BROWSER_STAYS_SHUT, "dim"))
                 tasks.start_soon(opened, file, LINK_S)
 
         try:
-            await serve_console(made, port, ready)
+            await serve_console(console, port, ready)
         finally:
             tasks.cancel_scope.cancel()
 

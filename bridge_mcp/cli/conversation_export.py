@@ -105,18 +105,18 @@ def paragraphs(logged: Logged | UnreadableEntry) -> tuple[str, ...]:
     if isinstance(logged, UnreadableEntry):
         return (f"\n*{texts.unreadable(logged.seq, escape_markdown(logged.why))}*\n",)
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
-    files = "".join(f"\n- {texts.file(escape_markdown(each.name or each.kind))}\n" for each in files_of(logged.entry))
+    files = "".join(f"\n- {texts.file(escape_markdown(file.name or file.kind))}\n" for file in files_of(logged.entry))
     match logged.entry:
         case Heard() as e:
             return (said(person(e.sender), at, e.text), files)
         case Posted() as e:
             return (said(person(e.by), at, e.text), files)
         case Replied() as e:
-            calls = "".join(fenced(texts.calls(each.tool), each.arguments) for each in e.calls)
+            calls = "".join(fenced(texts.calls(call.tool), call.arguments) for call in e.calls)
             silent = f"\n**assistant** · {at}\n"
             return (said(e.model or "assistant", at, e.text) if e.text else silent, calls)
         case Requested() as e:
-            asks = [fenced(texts.calls(each.tool), each.arguments) for each in e.calls]
+            asks = [fenced(texts.calls(call.tool), call.arguments) for call in e.calls]
             return (f"\n**{escape_markdown(e.by)}** · {at}\n", *asks)
         case Edited() | Revised() as e:
             return (said(texts.now_says(e.message), at, e.text),)
@@ -156,7 +156,7 @@ def said(who: str, at: str, text: str) -> str:
 
 def fenced(head: str, text: str) -> str:
     """A text as code, whole, with a fence that does not stand in it."""
-    shown, fence = visible(text, lines=True), "```"
-    while fence in shown:
+    code, fence = visible(text, lines=True), "```"
+    while fence in code:
         fence += "`"
-    return f"\n*{escape_markdown(head)}*\n\n{fence}\n{shown}\n{fence}\n"
+    return f"\n*{escape_markdown(head)}*\n\n{fence}\n{code}\n{fence}\n"

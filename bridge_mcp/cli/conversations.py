@@ -44,8 +44,8 @@ def conversations(
             print_json(page)
             return
         out = console()
-        for each in page.conversations:
-            out.print(line(each))
+        for conversation in page.conversations:
+            out.print(line(conversation))
         if not page.conversations:
             out.print(texts.NONE_LIKE_THAT if channel or query or cursor else texts.NO_CONVERSATION)
         if page.cursor:
@@ -54,13 +54,13 @@ def conversations(
     return with_bridge(common, body)
 
 
-def line(found: Conversation) -> Hanging:
+def line(conversation: Conversation) -> Hanging:
     """One conversation: its id, its title, and how it goes on."""
-    head = Text(f"{visible(found.id)}  ", "bold")
+    head = Text(f"{visible(conversation.id)}  ", "bold")
     body = Text()
-    if found.title:
-        body.append(f"{visible(found.title)}  ", "cyan")
-    body.append(f"{counted(found.messages, 'message')}, {ago(found.last_at)}", "dim")
-    if found.last_text:
-        body.append(f"  {visible(found.last_text)}")
+    if conversation.title:
+        body.append(f"{visible(conversation.title)}  ", "cyan")
+    body.append(f"{counted(conversation.messages, 'message')}, {ago(conversation.last_at)}", "dim")
+    if conversation.last_text:
+        body.append(f"  {visible(conversation.last_text)}")
     return Hanging(head, body)

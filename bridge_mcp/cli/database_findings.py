@@ -52,9 +52,9 @@ async def database_findings(config: Config) -> AsyncIterator[Finding]:
         offset = time.time() - await opened.workers.now()
         yield Finding("clock", True, texts.clock(offset), warning=abs(offset) > MAX_OFFSET_S)
         workers, queue = await opened.workers.listed(), await opened.workers.queue()
-        for each in workers:
-            yield Finding("worker", not each.refuses, worker_line(each))
-        if not any(not each.refuses for each in workers):
+        for worker in workers:
+            yield Finding("worker", not worker.refuses, worker_line(worker))
+        if not any(not worker.refuses for worker in workers):
             yield Finding("workers", True, texts.NO_WORKER, warning=True)
         yield Finding("queue", True, queue_line(queue))
     except BridgeError as exc:
@@ -65,9 +65,9 @@ async def database_findings(config: Config) -> AsyncIterator[Finding]:
 
 def of_ways(ways: list[Way]) -> list[Finding]:
     """What is wrong with the ways to the database: notices and locks need one with a session of its own."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if not ways[-1].keeps_sessions:
-        found.append(Finding("store", False, texts.POOLED_ALONE if len(ways) == 1 else texts.DIRECT_IS_POOLED))
+        findings.append(Finding("store", False, texts.POOLED_ALONE if len(ways) == 1 else texts.DIRECT_IS_POOLED))
     elif len(ways) > 1 and ways[0].database != ways[1].database:
-        found.append(Finding("store", False, texts.TWO_DATABASES))
-    return found
+        findings.append(Finding("store", False, texts.TWO_DATABASES))
+    return findings

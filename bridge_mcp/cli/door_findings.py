@@ -25,7 +25,7 @@ def exposed(config: Config) -> Iterator[Finding]:
 def doors(config: Config, check: ApproverCheck, home: str) -> Iterator[Finding]:
     """Where nobody could decide on calls of gates, hooks and clients. `home`: where they are asked about by default."""
     rules, asking = config.rules, config.rules.asking
-    if any("approve" in each.scopes and not each.within for each in check.clients):
+    if any("approve" in client.scopes and not client.within for client in check.clients):
         return
     places = [place for place in (asking.route or home, *asking.also_route, asking.escalate_to) if place]
     chats = [place for place in places if place != AGENTS and any(check.in_chat(place))]
@@ -52,5 +52,5 @@ def claude_channel(config: Config, *, used: bool) -> Iterator[Finding]:
     lacking = [scope for scope in ("read", "send") if scope not in config.stdio.scopes]
     if lacking:
         yield Finding("channel", True, texts.channel_lacks(lacking), warning=True)
-    if all(each.responder != "relay" for each in config.rules.channels.values()):
+    if all(channel.responder != "relay" for channel in config.rules.channels.values()):
         yield Finding("channel", True, texts.NOTHING_PUSHED, warning=True)

@@ -48,13 +48,13 @@ def export(*, since: str = "30d", json: JsonLines = False, common: Common = USUA
 
 def line_of(life: Life) -> Text:
     """One call in one line."""
-    told = {name: visible(str(value)) for name, value in life.items()}
+    fields = {name: visible(str(value)) for name, value in life.items()}
     at = life["requested_at"]
     line = Text(f"{clock(at if isinstance(at, float) else 0.0)}  ", "dim")
-    line.append(told["tool"], "bold").append(f"  {texts.asked_by(told['conversation'], told['requested_by'])}")
+    line.append(fields["tool"], "bold").append(f"  {texts.asked_by(fields['conversation'], fields['requested_by'])}")
     if life["verdict"]:
-        via = told["decided_via"] if life["decided_via"] else ""
-        line.append(texts.verdict(told["verdict"], by=told["decided_by"], via=via))
+        via = fields["decided_via"] if life["decided_via"] else ""
+        line.append(texts.verdict(fields["verdict"], by=fields["decided_by"], via=via))
     elif life["cleared_by"]:
-        line.append(texts.cleared(told["cleared_by"]))
-    return line.append(told["outcome"] or (texts.RUNS if life["started_at"] else texts.WAITS))
+        line.append(texts.cleared(fields["cleared_by"]))
+    return line.append(fields["outcome"] or (texts.RUNS if life["started_at"] else texts.WAITS))

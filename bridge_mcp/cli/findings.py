@@ -30,16 +30,16 @@ def clients(config: Config) -> Iterator[Finding]:
     """What each MCP client may, and those that cannot come because their tokens are not there."""
     for client in (config.stdio, *config.clients):
         yield Finding(f"client {client.name}", True, allowed(client))
-    for key, told in config.lacking.items():
+    for key, problem in config.lacking.items():
         if key.startswith("clients."):
-            yield Finding(f"client {key.split('.')[1]}", False, told)
+            yield Finding(f"client {key.split('.')[1]}", False, problem)
 
 
 def allowed(client: Client) -> str:
     """What a client may, and where."""
     scopes = ", ".join(scope for scope in SCOPES if scope in client.scopes) or texts.NOTHING
-    where = ", ".join(sorted(client.channels | client.conversations)) or texts.EVERYWHERE
-    return texts.may(scopes, where, person_decides=client.person_decides)
+    places = ", ".join(sorted(client.channels | client.conversations)) or texts.EVERYWHERE
+    return texts.may(scopes, places, person_decides=client.person_decides)
 
 
 def patterns(config: Config, tools: Sequence[ToolSpec], ready: frozenset[str]) -> Iterator[Finding]:
@@ -50,12 +50,12 @@ def patterns(config: Config, tools: Sequence[ToolSpec], ready: frozenset[str]) -
     for server in config.tool_servers:
         if server.name not in ready:
             continue
-        own = [spec.tool for spec in tools if spec.server == server.name]
+        tools_of_server = [spec.tool for spec in tools if spec.server == server.name]
         section = f"tool_servers.{server.name}"
         for pattern in server.allowed_tools:
-            yield from unmatched(f"{section}.allowed_tools", pattern, own)
+            yield from unmatched(f"{section}.allowed_tools", pattern, tools_of_server)
         for rule in server.tools:
-            yield from unmatched(f'{section}.tools."{rule.pattern}"', rule.pattern, own)
+            yield from unmatched(f'{section}.tools."{rule.pattern}"', rule.pattern, tools_of_server)
     if not ready.issuperset(server.name for server in config.tool_servers):
         return
     every = [spec.name for spec in tools]

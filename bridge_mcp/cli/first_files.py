@@ -34,8 +34,8 @@ def write_drafted(target: Path, template: str, sections: Sequence[Section]) -> l
 
 def taken_back(written: Sequence[Path]) -> None:
     """Remove the files of secrets, and their folder, where nothing else is in it."""
-    for each in written:
-        each.unlink(missing_ok=True)
+    for path in written:
+        path.unlink(missing_ok=True)
     if written:
         with suppress(OSError):
             written[0].parent.rmdir()
@@ -61,33 +61,33 @@ def write_new(target: Path, text: str) -> None:
     Raises:
         BadInput: it is there, or cannot be written.
     """
-    beside = ""
+    temporary = ""
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        placed(Path(beside), target)
+        placed(Path(temporary), target)
     except FileExistsError:
         raise BadInput(f"{target} is there already.", fix="Edit it, or name another file.") from None
     except OSError as exc:
         raise BadInput(f"{target} cannot be written: {exc.strerror}.", fix="Name another file.") from exc
     finally:
-        if beside:
-            Path(beside).unlink(missing_ok=True)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
 
 
-def placed(beside: Path, target: Path) -> None:
+def placed(temporary: Path, target: Path) -> None:
     """Give a file its name, if nothing has it.
 
     Raises:
         FileExistsError: something has it.
     """
     try:
-        os.link(beside, target)
+        os.link(temporary, target)
     except FileExistsError:
         raise
     except OSError:  # a file system without links
         if target.exists():
             raise FileExistsError from None
-        beside.rename(target)
+        temporary.rename(target)

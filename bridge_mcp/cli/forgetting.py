@@ -47,7 +47,7 @@ def forget_command(
     """
     if conversation and person:
         raise BadInput("One of the two.", fix="bridge-mcp forget CONVERSATION, or forget --person CHANNEL/ID.")
-    wanted = ToForget("person" if person else "conversation", person or conversation, OWNER.name)
+    request = ToForget("person" if person else "conversation", person or conversation, OWNER.name)
 
     async def body(assembly: Assembly) -> int:
         err, keepers = console(stderr=True), keepers_of(assembly)
@@ -56,20 +56,20 @@ def forget_command(
             def progress(what: str) -> None:
                 line.update(texts.forgetting(visible(what)))
 
-            if typed_in_terminals(assembly, wanted.subject):
+            if typed_in_terminals(assembly, request.subject):
                 from bridge_mcp.cli.chat_history import clear_chat_history
 
                 clear_chat_history(assembly.config.state_dir)
-            whole = await (forget(keepers, wanted, progress) if wanted.subject else go_on(keepers, progress))
+            whole = await (forget(keepers, request, progress) if request.subject else go_on(keepers, progress))
         if not whole:
             err.print(Text(f"! {texts.STILL_THERE}", "yellow"))
             err.print(texts.GO_ON)
             return 1
-        console().print(texts.forgotten(visible(wanted.subject) or texts.WHAT_WAS_BEGUN))
+        console().print(texts.forgotten(visible(request.subject) or texts.WHAT_WAS_BEGUN))
         return 0
 
-    if wanted.subject and not yes:
-        raise BadInput(f"'{wanted.subject}' would be forgotten for good.", fix="Add --yes to do it.")
+    if request.subject and not yes:
+        raise BadInput(f"'{request.subject}' would be forgotten for good.", fix="Add --yes to do it.")
     return with_bridge(common, body)
 
 

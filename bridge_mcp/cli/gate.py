@@ -120,18 +120,18 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
     """Relay between the host and the server, and open the bridge beside that; the exit code."""
     bridge = OpenBridge(config)
     tools = GuardedTools(server, LatePins(bridge))
-    made: list[GatedCalls] = []
+    gated: list[GatedCalls] = []
     failure: BadInput | None = None
     code: int | None = 0
 
     async def calls() -> GatedCalls:
         assembly = await bridge.assembly()
-        if not made:
+        if not gated:
             opened = assembly.bridge
-            own = ExternalCalls(assembly.store, opened.rules, opened.clock, caller=bridge.caller)
+            external_calls = ExternalCalls(assembly.store, opened.rules, opened.clock, caller=bridge.caller)
             get_running_loop().call_later(ASKED_S, assembly.want_engine)
-            made.append(GatedCalls(server, tools, own, assembly.callers, hold_s=hold_s))
-        return made[0]
+            gated.append(GatedCalls(server, tools, external_calls, assembly.callers, hold_s=hold_s))
+        return gated[0]
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -143,8 +143,8 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
                     relay = Relay(lines, sink, process, tools, calls)
                     await until_over(relay.run)
                     await sink.close()
-                    for each in made:
-                        await each.settle()
+                    for calls_behind in gated:
+                        await calls_behind.settle()
                 if relay.server_left:
                     code = process.own_code
             except BadInput as exc:  # not wrapped into a group: it is told in one line
@@ -167,5 +167,5 @@ async def until_over(serve: Callable[[], Awaitable[None]]) -> None:
                 await ended()
                 tasks.cancel_scope.cancel()
 
-            for each in (serve, stopped.wait, wait_until_orphaned):
-                tasks.start_soon(wait_for, each)
+            for wanted_end in (serve, stopped.wait, wait_until_orphaned):
+                tasks.start_soon(wait_for, wanted_end)

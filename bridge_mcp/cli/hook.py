@@ -51,13 +51,13 @@ def parse_hook(arguments: Sequence[str]) -> HookOptions | None:
     """The options of a hook that is called; None when this is anything else, mistakes included."""
     if not arguments or arguments[0] not in HOSTS:
         return None
-    options, left = HookOptions(arguments[0]), list(arguments[1:])
-    while left:
-        name, equals, value = left.pop(0).partition("=")
+    options, remaining = HookOptions(arguments[0]), list(arguments[1:])
+    while remaining:
+        name, equals, value = remaining.pop(0).partition("=")
         if name in ("--attended", "--unattended", "--no-attended") and not equals:
             options.attended = name == "--attended"
-        elif name in ("--config", "--wait-s") and (equals or left):
-            value = value if equals else left.pop(0)
+        elif name in ("--config", "--wait-s") and (equals or remaining):
+            value = value if equals else remaining.pop(0)
             if name == "--config":
                 options.config = value
             elif (seconds := seconds_in(value)) is not None:
@@ -72,22 +72,22 @@ def parse_hook(arguments: Sequence[str]) -> HookOptions | None:
 def seconds_in(text: str) -> float | None:
     """A number of seconds, up to a week."""
     try:
-        found = float(text)
+        seconds = float(text)
     except ValueError:
         return None
-    return found if 0 <= found <= LONGEST_WAIT_S else None
+    return seconds if 0 <= seconds <= LONGEST_WAIT_S else None
 
 
 def run(options: HookOptions) -> int:
     """Answer one hook; the exit code. It never fails in a way that a host reads as a yes."""
     try:
         host = host_named(options.host)
-        told = host.read(read_input(), os.environ)
-        if not isinstance(told, Permission):
-            return heard(options, host, told)
+        call = host.read(read_input(), os.environ)
+        if not isinstance(call, Permission):
+            return heard(options, host, call)
         if options.attended is not None:
-            told.mode = "interactive" if options.attended else "headless"
-        return asked(options, host, told)
+            call.mode = "interactive" if options.attended else "headless"
+        return asked(options, host, call)
     except BrokenInput as exc:
         return refused(texts.hook_unread(exc))
     except KeyboardInterrupt:
@@ -109,9 +109,9 @@ def read_input() -> Mapping[str, object]:
         event: object = json.loads(data, parse_constant=not_json)
     except (ValueError, RecursionError) as exc:
         raise BrokenInput(f"it is no JSON ({exc})") from None
-    if not (found := fields_of(event)):
+    if not (fields := fields_of(event)):
         raise BrokenInput("it is no JSON object, or an empty one")
-    return found
+    return fields
 
 
 def not_json(word: str) -> object:

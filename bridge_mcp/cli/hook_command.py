@@ -68,27 +68,27 @@ def hook(
     if not (install or uninstall):
         return run(HookOptions(host, config, attended=attended, wait_s=wait_s))
     command = command_of(host, config, attended=attended, wait_s=wait_s)
-    meant = wanted(host, command, Path.home(), os.environ, wait_s=wait_s, every_call=every_call)
-    return applied(host, meant, install=install, only_print=print_)
+    wanted_hooks = wanted(host, command, Path.home(), os.environ, wait_s=wait_s, every_call=every_call)
+    return applied(host, wanted_hooks, install=install, only_print=print_)
 
 
-def applied(host: str, meant: Wanted, *, install: bool, only_print: bool) -> int:
+def applied(host: str, wanted_hooks: Wanted, *, install: bool, only_print: bool) -> int:
     """Change a host's settings, or show the change."""
     try:
-        before = read(meant.file)
-        after = changed(host, meant, before, install=install)
+        before = read(wanted_hooks.file)
+        after = changed(host, wanted_hooks, before, install=install)
     except BadInput as exc:
-        raise BadInput(f"{meant.file} was left alone. {exc}", fix="Mend it, or add the hook by hand.") from None
+        raise BadInput(f"{wanted_hooks.file} was left alone. {exc}", fix="Mend it, or add the hook by hand.") from None
     if only_print:
-        sys.stdout.writelines(difference(meant.file, before or "", after))
+        sys.stdout.writelines(difference(wanted_hooks.file, before or "", after))
         return 0
     if after == (before or ""):
-        console().print(texts.says_so_already(meant.file), soft_wrap=True)
+        console().print(texts.says_so_already(wanted_hooks.file), soft_wrap=True)
         return 0
-    kept = write(meant.file, after, before)
-    console().print(texts.changed(meant.file, kept), soft_wrap=True)
+    backup = write(wanted_hooks.file, after, before)
+    console().print(texts.changed(wanted_hooks.file, backup), soft_wrap=True)
     if install:
-        console().print(meant.advice, soft_wrap=True)
+        console().print(wanted_hooks.advice, soft_wrap=True)
     return 0
 
 
@@ -101,8 +101,8 @@ def difference(file: Path, before: str, after: str) -> list[str]:
 def command_of(host: str, config: str | None, *, attended: bool | None, wait_s: float) -> str:
     """What the host's shell is to run: by its whole path, since few hosts have the PATH of a terminal."""
     words = [*own_command(), "hook", host]
-    if named := config or os.environ.get("BRIDGE_MCP_CONFIG"):
-        words += ["--config", str(Path(named).expanduser().absolute())]
+    if path := config or os.environ.get("BRIDGE_MCP_CONFIG"):
+        words += ["--config", str(Path(path).expanduser().absolute())]
     if attended is not None:
         words.append("--attended" if attended else "--unattended")
     if wait_s != WAIT_S:

@@ -55,16 +55,16 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
     async def body(config: Config) -> int:
         async with (
             open_bridge(config, engine="never") as assembly,
-            nullcontext(caller) if caller else assembly.callers.held() as own,
+            nullcontext(caller) if caller else assembly.callers.held() as lock,
         ):
             bridge = assembly.bridge
-            calls = ExternalCalls(assembly.store, bridge.rules, bridge.clock, caller=own)
-            where = conversation or await written(calls, host, call, own)
+            calls = ExternalCalls(assembly.store, bridge.rules, bridge.clock, caller=lock)
+            place = conversation or await written(calls, host, call, lock)
             waiting = Waiting(
                 calls,
                 host,
                 call,
-                conversation=where,
+                conversation=place,
                 engine_lives=bridge.engine_runs,
                 reaches=people(assembly).reaches,
             )
@@ -72,7 +72,7 @@ def wait(options: HookOptions, host: Host, call: Permission, caller: str, conver
             async with while_wanted() as gone:
                 answer, begun = await waiting.answer(options.wait_s)
             if gone.is_set():
-                await lapse(assembly.store, where, Finished(ONLY_CALL, "undelivered", texts.AGENT_GONE))
+                await lapse(assembly.store, place, Finished(ONLY_CALL, "undelivered", texts.AGENT_GONE))
                 return 0
             return await delivered(calls, answer, begun)
 
@@ -131,8 +131,8 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
 
     async def body(config: Config) -> Answer:
         async with open_bridge(config, engine="never") as assembly:
-            found = people(assembly)
-            conversation = await found.conversation(host, call.tool)
+            asker = people(assembly)
+            conversation = await asker.conversation(host, call.tool)
             bridge = assembly.bridge
             async with assembly.callers.held() as caller:
                 calls = ExternalCalls(assembly.store, bridge.rules, bridge.clock, caller=caller)
@@ -143,7 +143,7 @@ def question(options: HookOptions, host: Host, call: Permission) -> Answer:
                     call=call,
                     conversation=conversation,
                     engine_lives=bridge.engine_runs,
-                    decides=found.may_decide,
+                    decides=asker.may_decide,
                 )
                 async with while_wanted():
                     return await questions.answer(options.wait_s)
@@ -158,11 +158,11 @@ def tell(options: HookOptions, host: Host, news: Outcome | Ended) -> int:
     async def body(config: Config) -> int:
         async with open_bridge(config, engine="never") as assembly:
             last = await assembly.store.log.last_kinds(prefix_of(host, news.session))
-            own = await record_news(
+            recorded = await record_news(
                 assembly.store, tuple(name for name, kind in last.items() if kind not in OVER), news
             )
-            if own or not isinstance(news, Outcome):
-                return own
+            if recorded or not isinstance(news, Outcome):
+                return recorded
             # Its prompt may be one that the host's channel has relayed, which nobody else tells that it is answered.
             outcome = Finished(ONLY_CALL, "undelivered" if news.refused else "error" if news.error else "ok", ELSEWHERE)
             return await answered_elsewhere(assembly.store, f"channel:{host.name}", news.tool, news.arguments, outcome)

@@ -14,13 +14,13 @@ __all__ = ["host_findings"]
 
 def host_findings() -> Iterator[Finding]:
     """A line for each host that has the bridge, and for each whose settings cannot be read."""
-    for each in inspect_hosts(machine()):
-        what = f"host {each.host}"
-        if each.wrong:
-            yield Finding(what, True, texts.unreadable(each.file, each.wrong), warning=True)
-        elif each.gone:
-            yield Finding(what, False, texts.starts_nothing(each.file, commands=each.gone, host=each.host))
-        elif len(each.names) > 1:
-            yield Finding(what, True, texts.starts_often(each.file, each.names), warning=True)
-        elif each.names:
-            yield Finding(what, True, texts.starts_it(each.names[0], each.file))
+    for report in inspect_hosts(machine()):
+        name = f"host {report.host}"
+        if report.wrong:
+            yield Finding(name, True, texts.unreadable(report.file, report.wrong), warning=True)
+        elif report.gone:
+            yield Finding(name, False, texts.starts_nothing(report.file, commands=report.gone, host=report.host))
+        elif len(report.names) > 1:
+            yield Finding(name, True, texts.starts_often(report.file, report.names), warning=True)
+        elif report.names:
+            yield Finding(name, True, texts.starts_it(report.names[0], report.file))

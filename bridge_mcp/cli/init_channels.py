@@ -62,5 +62,5 @@ ROWS = (
         then=texts.WRITE_TO_THE_BOT,
     ),
 )
-CHANNELS = tuple(each for each in ROWS if each.type in BUILT_IN)
+CHANNELS = tuple(row for row in ROWS if row.type in BUILT_IN)
 """Those of types that this version has."""

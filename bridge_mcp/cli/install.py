@@ -98,21 +98,21 @@ def put_into(host: str, launch: Launch, *, name: str | None = None, project: Pat
             fix=f"Start {known.title} once, or add by hand what this shows: bridge-mcp install {host} --print",
         )
     try:
-        ours = [each for each, server in entries(known, file, before).items() if is_plain(server)]
-        called = name or (ours[0] if ours and NAME not in ours else NAME)
-        after = added(known, file, before, launch, name=called)
+        ours = [entry_name for entry_name, server in entries(known, file, before).items() if is_plain(server)]
+        server_name = name or (ours[0] if ours and NAME not in ours else NAME)
+        after = added(known, file, before, launch, name=server_name)
     except BadInput as exc:
         raise BadInput(
             f"{file} was left alone. {exc}",
             fix=exc.fix or f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print",
         ) from None
     if after == (before or ""):
-        out.print(texts.has_it_already(known.title, called, file), soft_wrap=True)
+        out.print(texts.has_it_already(known.title, server_name, file), soft_wrap=True)
     else:
-        kept = write(file, after, before)
-        now = texts.has_it_now(known.title, called, file=file, copy=kept, advice=known.advice)
+        backup = write(file, after, before)
+        now = texts.has_it_now(known.title, server_name, file=file, copy=backup, advice=known.advice)
         out.print(now, soft_wrap=True)
-    if others := [each for each in ours if each != called]:
+    if others := [entry_name for entry_name in ours if entry_name != server_name]:
         out.print(texts.second_time([*map(visible, others)]), soft_wrap=True)
     if not known.passes(launch):
         out.print(texts.secrets_missing(known.title, launch.secrets), soft_wrap=True)
@@ -144,10 +144,10 @@ def uninstall(
     before = read(file)
     try:
         servers = entries(known, file, before)
-        ours = [each for each, server in servers.items() if is_plain(server) and name in (None, each)]
+        ours = [entry_name for entry_name, server in servers.items() if is_plain(server) and name in (None, entry_name)]
         after = before or ""
-        for each in ours:
-            after = removed(known, file, after, name=each)
+        for entry_name in ours:
+            after = removed(known, file, after, name=entry_name)
     except BadInput as exc:
         raise BadInput(f"{file} was left alone. {exc}", fix="Mend it, or take the entry out by hand.") from None
     if not ours:
@@ -155,8 +155,8 @@ def uninstall(
     elif print_:
         out.print(texts.would_go(file, [*map(visible, ours)]), soft_wrap=True)
     else:
-        kept = write(file, after, before)
-        out.print(texts.gone(known.title, kept), soft_wrap=True)
+        backup = write(file, after, before)
+        out.print(texts.gone(known.title, backup), soft_wrap=True)
     return 0
 
 
@@ -192,15 +192,15 @@ def shown(host: Host, file: Path, launch: Launch, name: str) -> int:
     return 0
 
 
-def overview(here: Machine) -> int:
+def overview(machine: Machine) -> int:
     """Print the hosts whose settings are there, and whether each has the bridge."""
     rows: list[list[str | Text]] = []
-    for each in inspect_hosts(here):
-        good = bool(each.names) and not each.gone
+    for inspection in inspect_hosts(machine):
+        good = bool(inspection.names) and not inspection.gone
         sign = Text(drawn("✓", "+"), "green") if good else Text("-", "dim")
-        said = texts.called([*map(visible, each.names)]) if each.names else texts.NOT_YET
-        said = each.wrong or (texts.command_gone(each.gone) if each.gone else said)
-        rows.append([sign, each.host, f"{said} ({each.file})"])
+        names = texts.called([*map(visible, inspection.names)]) if inspection.names else texts.NOT_YET
+        names = inspection.wrong or (texts.command_gone(inspection.gone) if inspection.gone else names)
+        rows.append([sign, inspection.host, f"{names} ({inspection.file})"])
     console().print(grid(rows) if rows else texts.NO_HOST)
     console().print(texts.hosts([*HOSTS]), soft_wrap=True)
     return 0

@@ -81,10 +81,10 @@ def provider_model() -> Section:
     """A model that litellm knows, and its key."""
     model = text(texts.WHICH_MODEL, "openai/gpt-5-mini")
     variable = model.partition("/")[0].upper().replace("-", "_") + "_API_KEY"
-    there = bool(os.environ.get(variable))
-    key = secret(texts.key_is_set(variable) if there else texts.ITS_KEY)
-    named = {"api_key_env": variable} if there and not key else {}
-    return model_section({"model": model, **named}, key)
+    is_set = bool(os.environ.get(variable))
+    key = secret(texts.key_is_set(variable) if is_set else texts.ITS_KEY)
+    reference = {"api_key_env": variable} if is_set and not key else {}
+    return model_section({"model": model, **reference}, key)
 
 
 def own_model() -> Section:
@@ -103,12 +103,12 @@ def where_people_write(answers: Answers) -> None:
     """The channels beside the local one."""
     while True:
         taken = {section.name for section in answers.sections}
-        left = [each for each in CHANNELS if f"channels.{each.type}" not in taken]
-        if not left:
+        offered = [each for each in CHANNELS if f"channels.{each.type}" not in taken]
+        if not offered:
             return
         options: list[tuple[ChannelQuestions | None, str]] = [(None, texts.NOWHERE_ELSE)]
-        question = texts.WHERE if len(left) == len(CHANNELS) else texts.WHERE_ELSE
-        chosen = one_of(question, [*options, *((each, each.title) for each in left)])
+        question = texts.WHERE if len(offered) == len(CHANNELS) else texts.WHERE_ELSE
+        chosen = one_of(question, [*options, *((each, each.title) for each in offered)])
         if chosen is None:
             return
         if settled(answers, lambda kind=chosen: channel(kind), platforms):
@@ -120,11 +120,11 @@ def channel(kind: ChannelQuestions) -> Section:
     if (steps := plug(kind.type).type.setup) is not None:
         console().print(steps(), soft_wrap=True)
     values, secrets = {"type": kind.type}, dict[str, str]()
-    for each in kind.questions:
-        if each.secret:
-            secrets[each.key] = secret(each.asks)
+    for question in kind.questions:
+        if question.secret:
+            secrets[question.key] = secret(question.asks)
         else:
-            values[each.key] = text(each.asks, each.default)
+            values[question.key] = text(question.asks, question.default)
     return Section(f"channels.{kind.type}", values, secrets, example=f'type = "{kind.type}"')
 
 
@@ -137,14 +137,14 @@ def settled(answers: Answers, ask: Callable[[], Section], look: Look) -> bool:
         with console().status(texts.TRYING):
             findings = tried(section, look)
         shown(findings, json=False)
-        if all(each.fine for each in findings):
+        if all(finding.fine for finding in findings):
             answers.sections.append(section)
             return True
-        what = one_of(texts.WORKS_NOT, [("again", texts.AGAIN), ("keep", texts.KEEP), ("out", texts.LEAVE_OUT)])
-        if what == "keep":
+        choice = one_of(texts.WORKS_NOT, [("again", texts.AGAIN), ("keep", texts.KEEP), ("out", texts.LEAVE_OUT)])
+        if choice == "keep":
             answers.sections.append(section)
-        if what != "again":
-            return what == "keep"
+        if choice != "again":
+            return choice == "keep"
 
 
 def tried(section: Section, look: Look) -> list[Finding]:
@@ -160,8 +160,8 @@ def tried(section: Section, look: Look) -> list[Finding]:
         except BridgeError as exc:
             wrong, config = exc, None
     if wrong is not None or config is None:
-        told = str(wrong).removeprefix(f"{path}: ").replace(str(path), section.name)
-        return [Finding(section.name, False, told)]
+        problem = str(wrong).removeprefix(f"{path}: ").replace(str(path), section.name)
+        return [Finding(section.name, False, problem)]
     return loop(looked, config, look, section.name)
 
 
@@ -178,10 +178,10 @@ async def looked(config: Config, look: Look, what: str) -> list[Finding]:
 
 def which_host(answers: Answers) -> None:
     """The host that starts the bridge, of those whose settings are there."""
-    hosts = [each for each in inspect_hosts(machine()) if not each.wrong]
+    hosts = [inspection for inspection in inspect_hosts(machine()) if not inspection.wrong]
     if not hosts:
         answers.then.append(texts.CONNECT_A_HOST)
         return
-    options = [*((each.host, each.title) for each in hosts), ("", texts.NO_HOST)]
+    options = [*((host.host, host.title) for host in hosts), ("", texts.NO_HOST)]
     answers.host = one_of(texts.WHICH_HOST, options)
     console().print()

@@ -59,14 +59,14 @@ def backup(file: Path, /, *, common: Common = USUAL) -> int:
         raise BadInput(f"{target} is there already.", fix="Name another file.")
     with scratch(config.state_dir if config.store.is_postgres else target.parent) as folder, bars() as progress:
         (schema, conversations, entries), files = copied(config, folder, progress)
-        about = Manifest(
+        manifest = Manifest(
             FORMAT, time.time(), __version__, schema=schema, conversations=conversations, entries=entries,
             store_bytes=0, store_sha256="", files=0, file_bytes=0,
         )  # fmt: skip
-        made = pack(target, folder / STORE, files, about, lambda name, done, of: progress(texts.PACKING, done, of))
+        packed = pack(target, folder / STORE, files, manifest, lambda name, done, of: progress(texts.PACKING, done, of))
     out = console()
     out.print(texts.wrote(target, target.stat().st_size / 1e6))
-    out.print(texts.inside(made.files, texts.contents(made.conversations, made.entries)))
+    out.print(texts.inside(packed.files, texts.contents(packed.conversations, packed.entries)))
     out.print(texts.NOT_IN_IT)
     return 0
 
@@ -82,8 +82,8 @@ def copied(config: Config, folder: Path, progress: Tell) -> tuple[Copied, Path]:
         need_driver()
         from bridge_mcp.stores.moving.archiving import snapshot
 
-        found = snapshot(config.store.direct, folder, lambda stage, done, of: progress(texts.copying(stage), done, of))
-        return found, folder / "files"
+        stored = snapshot(config.store.direct, folder, lambda stage, done, of: progress(texts.copying(stage), done, of))
+        return stored, folder / "files"
     from bridge_mcp.stores.sqlite.copies import copy_store
 
     if not config.store_path.exists():
@@ -126,8 +126,8 @@ def restore(
     into = restored_into_database if config.store.is_postgres else restored
     manifest, rested = into(config, source, replace)
     out = console()
-    held = texts.contents(manifest.conversations, manifest.entries)
-    out.print(texts.restored(clock(manifest.made_at), held))
+    contents = texts.contents(manifest.conversations, manifest.entries)
+    out.print(texts.restored(clock(manifest.made_at), contents))
     for line in lines_of(rested):
         out.print(line)
     out.print(texts.CURSORS)
@@ -152,10 +152,10 @@ def restored(config: Config, source: Path, replace: bool) -> tuple[Manifest, Res
         bars() as progress,
     ):
         manifest, rested = at_rest(source, folder, progress)
-        with sole_use(path) as held:
-            if held and not replace:
+        with sole_use(path) as lock:
+            if lock and not replace:
                 raise BadInput(
-                    f"The store {path} holds {counted(held, 'conversation')}, which would be lost.",
+                    f"The store {path} holds {counted(lock, 'conversation')}, which would be lost.",
                     fix="Back it up first, then add --replace. Nothing was changed.",
                 )
             put_files(folder / "files", config.files_path)
@@ -229,48 +229,48 @@ async def rest(path: Path, progress: Callable[[int, int], None]) -> Rested:
 
 def lines_of(rested: Rested) -> list[str]:
     """What was ended, a line each."""
-    found = (
+    counts = (
         (rested.uncertain, "message", texts.UNCERTAIN),
         (rested.unknown, "call", texts.UNKNOWN),
         (rested.expired, "approval", texts.EXPIRED),
         (rested.turns, "turn", texts.STOPPED),
         (rested.reminders, "reminder", texts.LAPSED),
     )
-    return [texts.ended(number, noun, what) for number, noun, what in found if number]
+    return [texts.ended(number, noun, what) for number, noun, what in counts if number]
 
 
 async def confirmed(assembly: Assembly) -> None:
     """List what is held back, and turn it on."""
-    found: HeldBack = await assembly.store.restoring.let_in()
+    held: HeldBack = await assembly.store.restoring.let_in()
     out = console()
-    if not found:
+    if not held:
         out.print(texts.NOTHING_HELD_BACK)
-    for client in found.clients:
-        where = ", ".join(sorted(client.channels | client.conversations)) or texts.EVERYWHERE
-        out.print(visible(texts.client(client.name, ", ".join(sorted(client.scopes)), where)))
-    for grant in found.grants:
+    for client in held.clients:
+        places = ", ".join(sorted(client.channels | client.conversations)) or texts.EVERYWHERE
+        out.print(visible(texts.client(client.name, ", ".join(sorted(client.scopes)), places)))
+    for grant in held.grants:
         limits = [texts.like(name, pattern) for name, pattern in grant.arguments]
-        where = grant.conversation or texts.EVERYWHERE
-        out.print(visible(texts.grant(grant.tool, where=where, by=grant.by, limits=limits)))
-    for each in found.pairings:
-        out.print(visible(texts.pairing(each.channel, each.subject, name=each.name, role=each.role)))
-    if found:
+        places = grant.conversation or texts.EVERYWHERE
+        out.print(visible(texts.grant(grant.tool, where=places, by=grant.by, limits=limits)))
+    for pairing in held.pairings:
+        out.print(visible(texts.pairing(pairing.channel, pairing.subject, name=pairing.name, role=pairing.role)))
+    if held:
         out.print(texts.LET_IN)
 
 
 @contextmanager
-def scratch(beside: Path) -> Generator[Path]:
+def scratch(target: Path) -> Generator[Path]:
     """A folder for this user alone on the disk of `beside`, gone in the end; so is what a killed one left there.
 
     Raises:
         StoreError: the disk cannot hold it.
     """
     try:
-        beside.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sweep(beside)
-        folder = Path(tempfile.mkdtemp(prefix=PART, suffix=".part", dir=beside))
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep(target)
+        folder = Path(tempfile.mkdtemp(prefix=PART, suffix=".part", dir=target))
     except OSError as exc:
-        raise StoreError(f"{beside} cannot be written: {exc.strerror}.", fix="Name another place.") from exc
+        raise StoreError(f"{target} cannot be written: {exc.strerror}.", fix="Name another place.") from exc
     lock = FileLock(folder / LOCK)
     with suppress(StoreError):  # a disk without locks: what a killed one leaves there stays
         lock.acquire()
@@ -281,13 +281,13 @@ def scratch(beside: Path) -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep(beside: Path) -> None:
+def sweep(target: Path) -> None:
     """Remove what killed ones left in a folder: it holds chats in clear."""
-    for left in beside.glob(f"{PART}*.part"):
+    for leftover in target.glob(f"{PART}*.part"):
         with suppress(OSError):  # another one has removed it meanwhile
-            lock = left / LOCK
-            if time.time() - left.stat().st_mtime > SWEPT_S and lock.exists() and not is_held(lock):
-                shutil.rmtree(left, ignore_errors=True)
+            lock = leftover / LOCK
+            if time.time() - leftover.stat().st_mtime > SWEPT_S and lock.exists() and not is_held(lock):
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 PART, LOCK = ".bridge-mcp-", "in-use.lock"
@@ -300,12 +300,12 @@ def bars() -> Generator[Callable[[str, int, int], None]]:
     """A line on standard error for each thing that takes long; on a terminal only."""
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     out = console(stderr=True)
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as shown:
-        tasks = {"": shown.add_task("", visible=False)}
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress_bars:
+        tasks = {"": progress_bars.add_task("", visible=False)}
 
         def progress(what: str, done: int, of: int) -> None:
             if what not in tasks:
-                tasks[what] = shown.add_task(what)
-            shown.update(tasks[what], completed=done, total=of)
+                tasks[what] = progress_bars.add_task(what)
+            progress_bars.update(tasks[what], completed=done, total=of)
 
         yield progress

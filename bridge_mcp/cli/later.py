@@ -26,18 +26,18 @@ def scheduled(*, cancel: str = "", json: Json = False, common: Common = USUAL) -
     async def body(assembly: Assembly) -> int:
         out = console()
         if cancel:
-            done = await assembly.bridge.cancel_scheduled(OWNER, cancel)
-            out.print(texts.cancelled(visible(cancel)) if done else texts.CANCELLED_TOO_LATE)
-            return 0 if done else 1
-        found = await assembly.bridge.scheduled_messages(OWNER)
+            cancelled = await assembly.bridge.cancel_scheduled(OWNER, cancel)
+            out.print(texts.cancelled(visible(cancel)) if cancelled else texts.CANCELLED_TOO_LATE)
+            return 0 if cancelled else 1
+        messages = await assembly.bridge.scheduled_messages(OWNER)
         if json:
-            print_json(found)
+            print_json(messages)
             return 0
-        for each in found:
-            at = datetime.fromtimestamp(each.send_at).astimezone().isoformat(timespec="seconds")
-            where, by, text = visible(each.conversation), visible(each.by), visible(each.text)
-            out.print(texts.scheduled(each.id, at=at, conversation=where, by=by, text=text))
-        if not found:
+        for message in messages:
+            at = datetime.fromtimestamp(message.send_at).astimezone().isoformat(timespec="seconds")
+            where, by, text = visible(message.conversation), visible(message.by), visible(message.text)
+            out.print(texts.scheduled(message.id, at=at, conversation=where, by=by, text=text))
+        if not messages:
             out.print(texts.NONE_SCHEDULED)
         elif not engine_runs(assembly):
             out.print(NO_ENGINE)

@@ -190,18 +190,18 @@ def call_words(
 ) -> str:
     """What an entry of a call (or of a model call's begin) tells."""
     match entry:
-        case Started(effect="model" | "summary" as what) as e:
-            return f"{'the model' if what == 'model' else 'a summary'}, for #{e.turn}"
+        case Started(effect="model" | "summary" as effect) as e:
+            return f"{'the model' if effect == 'model' else 'a summary'}, for #{e.turn}"
         case Started(effect="review") as e:
             return f"a review of [{e.call}]"
         case Started() as e:
             return f"{e.tool} {e.arguments} [{e.call}], free by {e.cleared_by}"
         case Asked() as e:
             ends = f", until {clock(e.expires_at)}" if e.expires_at else ""
-            shown = f"{approval_id(conversation, e.call)} {e.tool} {e.arguments} [{e.call}]"
+            asked = f"{approval_id(conversation, e.call)} {e.tool} {e.arguments} [{e.call}]"
             where = f", put to {e.route}" if e.route else ""
             several = f", by {e.quorum} approvers" if e.quorum > 1 else ""
-            return f"{shown} for {e.requested_by}: {e.reason}{ends}{where}{several} {e.digest}"
+            return f"{asked} for {e.requested_by}: {e.reason}{ends}{where}{several} {e.digest}"
         case Reviewed() as e:
             return f"[{e.call}] {e.says} by the reviewer{f' ({e.model})' if e.model else ''}: {e.reason}"
         case Voted() as e:
@@ -229,8 +229,8 @@ def kept(judged: Judged) -> str:
         return ""
     patterns = ", ".join(f"{name}={pattern}" for name, pattern in judged.remember_arguments)
     until = f" for {judged.remember_s:g} s" if judged.remember_s else ""
-    where = f" in {judged.limit}" if judged.limit else ""
-    return f", remembered {judged.remember}{where}{until}" + (f" where {patterns}" if patterns else "")
+    place = f" in {judged.limit}" if judged.limit else ""
+    return f", remembered {judged.remember}{place}{until}" + (f" where {patterns}" if patterns else "")
 
 
 def person(sender: Sender) -> str:

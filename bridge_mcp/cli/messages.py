@@ -120,11 +120,11 @@ def say(
 
     async def body(assembly: Assembly) -> int | None:
         await check_conversation(assembly, conversation, new)
-        said = sys.stdin.read() if text == "-" else text
-        no_verdict(assembly, said)
+        text_said = sys.stdin.read() if text == "-" else text
+        no_verdict(assembly, text_said)
         if wait:
-            await somebody_answers(assembly, conversation, said)
-        message = await assembly.bridge.say(OWNER, conversation, said, name=name)
+            await somebody_answers(assembly, conversation, text_said)
+        message = await assembly.bridge.say(OWNER, conversation, text_said, name=name)
         if wait:
             return await answered(assembly, conversation, message, wait_s=wait_s, json=json)
         if json:
@@ -138,13 +138,13 @@ def say(
     return with_bridge(common, body, engine="now" if wait else "never")
 
 
-def no_verdict(assembly: Assembly, said: str) -> None:
+def no_verdict(assembly: Assembly, text: str) -> None:
     """Let pass what is no verdict, where the owner takes none on the command line.
 
     Raises:
         BadInput: it is one.
     """
-    if not assembly.config.rules.cli and is_verdict(said):
+    if not assembly.config.rules.cli and is_verdict(text):
         raise BadInput(
             "No verdict is taken on the command line: [approvals] cli is off.", fix="An approver decides in a chat."
         )
@@ -159,8 +159,8 @@ async def check_conversation(assembly: Assembly, conversation: str, new: bool) -
     channel = Address.of(conversation).channel
     if new or channel not in assembly.bridge.traits or await assembly.store.history.conversation(conversation):
         return
-    known = (await assembly.bridge.list_conversations(OWNER, channel=channel, limit=200)).conversations
-    names = [*dict.fromkeys([*(each.id for each in known), f"{channel}/main"])]
+    conversations = (await assembly.bridge.list_conversations(OWNER, channel=channel, limit=200)).conversations
+    names = [*dict.fromkeys([*(chat.id for chat in conversations), f"{channel}/main"])]
     close = get_close_matches(conversation, names, 1, 0.8)
     if close and close != [conversation] and assembly.bridge.traits[channel].delivered_by_commit:
         raise BadInput(

@@ -57,48 +57,48 @@ def moved(config: Config, source: str, target: str) -> int:
             end_of(ends[0]), end_of(ends[1]), (files(ends[0]), files(ends[1])),
             index=index_words, verify=faults, progress=lambda stage, done, of: progress(texts.moving(stage), done, of),
         )  # fmt: skip
-        found = move.run()
+        result = move.run()
     out, err = console(), console(stderr=True)
-    for line in found.wrong:
+    for line in result.wrong:
         err.print(Text(f"✗ {visible(line)}", "red"))
-    if found.wrong:
+    if result.wrong:
         err.print(Text(texts.NOT_MOVED, "red"))
         return 1
-    contents = texts.contents(found.conversations, found.entries)
-    out.print(texts.moved(contents, found.rows, files=found.files, seconds=time.monotonic() - began))
+    contents = texts.contents(result.conversations, result.entries)
+    out.print(texts.moved(contents, result.rows, files=result.files, seconds=time.monotonic() - began))
     err.print(Text(f"✓ {texts.LOGS_ARE_WHOLE}", "green"))
     out.print(texts.AFTER_A_MOVE)
     return 0
 
 
-def url_of(given: str, option: str) -> str:
+def url_of(url: str, option: str) -> str:
     """The URL that an option names.
 
     Raises:
         BadInput: it is none; or it holds a password, which every user of this machine could read in the list of
             processes.
     """
-    kind, _, name = given.partition(":")
+    kind, _, name = url.partition(":")
     if kind == "env":
-        given = os.environ.get(name, "").strip()
-        if not given:
+        url = os.environ.get(name, "").strip()
+        if not url:
             raise BadInput(f"{option}: the variable {name} is not set.", fix="Set it to the URL of the store.")
     elif kind == "file":
         try:
-            given = (working_folder() / Path(name).expanduser()).read_text("utf-8").strip()
+            url = (working_folder() / Path(name).expanduser()).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise BadInput(f"{option}: {name} cannot be read.", fix="Write the URL of the store into it.") from None
-    elif has_password(given):
+    elif has_password(url):
         raise BadInput(
             f"{option} holds a password, and command lines can be read by others.",
             fix=f"Write {option} env:NAME or {option} file:PATH, or leave the password to ~/.pgpass or PGPASSWORD.",
         )
-    if given.startswith(SQLITE):
-        return f"{SQLITE}{working_folder() / Path(given.removeprefix(SQLITE)).expanduser()}"
-    if given.startswith(POSTGRES):
+    if url.startswith(SQLITE):
+        return f"{SQLITE}{working_folder() / Path(url.removeprefix(SQLITE)).expanduser()}"
+    if url.startswith(POSTGRES):
         with suppress(ValueError):
-            taken_apart(given)
-            return given
+            taken_apart(url)
+            return url
         raise BadInput(f"The URL of {option} cannot be read.", fix=ENCODED)
     raise BadInput(f"{option} is no URL of a store.", fix="Write sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
 

@@ -126,8 +126,8 @@ class Grid(Struct, frozen=True):
 
 def grid(rows: Iterable[Iterable[str | Text]]) -> Grid:
     """Columns without lines; empty cells at the end of a row are left out."""
-    made = [tuple(Text(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
-    return Grid(tuple(row[: max((n + 1 for n, cell in enumerate(row) if cell.plain), default=0)] for row in made))
+    cells = [tuple(Text(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
+    return Grid(tuple(row[: max((n + 1 for n, cell in enumerate(row) if cell.plain), default=0)] for row in cells))
 
 
 def indented(text: Text, by: int = 2) -> Group:
@@ -162,7 +162,7 @@ def dumped(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): dumped(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [dumped(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [dumped(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value
 
 

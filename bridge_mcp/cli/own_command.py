@@ -17,9 +17,9 @@ PASSING = ("archive-v0", "builds-v0", ".cache")
 
 def own_command() -> list[str]:
     """The words that start this command."""
-    own = Path(sys.argv[0])
-    found = str(own.absolute()) if own.name.startswith("bridge-mcp") and own.exists() else shutil.which("bridge-mcp")
-    return [found] if found else [sys.executable, "-m", "bridge_mcp"]
+    exe = Path(sys.argv[0])
+    path = str(exe.absolute()) if exe.name.startswith("bridge-mcp") and exe.exists() else shutil.which("bridge-mcp")
+    return [path] if path else [sys.executable, "-m", "bridge_mcp"]
 
 
 def lasting_command() -> list[str]:

@@ -33,9 +33,9 @@ def one_of(question: str, options: Sequence[tuple[T, str]]) -> T:
     for number, (_, label) in enumerate(options, 1):
         out.print(Hanging(Text(f"  {number}  ", "bold"), Text(label)))
     while True:
-        said = asked(texts.NUMBER, "", hidden=False) or "1"
-        if said.isascii() and said.isdigit() and 0 < int(said) <= len(options):
-            return options[int(said) - 1][0]
+        answer = asked(texts.NUMBER, "", hidden=False) or "1"
+        if answer.isascii() and answer.isdigit() and 0 < int(answer) <= len(options):
+            return options[int(answer) - 1][0]
         out.print(texts.one_of(len(options)))
 
 
@@ -59,7 +59,7 @@ def secret(question: str) -> str:
 
 def asked(question: str, default: str, *, hidden: bool) -> str:
     try:
-        found = PromptSession[str]().prompt(f"{question}: ", default=default, is_password=hidden)
+        answer = PromptSession[str]().prompt(f"{question}: ", default=default, is_password=hidden)
     except EOFError:
         raise KeyboardInterrupt from None
-    return found.strip()[:MAX_CHARS]
+    return answer.strip()[:MAX_CHARS]

@@ -23,8 +23,8 @@ def reference(part: Part | None = None, /) -> int:
         from rich.markdown import Markdown
 
         out = console()
-        with out.capture() as shown:
+        with out.capture() as captured:
             out.print(Markdown(text))
-        text = "".join(f"{line.rstrip()}\n" for line in shown.get().splitlines())
+        text = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     sys.stdout.write(text)
     return 0

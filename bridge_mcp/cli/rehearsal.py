@@ -39,16 +39,16 @@ def rehearse(*, since: str = "30d", limit: int = 10_000, json: Json = False, com
     """
 
     async def body(assembly: Assembly) -> None:
-        made, found = await looked_at(assembly, since, limit)
+        rehearsed, suggested = await looked_at(assembly, since, limit)
         if json:
             rows = [
                 {"conversation": e.conversation, "call": e.record.id, "tool": e.record.tool, "asked": e.asked,
-                 "now": e.now, "because": e.because} for e in made
+                 "now": e.now, "because": e.because} for e in rehearsed
             ]  # fmt: skip
-            print_json({"calls": rows, "suggestions": found})
+            print_json({"calls": rows, "suggestions": suggested})
             return
-        show_rehearsal(made)
-        show_suggestions(found)
+        show_rehearsal(rehearsed)
+        show_suggestions(suggested)
 
     return with_bridge(common, body)
 
@@ -67,11 +67,11 @@ def suggest(*, since: str = "30d", limit: int = 10_000, json: Json = False, comm
     """
 
     async def body(assembly: Assembly) -> None:
-        _, found = await looked_at(assembly, since, limit)
+        _, suggested = await looked_at(assembly, since, limit)
         if json:
-            print_json(found)
+            print_json(suggested)
         else:
-            show_suggestions(found)
+            show_suggestions(suggested)
 
     return with_bridge(common, body)
 
@@ -82,10 +82,10 @@ async def looked_at(assembly: Assembly, since: str, limit: int) -> tuple[list[Re
         raise BadInput(f"--limit is between 1 and {MAX_CALLS:,}.")
     now = time.time()
     calls = await calls_since(assembly.store, now - seconds(since), limit)
-    made = await rehearse_calls(assembly.store, assembly.config.rules, confirmations(assembly.config), calls, now)
-    asks = {(each.conversation, each.record.id) for each in made if each.now == "ask" and each.quorum == 1}
-    tools = {each.record.tool: each.spec for each in made if each.spec is not None and not each.spec.changed}
-    return made, suggestions(asked_calls(calls, asks), tools)
+    rehearsed = await rehearse_calls(assembly.store, assembly.config.rules, confirmations(assembly.config), calls, now)
+    asks = {(call.conversation, call.record.id) for call in rehearsed if call.now == "ask" and call.quorum == 1}
+    tools = {call.record.tool: call.spec for call in rehearsed if call.spec is not None and not call.spec.changed}
+    return rehearsed, suggestions(asked_calls(calls, asks), tools)
 
 
 def confirmations(config: Config) -> Callable[[str, str], Confirmation | None]:
@@ -93,46 +93,46 @@ def confirmations(config: Config) -> Callable[[str, str], Confirmation | None]:
     servers = {server.name: server for server in config.tool_servers}
 
     def said(server: str, tool: str) -> Confirmation | None:
-        found = servers.get(server)
-        return None if found is None else found.confirmation_of(tool)
+        section = servers.get(server)
+        return None if section is None else section.confirmation_of(tool)
 
     return said
 
 
-def show_rehearsal(made: Sequence[Rehearsed]) -> None:
+def show_rehearsal(rehearsed: Sequence[Rehearsed]) -> None:
     """The calls by tool and by what would become of them."""
     out = console()
-    if not made:
+    if not rehearsed:
         out.print(texts.NO_CALLS_SINCE)
         return
-    counts = Counter((each.record.tool, each.now, each.because) for each in made)
-    before = Counter((each.record.tool, each.now, each.because) for each in made if each.asked)
+    counts = Counter((call.record.tool, call.now, call.because) for call in rehearsed)
+    before = Counter((call.record.tool, call.now, call.because) for call in rehearsed if call.asked)
     rows = [
         (str(count), visible(key[0]), texts.WOULD[key[1]], texts.asked_then(before[key]), visible(key[2])[:100])
         for key, count in counts.most_common(SHOWN)
     ]
     out.print(grid(rows))
-    totals = Counter(each.now for each in made)
-    told = ", ".join(f"{totals[now]} {words}" for now, words in texts.WOULD.items() if totals[now])
-    out.print(texts.rehearsed(len(made), counts=told, asked=sum(each.asked for each in made)))
+    totals = Counter(call.now for call in rehearsed)
+    counts_text = ", ".join(f"{totals[now]} {words}" for now, words in texts.WOULD.items() if totals[now])
+    out.print(texts.rehearsed(len(rehearsed), counts=counts_text, asked=sum(call.asked for call in rehearsed)))
 
 
-def show_suggestions(found: Sequence[Suggestion]) -> None:
+def show_suggestions(suggested: Sequence[Suggestion]) -> None:
     """Each grant with the prompts that it would have saved."""
     out = console()
-    grants = [each for each in found if not each.why_not]
-    for each in grants[:SHOWN]:
+    grants = [suggestion for suggestion in suggested if not suggestion.why_not]
+    for grant in grants[:SHOWN]:
         options = " ".join(
-            f"--remember-argument {shlex.quote(f'{name}={pattern}')}" for name, pattern in each.arguments
+            f"--remember-argument {shlex.quote(f'{name}={pattern}')}" for name, pattern in grant.arguments
         )
-        of_client = each.place.startswith("calls/")
-        where = texts.FOR_THAT_CLIENT if of_client else texts.inside(visible(each.place))
-        tool, shown = visible(each.tool), visible(options)
-        out.print(texts.suggestion(tool, where=where, saves=each.saves, of=each.calls, options=shown))
-    for each in [each for each in found if each.why_not][:SHOWN]:
-        tool, place = visible(each.tool), visible(each.place)
-        out.print(texts.no_grant(tool, place=place, approved=each.calls, why=each.why_not))
+        of_client = grant.place.startswith("calls/")
+        where = texts.FOR_THAT_CLIENT if of_client else texts.inside(visible(grant.place))
+        tool, quoted = visible(grant.tool), visible(options)
+        out.print(texts.suggestion(tool, where=where, saves=grant.saves, of=grant.calls, options=quoted))
+    for suggestion in [suggestion for suggestion in suggested if suggestion.why_not][:SHOWN]:
+        tool, place = visible(suggestion.tool), visible(suggestion.place)
+        out.print(texts.no_grant(tool, place=place, approved=suggestion.calls, why=suggestion.why_not))
     if grants:
         out.print(texts.TO_GRANT)
-    elif not found:
+    elif not suggested:
         out.print(texts.NOTHING_TO_GRANT)

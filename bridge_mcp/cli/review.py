@@ -67,24 +67,24 @@ def review(
     span, cap = checked(replay, since, limit), Cap(max_usd, max_tokens)
 
     async def body(assembly: Assembly) -> int:
-        name, told = chosen(assembly.config, policy, model)
-        found = await cases(assembly.store, time.time() - span, limit)
-        return await tried(assembly.config, name, told, found, cap, yes=yes, json=json)
+        name, policy_text = chosen(assembly.config, policy, model)
+        decided = await cases(assembly.store, time.time() - span, limit)
+        return await tried(assembly.config, name, policy_text, decided, cap, yes=yes, json=json)
 
     return with_bridge(common, body)
 
 
 async def tried(
-    config: Config, name: str, policy: str, found: tuple[Case, ...], cap: Cap, *, yes: bool, json: bool
+    config: Config, name: str, policy: str, decided: tuple[Case, ...], cap: Cap, *, yes: bool, json: bool
 ) -> int:
     """Ask the model about these calls, if its owner wants that, and print the comparison; the exit code."""
-    if not found:
+    if not decided:
         console().print(texts.NONE_DECIDED)
         return 0
-    if not yes and not agreed(config, name, policy, found):
+    if not yes and not agreed(config, name, policy, decided):
         return 1
-    answers, stopped = await asked(config, name, policy, found, cap)
-    show(answers, len(found), stopped=stopped, json=json)
+    answers, stopped = await asked(config, name, policy, decided, cap)
+    show(answers, len(decided), stopped=stopped, json=json)
     return 0
 
 
@@ -107,9 +107,9 @@ def chosen(config: Config, policy: Path | None, model: str) -> tuple[str, str]:
     Raises:
         BadInput: one is not named, there is no such model, or the policy cannot be read.
     """
-    rules = [*config.rules.tools, *(rule for each in config.rules.channels.values() for rule in each.tools)]
-    named = [config.rules.asking.review, *(rule.says.get("review") for rule in rules)]
-    first: Reviewer | None = next((each for each in named if each is not None), None)
+    rules = [*config.rules.tools, *(rule for channel in config.rules.channels.values() for rule in channel.tools)]
+    reviewers = [config.rules.asking.review, *(rule.says.get("review") for rule in rules)]
+    first: Reviewer | None = next((reviewer for reviewer in reviewers if reviewer is not None), None)
     path = policy or (Path(first.policy) if first else None)
     name = model or (first.model if first else "")
     if path is None or not name:
@@ -126,7 +126,7 @@ def chosen(config: Config, policy: Path | None, model: str) -> tuple[str, str]:
     return name, text
 
 
-def agreed(config: Config, name: str, policy: str, found: tuple[Case, ...]) -> bool:
+def agreed(config: Config, name: str, policy: str, decided: tuple[Case, ...]) -> bool:
     """Whether the owner wants these reviews, where they may cost money.
 
     Raises:
@@ -136,23 +136,23 @@ def agreed(config: Config, name: str, policy: str, found: tuple[Case, ...]) -> b
     prices = section.prices
     if section.model == SCRIPTED or (prices is not None and prices.read == prices.written == 0):
         return True
-    tokens = sum(case.tokens(policy) for case in found)
-    cost = texts.about_usd(prices.cost(tokens, 60 * len(found))) if prices is not None else ""
-    told = texts.will_ask(section.model, calls=len(found), tokens=tokens, cost=cost)
+    tokens = sum(case.tokens(policy) for case in decided)
+    cost = texts.about_usd(prices.cost(tokens, 60 * len(decided))) if prices is not None else ""
+    question = texts.will_ask(section.model, calls=len(decided), tokens=tokens, cost=cost)
     if not sys.stdin.isatty():
-        raise BadInput(told, fix="Repeat it with --yes.")
-    sys.stderr.write(f"{told} {texts.GO_ON}")
+        raise BadInput(question, fix="Repeat it with --yes.")
+    sys.stderr.write(f"{question} {texts.GO_ON}")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 async def asked(
-    config: Config, name: str, policy: str, found: tuple[Case, ...], cap: Cap
+    config: Config, name: str, policy: str, decided: tuple[Case, ...], cap: Cap
 ) -> tuple[list[Replayed], str]:
     """What the model says of each call, until as much is spent as may be; and the bound that ended it, "" for none."""
     models = make_models(config)
     answers: list[Replayed] = []
     try:
-        for case in found:
+        for case in decided:
             if stopped := reached(answers, policy, cap):
                 return answers, stopped
             answers.append(await replay_case(models, name, policy, case))
@@ -163,57 +163,57 @@ async def asked(
 
 def total(answers: Sequence[Replayed]) -> Spent:
     """What all of it took."""
-    return sum((spent(each.said.usage) for each in answers), Spent())
+    return sum((spent(answer.said.usage) for answer in answers), Spent())
 
 
 def reached(answers: Sequence[Replayed], policy: str, cap: Cap) -> str:
     """The bound that is reached, as its option; "" for none. Where a model tells no tokens, they are estimated."""
     if cap.usd is not None and total(answers).usd >= cap.usd:
         return f"--max-usd {cap.usd:g}"
-    tokens = sum(spent(each.said.usage).tokens or each.case.tokens(policy) for each in answers)
+    tokens = sum(spent(answer.said.usage).tokens or answer.case.tokens(policy) for answer in answers)
     return f"--max-tokens {cap.tokens}" if cap.tokens is not None and tokens >= cap.tokens else ""
 
 
 def show(answers: list[Replayed], of: int, *, stopped: str, json: bool) -> None:
     """The comparison, what is worst first, and what it took. `stopped`: the bound at which it ended, "" for none."""
-    kinds = Counter(each.kind for each in answers)
-    taken = total(answers)
+    kinds = Counter(answer.kind for answer in answers)
+    spent = total(answers)
     if json:
         rows = [
             {
-                "approval": each.case.approval.id,
-                "tool": each.case.approval.tool,
-                "arguments": each.case.approval.arguments,
-                "people": each.case.approval.status,
-                "reviewer": each.said.says,
-                "reason": each.said.reason,
-                "kind": each.kind,
+                "approval": replayed.case.approval.id,
+                "tool": replayed.case.approval.tool,
+                "arguments": replayed.case.approval.arguments,
+                "people": replayed.case.approval.status,
+                "reviewer": replayed.said.says,
+                "reason": replayed.said.reason,
+                "kind": replayed.kind,
             }
-            for each in in_order(answers)
+            for replayed in in_order(answers)
         ]
         counts = {kind: kinds[kind] for kind in ORDER}
-        print_json({"counts": counts, "of": of, "stopped": stopped, **spending(taken), "calls": rows})
+        print_json({"counts": counts, "of": of, "stopped": stopped, **spending(spent), "calls": rows})
         return
     out = console()
-    for each in in_order(answers):
-        approval, said = each.case.approval, each.said
-        line = Text(f"{each.kind:<15} ", "bold red" if each.kind == ORDER[0] else "bold")
+    for replayed in in_order(answers):
+        approval, opinion = replayed.case.approval, replayed.said
+        line = Text(f"{replayed.kind:<15} ", "bold red" if replayed.kind == ORDER[0] else "bold")
         line.append(f"{approval.id}  {visible(approval.tool)} {visible(approval.arguments)[:200]}", "default")
-        compared = texts.compared(approval.status, when=ago(approval.decided_at), reviewer=said.says)
+        compared = texts.compared(approval.status, when=ago(approval.decided_at), reviewer=opinion.says)
         line.append(f"\n    {compared}", "default")
-        line.append(f": {visible(said.reason)}" if said.reason else "", "default")
+        line.append(f": {visible(opinion.reason)}" if opinion.reason else "", "default")
         out.print(line)
     told = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
-    out.print(texts.looked_at(len(answers), of=of, counts=told, taken=taken))
+    out.print(texts.looked_at(len(answers), of=of, counts=told, taken=spent))
     if stopped:
         out.print(texts.stopped_at(stopped))
 
 
-def spending(taken: Spent) -> dict[str, float | int | None]:
+def spending(spent: Spent) -> dict[str, float | int | None]:
     """The total for programs; `cost_usd` is that of the calls whose price is known."""
     return {
-        "cost_usd": taken.usd,
-        "unpriced_calls": taken.unpriced,
-        "input_tokens": taken.input_tokens,
-        "output_tokens": taken.output_tokens,
+        "cost_usd": spent.usd,
+        "unpriced_calls": spent.unpriced,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
     }

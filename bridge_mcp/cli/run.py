@@ -47,11 +47,11 @@ def examined(
     Raises:
         BridgeError: nothing can be read, or there is no such level.
     """
-    wanted = (level or os.environ.get("BRIDGE_MCP_LOG") or usual).lower()
-    if wanted not in LEVELS:
-        raise BadInput(f"There is no log level '{wanted}'.", fix=f"The levels are: {', '.join(LEVELS)}.")
+    level_name = (level or os.environ.get("BRIDGE_MCP_LOG") or usual).lower()
+    if level_name not in LEVELS:
+        raise BadInput(f"There is no log level '{level_name}'.", fix=f"The levels are: {', '.join(LEVELS)}.")
     redactor = Redactor()
-    set_up_logging(wanted, redactor)
+    set_up_logging(level_name, redactor)
     if json:
         log_as_json(redactor)
     config, wrong = examine(path)

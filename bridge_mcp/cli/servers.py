@@ -32,20 +32,20 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
     """List the tool servers of bridge.toml, and how the engine last saw each."""
 
     async def body(assembly: Assembly) -> int:
-        told = {server.name: server for server in (await assembly.bridge.list_tools(OWNER)).servers}
+        published = {server.name: server for server in (await assembly.bridge.list_tools(OWNER)).servers}
         places = {server.name: server.place for server in assembly.config.tool_servers}
         if not engine_runs(assembly):
-            told = {name: server for name, server in told.items() if name in places}
+            published = {name: server for name, server in published.items() if name in places}
         rows = [
             {
                 "name": name,
                 "where": places.get(name, texts.OF_THE_ENGINE),
-                "state": told[name].state if name in told else "unknown",
-                "tools": told[name].tools if name in told else 0,
-                "error": told[name].error if name in told else "",
-                "instructions": told[name].instructions if name in told else "unknown",
+                "state": published[name].state if name in published else "unknown",
+                "tools": published[name].tools if name in published else 0,
+                "error": published[name].error if name in published else "",
+                "instructions": published[name].instructions if name in published else "unknown",
             }
-            for name in dict.fromkeys([*places, *told])
+            for name in dict.fromkeys([*places, *published])
         ]
         if json:
             print_json(rows)
@@ -54,8 +54,8 @@ def list_(*, json: Json = False, common: Common = USUAL) -> int:
             console().print(texts.NO_SERVERS)
         for row in rows:
             name, state = str(row["name"]), str(row["state"])
-            shown = texts.server(name, state=state, tools=int(str(row["tools"])), where=visible(str(row["where"])))
-            console().print(shown, style="")
+            line = texts.server(name, state=state, tools=int(str(row["tools"])), where=visible(str(row["where"])))
+            console().print(line, style="")
             if row["error"]:
                 console().print(f"    {visible(str(row['error']))}")
             if hint := texts.INSTRUCTIONS.get(str(row["instructions"])):
@@ -69,23 +69,23 @@ def changes(*, json: Json = False, common: Common = USUAL) -> int:
     """List the tools that changed since they were first seen, or last approved. Their calls ask first."""
 
     async def body(assembly: Assembly) -> int:
-        found = await assembly.bridge.list_changes(OWNER)
+        changed = await assembly.bridge.list_changes(OWNER)
         if json:
-            print_json(found)
+            print_json(changed)
             return 0
         out = console()
-        for change in found:
+        for change in changed:
             out.print(f"{visible(change.spec.name)}: {change.spec.changed}", style="bold")
-            for what, was, now in (
+            for part, before, now in (
                 (texts.SAYS, change.description, change.spec.description),
                 (texts.TAKES, change.schema, change.spec.schema),
             ):
-                if was not in ("", now):
-                    out.print(texts.was(what, visible(was)))
-                    out.print(texts.now(what, visible(now)))
+                if before not in ("", now):
+                    out.print(texts.was(part, visible(before)))
+                    out.print(texts.now(part, visible(now)))
             out.print(texts.accept_it(visible(change.spec.name), change.digest))
-        out.print(texts.tools_changed(len(found)))
-        if found:
+        out.print(texts.tools_changed(len(changed)))
+        if changed:
             out.print(texts.CHANGES_BY_ITSELF)
         return 0
 
@@ -131,8 +131,8 @@ def trust(name: str, code: str = "", /, *, common: Common = USUAL) -> int:
     """
 
     async def body(assembly: Assembly) -> int:
-        told = await assembly.bridge.trust_instructions(OWNER, name, code)
-        console().print(told, markup=False, highlight=False)
+        answer = await assembly.bridge.trust_instructions(OWNER, name, code)
+        console().print(answer, markup=False, highlight=False)
         return 0
 
     return with_bridge(common, body)
@@ -157,19 +157,19 @@ def import_(
     target = find_config(common.config, os.environ, working_folder())
     if target is None:
         raise ConfigError(f"There is no {CONFIG_NAME} to add servers to.", fix="Write one with: bridge-mcp init")
-    found = imported(read(path), tool_servers_in(target))
-    added = [each for each in found if each.section]
+    imports = imported(read(path), tool_servers_in(target))
+    added = [server for server in imports if server.section]
     if added and not dry_run:
         append(target, added)
     out = console()
-    for each in found:
-        out.print(f"{'+' if each.section else '-'} {visible(each.name)}", style="bold")
-        if each.section and dry_run:
-            out.print(visible(each.section.rstrip(), lines=True), markup=False, highlight=False)
-        for note in each.notes:
+    for server in imports:
+        out.print(f"{'+' if server.section else '-'} {visible(server.name)}", style="bold")
+        if server.section and dry_run:
+            out.print(visible(server.section.rstrip(), lines=True), markup=False, highlight=False)
+        for note in server.notes:
             out.print(f"    {visible(note)}", markup=False)
-    said = texts.would_import if dry_run else texts.imported
-    out.print(said(len(added), of=len(found), target=target))
+    summary = texts.would_import if dry_run else texts.imported
+    out.print(summary(len(added), of=len(imports), target=target))
     return 0
 
 
@@ -182,7 +182,7 @@ def login(name: str, /, *, common: Common = USUAL) -> int:
         The server, as bridge.toml calls it.
     """
     config = common.prepare()
-    server = next((each for each in config.tool_servers if each.name == name), None)
+    server = next((tool_server for tool_server in config.tool_servers if tool_server.name == name), None)
     if server is None or not server.oauth:
         raise BadInput(f"There is no tool server '{name}' that wants a login.", fix='Give its section: auth = "oauth"')
     from bridge_mcp.toolservers.oauth import log_in
@@ -219,16 +219,16 @@ def append(target: Path, added: Sequence[Imported]) -> None:
     target = target.resolve()  # a link stays one
     before = target.read_bytes().decode()
     end = "\r\n" if "\r\n" in before else "\n"
-    sections = "\n".join(each.section for each in added).replace("\n", end)
+    sections = "\n".join(server.section for server in added).replace("\n", end)
     text = before.rstrip("\r\n") + end * 2 + sections
     if complaint(before, target.parent):
         raise ConfigError(f"{target} has mistakes of its own.", fix="Mend them first: bridge-mcp check")
     if wrong := complaint(text, target.parent):
         raise ConfigError(f"{target} cannot take these sections: {wrong}", fix="See them with --dry-run.")
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as beside:
-            beside.write(text.encode())
-        os.chmod(beside.name, target.stat().st_mode & 0o777)
-        Path(beside.name).replace(target)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as temporary:
+            temporary.write(text.encode())
+        os.chmod(temporary.name, target.stat().st_mode & 0o777)
+        Path(temporary.name).replace(target)
     except OSError as exc:
         raise ConfigError(f"{target} cannot be written: {exc.strerror}.", fix="Mind its permissions.") from exc

@@ -53,87 +53,87 @@ def install(
     out = console()
     launch = launch_of(config)
     command = served(launch, http)
-    here = this_manager()
-    if here is None or shutil.which(here.start[0][0]) is None:
+    manager = this_manager()
+    if manager is None or shutil.which(manager.start[0][0]) is None:
         out.print(texts.NO_MANAGER, soft_wrap=True)
-        said = " ".join(f"{name}={shlex.quote(value)}" for name, value in launch.env.items())
-        sys.stdout.write(f"{said + ' ' if said else ''}{shlex.join(command)}\n")
+        environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in launch.env.items())
+        sys.stdout.write(f"{environment + ' ' if environment else ''}{shlex.join(command)}\n")
         return 0
-    text = text_of(here, command, launch)
+    text = text_of(manager, command, launch)
     if print_:
-        console(stderr=True).print(texts.printed_for(here.file), soft_wrap=True)
+        console(stderr=True).print(texts.printed_for(manager.file), soft_wrap=True)
         sys.stdout.write(text)
         return 0
     if launch.secrets:
         out.print(texts.service_lacks(launch.secrets), style="yellow")
-    return started(here, text)
+    return started(manager, text)
 
 
-def started(here: Manager, text: str) -> int:
+def started(manager: Manager, text: str) -> int:
     """Write the file where it says something else, have the manager take it up, and say how that went."""
     out = console()
-    changed = read(here.file) != text
+    changed = read(manager.file) != text
     if changed:
-        if here.name == "launchd" and here.file.exists():
-            run(here.stop)
-        written(here.file, text)
-    out.print(texts.written(here.file) if changed else texts.says_so_already(here.file), soft_wrap=True)
-    wrong = run(here.start)
+        if manager.name == "launchd" and manager.file.exists():
+            run(manager.stop)
+        written(manager.file, text)
+    out.print(texts.written(manager.file) if changed else texts.says_so_already(manager.file), soft_wrap=True)
+    wrong = run(manager.start)
     if wrong:
-        out.print(texts.not_started(wrong, commands(here.start)), soft_wrap=True)
+        out.print(texts.not_started(wrong, commands(manager.start)), soft_wrap=True)
     else:
-        out.print(texts.started(here.name))
-    lingering(here)
+        out.print(texts.started(manager.name))
+    lingering(manager)
     return 1 if wrong else 0
 
 
 def status() -> int:
     """Show whether the service is installed, whether it runs, and whether its command is still there."""
     out = console()
-    here = this_manager()
-    text = read(here.file) if here else None
-    if here is None or text is None:
+    manager = this_manager()
+    text = read(manager.file) if manager else None
+    if manager is None or text is None:
         out.print(texts.INSTALL_SERVICE)
         return 1
-    out.print(f"{here.file}", soft_wrap=True)
-    gone = command_gone(here, text)
-    if gone:
-        out.print(texts.service_command_gone(visible(gone)), soft_wrap=True)
-    wrong = run((here.state,), told=False)
-    good = not wrong and not gone
+    out.print(f"{manager.file}", soft_wrap=True)
+    missing = command_gone(manager, text)
+    if missing:
+        out.print(texts.service_command_gone(visible(missing)), soft_wrap=True)
+    wrong = run((manager.state,), printed=False)
+    good = not wrong and not missing
     sign = Text(drawn("✓ ", "+ "), "green") if good else Text(drawn("✗ ", "x "), "bold red")
-    said = texts.RUNS if not wrong else texts.RUNS_NOT
-    out.print(Text.assemble(sign, said))
-    if wrong and here.name == "systemd":
+    verdict = texts.RUNS if not wrong else texts.RUNS_NOT
+    out.print(Text.assemble(sign, verdict))
+    if wrong and manager.name == "systemd":
         out.print(texts.WHY_NOT)
-    lingering(here)
+    lingering(manager)
     return 0 if good else 1
 
 
 def uninstall() -> int:
     """End the service, and take it out. The configuration and the store stay."""
     out = console()
-    here = this_manager()
-    if here is None or not here.file.exists():
+    manager = this_manager()
+    if manager is None or not manager.file.exists():
         out.print(texts.NO_SERVICE)
         return 0
-    wrong = run(here.stop)
-    here.file.unlink()
-    wrong = run(here.forget) or wrong
-    out.print(texts.removed(here.file, wrong), soft_wrap=True)
+    wrong = run(manager.stop)
+    manager.file.unlink()
+    wrong = run(manager.forget) or wrong
+    out.print(texts.removed(manager.file, wrong), soft_wrap=True)
     return 0
 
 
 def served(launch: Launch, http: str | None) -> list[str]:
     """The command that serves, as the service starts it."""
     command, *args = launch.command, *launch.args
-    where = args.index("--config") if "--config" in args else len(args)
-    return [command, *args[:where], "serve", *args[where:], *(["--http", http] if http else [])]
+    position = args.index("--config") if "--config" in args else len(args)
+    return [command, *args[:position], "serve", *args[position:], *(["--http", http] if http else [])]
 
 
-def text_of(here: Manager, command: Sequence[str], launch: Launch) -> str:
+def text_of(manager: Manager, command: Sequence[str], launch: Launch) -> str:
     """What its file says."""
-    if here.name == "systemd":
+    if manager.name == "systemd":
         return unit(command, launch.env)
     return plist(command, launch.env, log=Path(home()) / "Library" / "Logs" / "bridge-mcp.log")
 
@@ -156,44 +156,44 @@ def written(file: Path, text: str) -> None:
         raise BadInput(f"{file} cannot be written: {exc.strerror}.", fix="Mind its permissions.") from exc
 
 
-def run(what: Sequence[Sequence[str]], *, told: bool = True) -> str:
+def run(argument_lists: Sequence[Sequence[str]], *, printed: bool = True) -> str:
     """Run commands of a service manager; why one failed, or ""."""
-    for each in what:
+    for arguments in argument_lists:
         try:
-            done = subprocess.run(each, capture_output=True, text=True, timeout=RUN_S, check=False)
+            process = subprocess.run(arguments, capture_output=True, text=True, timeout=RUN_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as exc:
-            return texts.cannot_run(each[0], type(exc).__name__)
-        if done.returncode:
-            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] if told else []
-            return texts.command_failed(shlex.join(each), visible(" ".join(last))[:300] or done.returncode)
+            return texts.cannot_run(arguments[0], type(exc).__name__)
+        if process.returncode:
+            last = (process.stderr.strip() or process.stdout.strip()).splitlines()[-1:] if printed else []
+            return texts.command_failed(shlex.join(arguments), visible(" ".join(last))[:300] or process.returncode)
     return ""
 
 
-def commands(what: Sequence[Sequence[str]]) -> str:
-    return " && ".join(map(shlex.join, what))
+def commands(argument_lists: Sequence[Sequence[str]]) -> str:
+    return " && ".join(map(shlex.join, argument_lists))
 
 
-def command_gone(here: Manager, text: str) -> str:
+def command_gone(manager: Manager, text: str) -> str:
     """The program that the file starts, if it is not there."""
-    if here.name == "launchd":
+    if manager.name == "launchd":
         import plistlib
 
         command = str(plistlib.loads(text.encode())["ProgramArguments"][0])
     else:
         line = next((each for each in text.splitlines() if each.startswith("ExecStart=")), "ExecStart=")
         words = shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
-        command = next((each for each in words if each != ENV), "")
+        command = next((word for word in words if word != ENV), "")
     return "" if os.access(command, os.X_OK) else command
 
 
-def lingering(here: Manager) -> None:
+def lingering(manager: Manager) -> None:
     """Say whether it ends when its user logs out, which systemd does unless lingering is on."""
-    if here.name != "systemd" or shutil.which("loginctl") is None:
+    if manager.name != "systemd" or shutil.which("loginctl") is None:
         return
     name = os.environ.get("USER") or str(os.getuid())
-    done = subprocess.run(
+    process = subprocess.run(
         ["loginctl", "show-user", name, "--property=Linger", "--value"],
         capture_output=True, text=True, timeout=RUN_S, check=False,
     )  # fmt: skip
-    if done.stdout.strip() != "yes":
+    if process.stdout.strip() != "yes":
         console().print(texts.ends_at_logout(shlex.quote(name)))

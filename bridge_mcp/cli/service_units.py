@@ -87,7 +87,7 @@ def unit(command: Sequence[str], environment: Mapping[str, str]) -> str:
     words = [*command] if PLAIN.fullmatch(command[0]) else [ENV, *command]
     first, *rest = map(quoted, words)
     lines = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in environment.items())
-    return UNIT_TEXT.format(command=" ".join([first, *(each.replace("$", "$$") for each in rest)]), environment=lines)
+    return UNIT_TEXT.format(command=" ".join([first, *(word.replace("$", "$$") for word in rest)]), environment=lines)
 
 
 def quoted(word: str) -> str:
@@ -98,7 +98,7 @@ def quoted(word: str) -> str:
 
 def plist(command: Sequence[str], environment: Mapping[str, str], *, log: Path) -> str:
     """The agent that runs a command (launchd.plist(5)); what it says goes to `log`, since launchd keeps none."""
-    told = {
+    properties = {
         "Label": LABEL,
         "ProgramArguments": [*command],
         "EnvironmentVariables": dict(environment),
@@ -108,4 +108,4 @@ def plist(command: Sequence[str], environment: Mapping[str, str], *, log: Path) 
         "Umask": 0o077,
         "StandardErrorPath": str(log),
     }
-    return plistlib.dumps({key: value for key, value in told.items() if value != {}}).decode()
+    return plistlib.dumps({key: value for key, value in properties.items() if value != {}}).decode()

@@ -41,9 +41,9 @@ def plain(
     from bridge_mcp.cli import stdio
     from bridge_mcp.cli.start_options import StdioOptions
 
-    named = None if expose is None else ",".join(expose)
+    names = None if expose is None else ",".join(expose)
     return stdio.serve(
-        StdioOptions(common.config, scopes, common.log_level, expose=named, channel=channel, log_json=common.log_json)
+        StdioOptions(common.config, scopes, common.log_level, expose=names, channel=channel, log_json=common.log_json)
     )
 
 
@@ -147,10 +147,10 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
 
 def exposed(host: str, config: Config) -> list[str]:
     """What the owner should know before strangers can reach this address, and of clients that cannot come."""
-    told = [f"{key}: {why}" for key, why in config.lacking.items() if key.startswith("clients.")]
+    problems = [f"{key}: {why}" for key, why in config.lacking.items() if key.startswith("clients.")]
     if host != "localhost" and not is_loopback(host):
-        told.append(texts.not_private(host))
-    return told
+        problems.append(texts.not_private(host))
+    return problems
 
 
 def is_loopback(host: str) -> bool:

@@ -49,14 +49,14 @@ def init(path: Path | None = None, /, *, here: bool = False, template: bool = Fa
     if path is not None and not here and (steps := platform_steps(path)):
         console().print(steps, highlight=False, soft_wrap=True, markup=False)
         return 0
-    own = own_config(os.environ)
-    target = absolute(Path() if here and path is None else path) or own
+    own_file = own_config(os.environ)
+    target = absolute(Path() if here and path is None else path) or own_file
     if not template and sys.stdin.isatty() and sys.stdout.isatty():
-        return asked(target, own)
+        return asked(target, own_file)
     write_new(target, all_keys())
-    readers, option = who_reads(target, own)
-    said = (texts.wrote(target), readers, texts.edit_it(option))
-    console().print("\n".join(said), highlight=False, soft_wrap=True)
+    readers, option = who_reads(target, own_file)
+    lines = (texts.wrote(target), readers, texts.edit_it(option))
+    console().print("\n".join(lines), highlight=False, soft_wrap=True)
     return 0
 
 
@@ -69,7 +69,7 @@ def platform_steps(path: Path) -> str:
     return setup() if setup else ""
 
 
-def asked(target: Path, own: Path) -> int:
+def asked(target: Path, own_file: Path) -> int:
     """Ask at the terminal, write what came of it, put it into the host that was named, and check all."""
     from bridge_mcp.cli.check import check
     from bridge_mcp.cli.install import launch_of, put_into
@@ -83,9 +83,9 @@ def asked(target: Path, own: Path) -> int:
     except KeyboardInterrupt:
         out.print(texts.NOTHING_WRITTEN)
         raise
-    written = write_drafted(target, all_keys(), answers.sections)
-    out.print("\n".join(map(texts.wrote, written)), soft_wrap=True)
-    readers, option = who_reads(target, own)
+    files = write_drafted(target, all_keys(), answers.sections)
+    out.print("\n".join(map(texts.wrote, files)), soft_wrap=True)
+    readers, option = who_reads(target, own_file)
     out.print(readers, soft_wrap=True)
     code = 0
     if answers.host:
@@ -102,16 +102,16 @@ def asked(target: Path, own: Path) -> int:
     return code
 
 
-def who_reads(target: Path, own: Path) -> tuple[str, str]:
+def who_reads(target: Path, own_file: Path) -> tuple[str, str]:
     """Who reads a configuration that lies there, and the option that `check` needs to read it."""
-    named = os.environ.get("BRIDGE_MCP_CONFIG")
+    env_file = os.environ.get("BRIDGE_MCP_CONFIG")
     option = f"--config {shlex.quote(str(target))} "
-    if named and working_folder() / Path(named).expanduser() == target:
+    if env_file and working_folder() / Path(env_file).expanduser() == target:
         return texts.READ_BY_VARIABLE, ""
-    if target != own:
+    if target != own_file:
         return texts.read_by_nobody(option), option
-    if named:
-        return texts.read_by_hosts(named), option
+    if env_file:
+        return texts.read_by_hosts(env_file), option
     return texts.READ_BY_ALL, ""
 
 
@@ -119,8 +119,8 @@ def absolute(path: Path | None) -> Path | None:
     """The file that a path means: bridge.toml in it, where it is a folder."""
     if path is None:
         return None
-    named = working_folder() / path.expanduser()
-    return named / CONFIG_NAME if named.is_dir() else named
+    resolved = working_folder() / path.expanduser()
+    return resolved / CONFIG_NAME if resolved.is_dir() else resolved
 
 
 def migrate(
@@ -176,8 +176,8 @@ def rebuild(*, common: Common = USUAL) -> int:
     config, clock = common.prepare(), WallClock()
     url = located(config)
     if opening.schema_version(url) is None:
-        where = config.store.shown if config.store.is_postgres else config.store_path
-        raise BadInput(f"There is no store at {where}.", fix="Name the configuration that belongs to it: --config.")
+        place = config.store.shown if config.store.is_postgres else config.store_path
+        raise BadInput(f"There is no store at {place}.", fix="Name the configuration that belongs to it: --config.")
     channels = make_channels(config.channels, clock)
     by_commit = frozenset(name for name, each in channels.items() if each.traits.delivered_by_commit)
     out, err = console(), console(stderr=True)
@@ -185,15 +185,15 @@ def rebuild(*, common: Common = USUAL) -> int:
     with nullcontext() if config.store.is_postgres else owner:
         began = time.monotonic()
         with progress(err, keeping.REBUILDING) as rebuilt:
-            done = opening.rebuild(url, clock.now(), by_commit, rebuilt)
+            result = opening.rebuild(url, clock.now(), by_commit, rebuilt)
         with progress(err, keeping.CHECKING) as checked:
             wrong = opening.verify(url, progress=checked)
     took = time.monotonic() - began
-    out.print(keeping.rebuilt(done.conversations, entries=done.entries, seconds=took))
-    for each in done.skipped:
-        err.print(Text(f"✗ {keeping.left_alone(visible(each))}", "red"))
-    for each in wrong:
-        err.print(Text(f"✗ {visible(each)}", "red"))
+    out.print(keeping.rebuilt(result.conversations, entries=result.entries, seconds=took))
+    for line in result.skipped:
+        err.print(Text(f"✗ {keeping.left_alone(visible(line))}", "red"))
+    for line in wrong:
+        err.print(Text(f"✗ {visible(line)}", "red"))
     if not wrong:
         err.print(Text(f"✓ {keeping.LOGS_ARE_WHOLE}", "green"))
     return 1 if wrong else 0

@@ -18,7 +18,7 @@ def seconds(text: str) -> float:
     Raises:
         BadInput: it is none.
     """
-    found = SPAN.fullmatch(text.strip())
-    if found is None:
+    match = SPAN.fullmatch(text.strip())
+    if match is None:
         raise BadInput(f"'{text[:40]}' is no span of time.", fix="Write one like 30d, 12h or 90m.")
-    return float(int(found[1]) * UNITS[found[2]])
+    return float(int(match[1]) * UNITS[match[2]])

@@ -42,14 +42,14 @@ def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
         return None
     at = arguments.index("--")
     valued, flags = without_flags(arguments[1:at], ("--log-json",))
-    known = options_of(valued, ("--name", "--config", "--log-level"))
-    if known is None or len(flags) > 1:
+    parsed = options_of(valued, ("--name", "--config", "--log-level"))
+    if parsed is None or len(flags) > 1:
         return None
     return GateOptions(
         tuple(arguments[at + 1 :]),
-        known.get("name", ""),
-        known.get("config"),
-        log_level=known.get("log_level"),
+        parsed.get("name", ""),
+        parsed.get("config"),
+        log_level=parsed.get("log_level"),
         log_json=bool(flags),
     )
 
@@ -57,29 +57,29 @@ def parse_gate(arguments: Sequence[str]) -> GateOptions | None:
 def parse_stdio(arguments: Sequence[str]) -> StdioOptions | None:
     """The options of plain stdio serving; None when this is anything else, mistakes included."""
     valued, flags = without_flags(arguments, ("--channel", "--log-json"))
-    found = options_of(valued, ("--config", "--scopes", "--log-level", EXPOSE))
-    if found is None or len(flags) > len(set(flags)):
+    parsed = options_of(valued, ("--config", "--scopes", "--log-level", EXPOSE))
+    if parsed is None or len(flags) > len(set(flags)):
         return None
-    return StdioOptions(**found, channel="--channel" in flags, log_json="--log-json" in flags)
+    return StdioOptions(**parsed, channel="--channel" in flags, log_json="--log-json" in flags)
 
 
 def without_flags(arguments: Sequence[str], names: Collection[str]) -> tuple[list[str], list[str]]:
     """The arguments but for the options that take no value, and those of them."""
-    flags = [each for each in arguments if each in names]
-    return [each for each in arguments if each not in names], flags
+    flags = [argument for argument in arguments if argument in names]
+    return [argument for argument in arguments if argument not in names], flags
 
 
 def options_of(arguments: Sequence[str], names: Collection[str]) -> dict[str, str] | None:
     """What options with these names say; None where there is anything else, or a mistake. `--expose` adds up."""
-    found: dict[str, str] = {}
-    left = list(arguments)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
+    parsed: dict[str, str] = {}
+    remaining = list(arguments)
+    while remaining:
+        name, equals, value = remaining.pop(0).partition("=")
         key = name.removeprefix("--").replace("-", "_")
-        if name not in names or (key in found and name != EXPOSE) or not (equals or left):
+        if name not in names or (key in parsed and name != EXPOSE) or not (equals or remaining):
             return None
-        given = value if equals else left.pop(0)
-        if given.startswith("-"):
+        text = value if equals else remaining.pop(0)
+        if text.startswith("-"):
             return None
-        found[key] = f"{found[key]},{given}" if key in found else given
-    return found
+        parsed[key] = f"{parsed[key]},{text}" if key in parsed else text
+    return parsed

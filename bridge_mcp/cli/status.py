@@ -22,40 +22,40 @@ def status(*, json: Json = False, common: Common = USUAL) -> int:
     """Show how the bridge is: engine, channels, tool servers, and what waits."""
 
     async def body(assembly: Assembly) -> None:
-        found = await assembly.bridge.get_status(OWNER)
+        current = await assembly.bridge.get_status(OWNER)
         if json:
-            print_json(found)
+            print_json(current)
         else:
-            show(console(), assembly, found)
+            show(console(), assembly, current)
 
     return with_bridge(common, body, told=False)  # it stands among the warnings
 
 
-def show(out: Console, assembly: Assembly, found: Status) -> None:
+def show(out: Console, assembly: Assembly, status: Status) -> None:
     """Print a status for people."""
     config = assembly.config
     engine = (
-        texts.engine(found.engine_pid, clock(found.engine_since), silent=found.engine == "silent")
-        if found.engine_pid
-        else Text(found.engine, "red" if found.engine == "none" else "yellow")
+        texts.engine(status.engine_pid, clock(status.engine_since), silent=status.engine == "silent")
+        if status.engine_pid
+        else Text(status.engine, "red" if status.engine == "none" else "yellow")
     )
-    running = found.engine_pid is not None
-    out.print(heading(texts.version(found.version)))
+    running = status.engine_pid is not None
+    out.print(heading(texts.version(status.version)))
     rows = [
         (texts.ENGINE, engine),
-        *([(texts.LAST_HEARD_OF, heard_of(found))] if found.engine_seen else []),
-        (texts.SETTINGS, visible(found.settings)),
+        *([(texts.LAST_HEARD_OF, heard_of(status))] if status.engine_seen else []),
+        (texts.SETTINGS, visible(status.settings)),
         (texts.STORE, visible(config.store.where)),
-        (texts.WAITING, texts.waiting(found.waiting_approvals, found.queued_messages)),
-        (texts.MODELS_TODAY, str(found.today)),
-        (texts.EVENTS, f"{found.event_cursor}"),
+        (texts.WAITING, texts.waiting(status.waiting_approvals, status.queued_messages)),
+        (texts.MODELS_TODAY, str(status.today)),
+        (texts.EVENTS, f"{status.event_cursor}"),
     ]
     out.print(grid((f"  {name}", value) for name, value in rows))
-    if found.workers:
+    if status.workers:
         out.print(heading(WORKERS))
-        for each in found.workers:
-            out.print(Hanging(Text("  "), Text(worker_line(each), "yellow" if each.refuses else "")))
-        out.print(Hanging(Text("  "), Text(queue_line(found.queue))))
+        for worker in status.workers:
+            out.print(Hanging(Text("  "), Text(worker_line(worker), "yellow" if worker.refuses else "")))
+        out.print(Hanging(Text("  "), Text(queue_line(status.queue))))
     out.print(heading(texts.CHANNELS))
     out.print(
         grid(
@@ -66,22 +66,22 @@ def show(out: Console, assembly: Assembly, found: Status) -> None:
                 state(c.state, now=running),
                 ago(c.last_ok) if c.last_ok else "",
             )
-            for c in found.channels
+            for c in status.channels
         )
     )
-    if found.servers:
+    if status.servers:
         out.print(heading(texts.TOOL_SERVERS))
         out.print(
             grid(
                 (f"  {s.name}", state(s.state, now=running), texts.tools(s.tools), texts.restarts(s.restarts))
-                for s in found.servers
+                for s in status.servers
             )
         )
-    for warning in found.warnings:
+    for warning in status.warnings:
         out.print(Hanging(Text("! ", "yellow"), Text(visible(warning), "yellow")))
 
 
-def heard_of(found: Status) -> str:
+def heard_of(status: Status) -> str:
     """When the engine last gave a sign of life, and last wrote."""
-    wrote = texts.engine_wrote(ago(found.engine_wrote)) if found.engine_wrote else ""
-    return f"{ago(found.engine_seen)}{wrote}"
+    wrote = texts.engine_wrote(ago(status.engine_wrote)) if status.engine_wrote else ""
+    return f"{ago(status.engine_seen)}{wrote}"

@@ -90,7 +90,7 @@ async def claude_channel(assembly: Assembly, who: Principal) -> AsyncGenerator[C
         yield ClaudeChannel(bridge, who, RelayedPrompts(calls).ask)
 
 
-def after_handshake(middleware: list[Any], then: Callable[[], None]) -> None:
+def after_handshake(middleware: list[Any], callback: Callable[[], None]) -> None:
     """Call `then` once the host has its list of tools, or does not ask for it; the host waits for none of it."""
 
     async def look(context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -98,7 +98,7 @@ def after_handshake(middleware: list[Any], then: Callable[[], None]) -> None:
         try:
             return await call_next(context)
         finally:
-            get_running_loop().call_later(HANDSHAKE_S if handshake else ANSWERED_S, then)
+            get_running_loop().call_later(HANDSHAKE_S if handshake else ANSWERED_S, callback)
             if not handshake and look in middleware:
                 middleware.remove(look)
 
@@ -112,10 +112,10 @@ def server_names(config: Config, expose: str) -> list[str]:
         BadInput: there is none of that name.
     """
     names = [name.strip() for name in expose.split(",") if name.strip()]
-    known = [server.name for server in config.tool_servers]
-    if unknown := [name for name in names if name not in (*known, "*")]:
-        told = ", ".join(known) or "none"
-        raise BadInput(f"--expose: there is no tool server '{unknown[0]}'.", fix=f"The tool servers are: {told}.")
+    configured = [server.name for server in config.tool_servers]
+    if unknown := [name for name in names if name not in (*configured, "*")]:
+        listed = ", ".join(configured) or "none"
+        raise BadInput(f"--expose: there is no tool server '{unknown[0]}'.", fix=f"The tool servers are: {listed}.")
     return names
 
 
@@ -125,13 +125,13 @@ def principal(config: Config, scopes: str | None, expose: str | None = None) -> 
     Raises:
         BadInput: there is no such scope, or no such tool server.
     """
-    known = config.stdio.principal
+    configured = config.stdio.principal
     if expose is not None:
-        known = replace(known, expose=frozenset(server_names(config, expose)))
+        configured = replace(configured, expose=frozenset(server_names(config, expose)))
     if scopes is None:
-        return known
+        return configured
     names = [name.strip() for name in scopes.split(",") if name.strip()]
     if unknown := [name for name in names if name not in SCOPES]:
         raise BadInput(f"--scopes: there is no scope '{unknown[0]}'.", fix=f"The scopes are: {', '.join(SCOPES)}.")
     granted: frozenset[Scope] = frozenset(scope for scope in SCOPES if scope in names)
-    return replace(known, scopes=granted)
+    return replace(configured, scopes=granted)

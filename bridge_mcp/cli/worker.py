@@ -60,21 +60,21 @@ def worker(
     return 0
 
 
-def held(config: Config, named: list[str] | None) -> frozenset[str]:
+def held(config: Config, options: list[str] | None) -> frozenset[str]:
     """The channels that the worker may hold.
 
     Raises:
         BadInput: there is none of that name.
     """
-    names = [name for each in named or () for name in each.split(",") if name]
-    if named is None:
+    names = [name for option in options or () for name in option.split(",") if name]
+    if options is None:
         return frozenset(config.channels)
     if names == [NOBODY]:
         return frozenset()
     for name in names:
         if name not in config.channels:
-            there = ", ".join(sorted(config.channels)) or "none"
-            raise BadInput(f"--channels: there is no channel '{name}' in {config.where}.", fix=f"There are: {there}.")
+            known = ", ".join(sorted(config.channels)) or "none"
+            raise BadInput(f"--channels: there is no channel '{name}' in {config.where}.", fix=f"There are: {known}.")
     return frozenset(names)
 
 
@@ -93,5 +93,5 @@ async def run(config: Config, options: WorkerOptions) -> None:
 
     with stop_on_signals(stopped):
         async with open_worker(config, options, lambda why: out.print(Text(texts.waits(why), "yellow"))) as at_work:
-            left = await at_work.run(stopped, ready)
-    out.print(Text(texts.ended(left)))
+            unfinished = await at_work.run(stopped, ready)
+    out.print(Text(texts.ended(unfinished)))

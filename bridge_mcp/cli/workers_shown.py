@@ -19,7 +19,7 @@ def worker_line(worker: Worker | WorkerInfo) -> str:
         clock_off_s=worker.clock_off_s,
         busy=worker.under_way,
         of=worker.concurrency,
-        holds=[visible(each) for each in worker.holds],
+        holds=[visible(hold) for hold in worker.holds],
         refuses=visible(worker.refuses),
     )
 

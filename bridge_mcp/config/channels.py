@@ -60,7 +60,7 @@ def channel_settings(
     name: str, section: schema.Channel, problems: Problems, secrets: Secrets, holders: dict[str, str]
 ) -> ChannelSettings:
     """Return one channel's settings. `holders` maps each secret seen so far to the channel that has it."""
-    keys, found = SectionKeys(name, section, problems, secrets, holders), plug(section.type)
+    keys, channel_type = SectionKeys(name, section, problems, secrets, holders), plug(section.type)
     if name in RESERVED_CHANNELS:
         keys.problem(
             "",
@@ -70,21 +70,21 @@ def channel_settings(
         )
     settings: object = None
     try:
-        settings = found.type.check(section, keys)
+        settings = channel_type.type.check(section, keys)
     except Exception as exc:
         logger.debug("channel %s cannot be read", name, exc_info=exc)
-        whose = found.distribution or "the bridge"
-        keys.problem("", f"{whose} failed to read it: {type(exc).__name__}: {exc}.", "Tell its makers.")
-    return ChannelSettings(name, found, settings, lacking=keys.lacking())
+        package = channel_type.distribution or "the bridge"
+        keys.problem("", f"{package} failed to read it: {type(exc).__name__}: {exc}.", "Tell its makers.")
+    return ChannelSettings(name, channel_type, settings, lacking=keys.lacking())
 
 
 def own_channels(env: Mapping[str, str]) -> dict[str, schema.Channel]:
     """Return the channels that exist without a section: the local one, and those whose variables are set."""
-    found = {"local": schema.channel_section({"type": "local"})}
-    for name, known in BUILT_IN.items():
-        if known.variables and all(env.get(variable, "").strip() for variable in known.variables.values()):
-            found[name] = schema.channel_section({"type": name, **known.variables})
-    return found
+    sections = {"local": schema.channel_section({"type": "local"})}
+    for name, builtin in BUILT_IN.items():
+        if builtin.variables and all(env.get(variable, "").strip() for variable in builtin.variables.values()):
+            sections[name] = schema.channel_section({"type": name, **builtin.variables})
+    return sections
 
 
 def gather_s(section: schema.Channel, *, scripted: bool) -> float:

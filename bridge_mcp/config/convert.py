@@ -87,11 +87,11 @@ class Reading:
 
     def tool_servers(self) -> tuple[ToolServer, ...]:
         """In the order of the file, without those that are wrong."""
-        found = (
+        servers = (
             tool_server(name, section, self.folder, self.problems, self.secrets)
             for name, section in self.file.tool_servers.items()
         )
-        return tuple(server for server in found if server)
+        return tuple(server for server in servers if server)
 
     def rules(self, state: Path) -> Rules:
         """Return the rules that the engine and the service apply."""
@@ -119,8 +119,8 @@ class Reading:
     def clients(self) -> tuple[Client, ...]:
         """The clients over HTTP, without [clients.stdio] and those whose tokens are missing."""
         owners: dict[str, str] = {}
-        found = (self._client(name, section, owners) for name, section in self.file.clients.items() if name != STDIO)
-        return tuple(client for client in found if client)
+        clients = (self._client(name, section, owners) for name, section in self.file.clients.items() if name != STDIO)
+        return tuple(client for client in clients if client)
 
     def stdio(self) -> Client:
         """Return the rights of a stdio host: every scope but admin, or those of [clients.stdio]."""
@@ -246,11 +246,11 @@ class Reading:
     def _call_rules(self, key: str, sections: Mapping[str, schema.CallRule]) -> tuple[ToolRule, ...]:
         """Return the rules for single tools: plain names before patterns, since the first match applies."""
         ordered = sorted(sections.items(), key=lambda item: any(mark in item[0] for mark in "*?["))
-        made: list[ToolRule] = []
+        rules: list[ToolRule] = []
         for pattern, section in ordered:
             self._places(f'{key}.tools."{pattern}"', section)
-            made.append(ToolRule(pattern, self._reviews.settings(f'{key}.tools."{pattern}"', section)))
-        return tuple(made)
+            rules.append(ToolRule(pattern, self._reviews.settings(f'{key}.tools."{pattern}"', section)))
+        return tuple(rules)
 
     def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
         """Record a problem for each place of prompts that does not exist."""

@@ -24,8 +24,8 @@ class Section(Struct, frozen=True):
 
     def lines(self, secrets: Mapping[str, str]) -> list[str]:
         """The section as TOML; `secrets` says for each key of a secret what stands in its place (`token_file = …`)."""
-        own = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in self.values.items()]
-        return [f"[{self.name}]", *own, *(secrets[key] for key in self.secrets)]
+        key_lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in self.values.items()]
+        return [f"[{self.name}]", *key_lines, *(secrets[key] for key in self.secrets)]
 
     def stems(self) -> frozenset[str]:
         """Its keys, those of secrets without their ends."""
@@ -45,16 +45,16 @@ def drafted(template: str, sections: Iterable[tuple[Section, Mapping[str, str]]]
             lines += ["", *section.lines(secrets)]
             continue
         end = next((n for n in range(head, len(lines)) if not lines[n].strip()), len(lines))
-        shown = re.match(r"# \[([^\]]*)\]", lines[head])
-        old = shown[1] if shown else section.name
-        kept = [
+        header = re.match(r"# \[([^\]]*)\]", lines[head])
+        old = header[1] if header else section.name
+        commented = [
             line.replace(f"[{old}.", f"[{section.name}.") for line in lines[head + 1 : end] if not said(section, line)
         ]
-        lines[head:end] = [*section.lines(secrets), *kept]
+        lines[head:end] = [*section.lines(secrets), *commented]
     return "\n".join(lines) + "\n"
 
 
 def said(section: Section, line: str) -> bool:
     """Whether a line of an example shows a key that the section gives itself."""
-    found = re.match(r"# ([a-z_]+) = ", line)
-    return bool(found) and re.sub(r"_(env|file)$", "", found[1] if found else "") in section.stems()
+    match = re.match(r"# ([a-z_]+) = ", line)
+    return bool(match) and re.sub(r"_(env|file)$", "", match[1] if match else "") in section.stems()

@@ -80,11 +80,11 @@ def servers_in(text: str) -> list[tuple[str, object]]:
 
 def parsed(text: str) -> object:
     """Parse a text: JSON, JSON5, TOML, or YAML if it does not begin with a brace."""
-    for read in (read_json, read_json5):
+    for reader in (read_json, read_json5):
         try:
-            return read(text)
+            return reader(text)
         except BadJSON as exc:
-            told = str(exc)
+            complaint = str(exc)
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -93,7 +93,7 @@ def parsed(text: str) -> object:
 
             if isinstance(value := read_yaml(text), dict):
                 return cast("object", value)
-        raise BadInput(f"This is no JSON: {told}", fix="Pass the settings file of an MCP host.") from None
+        raise BadInput(f"This is no JSON: {complaint}", fix="Pass the settings file of an MCP host.") from None
 
 
 def read_json5(text: str) -> object:
@@ -139,7 +139,7 @@ def all_servers(body: Mapping[str, object]) -> bool:
 
 def some_servers(body: Mapping[str, object]) -> bool:
     """Whether a value of an object looks like a server; Goose keeps its own parts beside them."""
-    return any(isinstance(each, dict) and server_like(cast("dict[str, object]", each)) for each in body.values())
+    return any(isinstance(entry, dict) and server_like(cast("dict[str, object]", entry)) for entry in body.values())
 
 
 def server_like(body: Mapping[str, object]) -> bool:
@@ -151,6 +151,6 @@ def named(container: object) -> Iterator[tuple[str, object]]:
     if isinstance(container, dict):
         yield from cast("dict[str, object]", container).items()
         return
-    for each in cast("list[object]", container):
-        own = cast("dict[str, object]", each).get("name") if isinstance(each, dict) else None
-        yield str(own or "server"), each
+    for item in cast("list[object]", container):
+        name = cast("dict[str, object]", item).get("name") if isinstance(item, dict) else None
+        yield str(name or "server"), item

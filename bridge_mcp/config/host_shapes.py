@@ -130,19 +130,19 @@ class Entry:
     def read_command(self) -> None:
         """A text, a text with its arguments in it, a list, or an object with `path`."""
         key = next((key for key in ("command", "cmd") if self.body.get(key)), "")
-        given = self.body.get(key)
+        command = self.body.get(key)
         args = self.words(self.take("args"))
-        if isinstance(given, dict):
-            inner = cast("dict[str, object]", given)
+        if isinstance(command, dict):
+            inner = cast("dict[str, object]", command)
             args = self.words(inner.get("args")) + args
             self.body.setdefault("env", inner.get("env") or {})
-            given = inner.get("path") or inner.get("command")
+            command = inner.get("path") or inner.get("command")
         self.used.add(key)
-        if isinstance(given, list):
-            first, *more = self.words(cast("object", given)) or [""]
+        if isinstance(command, list):
+            first, *more = self.words(cast("object", command)) or [""]
             self.made.command, self.made.args = first, more + args
-        elif isinstance(given, str) and given.strip():
-            first, *more = split(given.strip()) if not args else [given.strip()]
+        elif isinstance(command, str) and command.strip():
+            first, *more = split(command.strip()) if not args else [command.strip()]
             self.made.command, self.made.args = first, more + args
 
     def read_limits(self) -> None:
@@ -165,11 +165,11 @@ class Entry:
     def read_tools(self) -> None:
         """Read which tools are allowed; tools disabled there require approval here."""
         for key in ALLOWED:
-            if (found := self.names(key)) and "*" not in found:
-                self.made.allowed_tools = found
+            if (names := self.names(key)) and "*" not in names:
+                self.made.allowed_tools = names
         for key in EXCLUDED:
-            if found := self.names(key):
-                self.made.asks_first += found
+            if names := self.names(key):
+                self.made.asks_first += names
                 self.made.notes.append(f"{key}: these tools are switched off there; here their calls ask first.")
         if trusted := [key for key in TRUSTED if self.take(key)]:
             self.made.notes.append(
@@ -190,13 +190,13 @@ class Entry:
         """Add a note for each key that was not used."""
         if self.take("envFile"):
             self.made.notes.append("Its envFile is not read: set those variables, and name them in env_pass.")
-        left = [
+        unread = [
             key
             for key, value in self.body.items()
             if key not in self.used | IGNORED_KEYS and value not in (None, {}, [], "")
         ]
-        if left:
-            self.made.notes.append(f"Not taken over: {', '.join(key[:60] for key in sorted(left)[:20])}.")
+        if unread:
+            self.made.notes.append(f"Not taken over: {', '.join(key[:60] for key in sorted(unread)[:20])}.")
 
     # -- values -----------------------------------------------------------------------------------------------
 
@@ -214,26 +214,26 @@ class Entry:
             return split(value) if value.strip() else []
         if not isinstance(value, list):
             return []
-        return [plain(each) for each in cast("list[object]", value) if each is not None]
+        return [plain(item) for item in cast("list[object]", value) if item is not None]
 
     def names(self, key: str) -> list[str]:
         value = self.body.get(key)
         if not isinstance(value, list):
             return []
         self.used.add(key)
-        return [each for each in cast("list[object]", value) if isinstance(each, str) and each]
+        return [item for item in cast("list[object]", value) if isinstance(item, str) and item]
 
     def mapping(self, keys: tuple[str, ...]) -> dict[str, str]:
         """Return strings by name, without the null values."""
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for key in keys:
             value = self.take(key)
             for name, each in cast("dict[str, object]", value).items() if isinstance(value, dict) else ():
                 if each is None:
                     self.made.notes.append(f"{name[:60]} is null there, and is not set here.")
                 else:
-                    found[name] = plain(each)
-        return found
+                    texts[name] = plain(each)
+        return texts
 
     def nested_headers(self) -> dict[str, str]:
         """Headers inside `requestInit` or `requestOptions`."""

@@ -66,12 +66,12 @@ class Settings(yaml.SafeLoader):
     def construct_object_with_texts(self, node: yaml.MappingNode) -> dict[str, object]:
         """An object whose keys are texts, as they stand there."""
         loader: Any = self
-        found: dict[str, object] = {}
+        members: dict[str, object] = {}
         for key, value in cast("list[tuple[Any, yaml.Node]]", node.value):
             if not isinstance(key, yaml.ScalarNode):
                 raise refused(f"line {key.start_mark.line + 1}: a key is a list or an object")
-            found[str(cast("Any", key).value)] = loader.construct_object(value, deep=True)
-        return found
+            members[str(cast("Any", key).value)] = loader.construct_object(value, deep=True)
+        return members
 
 
 def set_up(kind: Any) -> None:

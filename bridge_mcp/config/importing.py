@@ -50,39 +50,39 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
         BadInput: this is no such file.
     """
     names: set[str] = {BRIDGE}
-    found: list[Imported] = []
+    imports: list[Imported] = []
     seen: list[tuple[str, object]] = []
-    for given, body in servers_in(text):
-        if (given, body) in seen:  # the same for several projects
+    for name_given, body in servers_in(text):
+        if (name_given, body) in seen:  # the same for several projects
             continue
-        seen.append((given, body))
-        name = legal(given, names)
+        seen.append((name_given, body))
+        name = legal(name_given, names)
         names.add(name)
-        made = Imported(name)
-        found.append(made)
-        if name != given:
-            made.notes.append(f"It was called '{given[:80]}', which {taken_or_wrong(given)} here.")
+        result = Imported(name)
+        imports.append(result)
+        if name != name_given:
+            result.notes.append(f"It was called '{name_given[:80]}', which {taken_or_wrong(name_given)} here.")
         if name in taken:
-            made.notes.append("Left out: a tool server of this name is there already.")
+            result.notes.append("Left out: a tool server of this name is there already.")
         elif not isinstance(body, dict):
-            made.notes.append("Left out: it is not an object.")
+            result.notes.append("Left out: it is not an object.")
         else:
-            write(made, read_server(cast("dict[str, object]", body)))
-    return found
+            write(result, read_server(cast("dict[str, object]", body)))
+    return imports
 
 
-def write(made: Imported, server: HostServer) -> None:
+def write(result: Imported, server: HostServer) -> None:
     """Write the section of a server into `made`, or the reason why it was left out."""
     why = left_out(server)
     if not why:
-        section = Section(made.name, server).text()
+        section = Section(result.name, server).text()
         wrong = complaint(section)
         if not wrong:
-            made.section = section
-            made.notes += server.notes
+            result.section = section
+            result.notes += server.notes
             return
         why = f"it cannot be had as it is there ({wrong})."
-    made.notes.append(f"Left out: {why}")
+    result.notes.append(f"Left out: {why}")
 
 
 def left_out(server: HostServer) -> str:
@@ -94,19 +94,19 @@ def left_out(server: HostServer) -> str:
     if server.off:
         return "it is disabled there."
     words = [server.command, *server.args]
-    if any("\0" in each for each in (*words, server.url, server.cwd, *server.env, *server.env.values())):
+    if any("\0" in text for text in (*words, server.url, server.cwd, *server.env, *server.env.values())):
         return "it holds a NUL character."
     for before, word in zip(["", *words], words, strict=False):
         if not REFERENCE.search(word) and holds_secret(before, word):
-            what = f"the argument behind {before}" if before.startswith("-") else f"argument {words.index(word)}"
-            return f"{what} looks like a secret. Add it by hand."
+            place = f"the argument behind {before}" if before.startswith("-") else f"argument {words.index(word)}"
+            return f"{place} looks like a secret. Add it by hand."
     if server.url and not REFERENCE.search(server.url) and looks_secret("", server.url):
         return "its url holds what looks like a secret. Add it by hand."
     return ""
 
 
-def taken_or_wrong(given: str) -> str:
-    return "is taken" if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", given) else "is not a name"
+def taken_or_wrong(name: str) -> str:
+    return "is taken" if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name) else "is not a name"
 
 
 def legal(given: str, taken: Collection[str]) -> str:
@@ -143,7 +143,7 @@ class Section:
 
     def stdio(self) -> None:
         server = self.server
-        if any(REFERENCE.search(each) for each in (server.command, *server.args, server.cwd)):
+        if any(REFERENCE.search(word) for word in (server.command, *server.args, server.cwd)):
             self.notes.append("Its command or args refer to ${…}, which is not replaced here: edit them.")
         self.keys["command"] = server.command
         self.keys |= {key: value for key, value in (("args", [*server.args]), ("cwd", server.cwd)) if value}
@@ -223,13 +223,13 @@ class Section:
             self.keys["tools"] = {tool: {"confirmation": "required"} for tool in server.asks_first}
 
 
-def variable(server: str, what: str) -> str:
+def variable(server: str, purpose: str) -> str:
     """Return a name for an environment variable of a server."""
-    name = re.sub(r"[^A-Z0-9]+", "_", f"{server}_{what}".upper()).strip("_")
+    name = re.sub(r"[^A-Z0-9]+", "_", f"{server}_{purpose}".upper()).strip("_")
     return name if not name[:1].isdigit() else f"MCP_{name}"
 
 
 def variable_of(value: str) -> str:
     """Return the environment variable that a value refers to, also behind `Bearer`; "" if it refers to none."""
-    found = WHOLE.match(value)
-    return next((group for group in found.groups() if group), "") if found else ""
+    match = WHOLE.match(value)
+    return next((group for group in match.groups() if group), "") if match else ""

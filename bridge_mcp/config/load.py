@@ -152,13 +152,13 @@ def parse(data: bytes, source: Path | None, problems: Problems) -> schema.File:
 
 def without(body: dict[str, Any], error: ValidationError, left_out: set[str]) -> dict[str, Any]:
     """The file without the entries that have another shape: the rest can still be looked at."""
-    wrong = {tuple(part for part in each["loc"] if part != "[key]")[:2] for each in error.errors(include_url=False)}
-    kept = {key: value for key, value in body.items() if (key,) not in wrong}
+    wrong = {tuple(part for part in detail["loc"] if part != "[key]")[:2] for detail in error.errors(include_url=False)}
+    known_keys = {key: value for key, value in body.items() if (key,) not in wrong}
     left_out.update(str(place[-1]) for place in wrong)
     for place in wrong:
-        if len(place) == 2 and isinstance(inner := kept.get(str(place[0])), dict):
+        if len(place) == 2 and isinstance(inner := known_keys.get(str(place[0])), dict):
             entries = cast("dict[str, Any]", inner)
-            kept[str(place[0])] = {key: value for key, value in entries.items() if key != place[1]}
+            known_keys[str(place[0])] = {key: value for key, value in entries.items() if key != place[1]}
         else:
-            kept.pop(str(place[0]), None)
-    return kept
+            known_keys.pop(str(place[0]), None)
+    return known_keys

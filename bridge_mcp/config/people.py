@@ -34,7 +34,7 @@ def people(sections: Mapping[str, schema.Person], channels: Mapping[str, schema.
 def of_another(principal: str, person: str, names: Mapping[str, str]) -> str:
     """Return the other person who has this principal; all principals of this machine's user are one person."""
     alike = LOCAL if principal in LOCAL else frozenset({principal})
-    return next((names[each] for each in sorted(alike) if each in names and names[each] != person), "")
+    return next((names[alias] for alias in sorted(alike) if alias in names and names[alias] != person), "")
 
 
 def mistake(principal: str, channels: Mapping[str, schema.Channel]) -> tuple[str, str]:

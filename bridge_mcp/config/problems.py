@@ -53,9 +53,9 @@ class Problems:
         self.left_out: set[str] = set()
         """Names of entries that could not be read: whoever speaks of them is not wrong."""
 
-    def add(self, key: str, what: str, fix: str) -> None:
+    def add(self, key: str, message: str, fix: str) -> None:
         """Note one mistake: `key` is the path of the key, `what` is wrong with it, `fix` is the next move."""
-        self._found.append((f"{key}: {what}", fix))
+        self._found.append((f"{key}: {message}", fix))
 
     def add_shape(
         self, error: ValidationError, file: type[BaseModel], text: str = "", *, typed: Typed = lambda _: None
@@ -64,24 +64,24 @@ class Problems:
 
         `typed` knows the models of the sections whose keys depend on what stands in them.
         """
-        for each in error.errors(include_input=False, include_url=False):
-            path = [part for part in each["loc"] if part != "[key]"]
+        for detail in error.errors(include_input=False, include_url=False):
+            path = [part for part in detail["loc"] if part != "[key]"]
             key = dotted(path) + line_of(text, path)
-            if each["type"] == "extra_forbidden":
+            if detail["type"] == "extra_forbidden":
                 known = typed(path[:-1])
                 keys = list(known.model_fields) if known else keys_at(file, path[:-1])
                 self.add(key, "there is no such key.", suggestion(str(path[-1]), keys))
-            elif each["type"] == TOLD:
-                told = each.get("ctx", {})
-                self.add(key, str(told["what"]), str(told["fix"]))
-            elif "[key]" in each["loc"]:
+            elif detail["type"] == TOLD:
+                context = detail.get("ctx", {})
+                self.add(key, str(context["what"]), str(context["fix"]))
+            elif "[key]" in detail["loc"]:
                 self.add(key, "this name cannot be used.", "Use letters, digits, '_' and '-'.")
-            elif each["type"] == "missing":
+            elif detail["type"] == "missing":
                 self.add(key, "this key is missing.", f"Add it to [{dotted(path[:-1])}].")
-            elif each["type"] in EXAMPLES:
-                self.add(key, f"{lower_first(each['msg'])}.", example(each["type"], str(path[-1])))
+            elif detail["type"] in EXAMPLES:
+                self.add(key, f"{lower_first(detail['msg'])}.", example(detail["type"], str(path[-1])))
             else:
-                self.add(key, f"{lower_first(each['msg'])}.", "Change the value.")
+                self.add(key, f"{lower_first(detail['msg'])}.", "Change the value.")
 
     def add_unless_web(self, key: str, url: str | None) -> None:
         """Record a problem for an address that HTTP clients do not accept."""
@@ -100,13 +100,13 @@ class Problems:
         """
         if not self._found:
             return None
-        every = [*self._found, *((f"{key}: {told}", "") for key, told in (lacking or {}).items())]
-        where = str(self.source) if self.source else "The environment"
+        every = [*self._found, *((f"{key}: {problem}", "") for key, problem in (lacking or {}).items())]
+        source = str(self.source) if self.source else "The environment"
         if len(every) == 1:
-            what, fix = every[0]
-            return ConfigError(f"{where}: {what}", fix=fix)
-        lines = "".join(f"\n  {what} {fix}".rstrip() for what, fix in every)
-        return ConfigError(f"{where} has {len(every)} problems:{lines}")
+            message, fix = every[0]
+            return ConfigError(f"{source}: {message}", fix=fix)
+        lines = "".join(f"\n  {message} {fix}".rstrip() for message, fix in every)
+        return ConfigError(f"{source} has {len(every)} problems:{lines}")
 
 
 def line_of(text: str, path: list[int | str]) -> str:
@@ -118,7 +118,7 @@ def line_of(text: str, path: list[int | str]) -> str:
             here = parts(section[1])
             if here == names:
                 return f" (line {number})"
-        elif (found := KEY.match(line)) and here + parts(found[1]) == names:
+        elif (match := KEY.match(line)) and here + parts(match[1]) == names:
             return f" (line {number})"
     return ""
 
@@ -145,23 +145,23 @@ def suggestion(word: str, known: list[str]) -> str:
     """What to write instead of an unknown key."""
     if word in SECRET_WORDS:
         others = ("system_prompt", "webhook")
-        named = [key for key in known if key.endswith(("_env", "_file")) and not key.startswith(others)]
-        if named:
-            return f"Secrets do not stand in this file: use {' or '.join(named)}."
+        referring = [key for key in known if key.endswith(("_env", "_file")) and not key.startswith(others)]
+        if referring:
+            return f"Secrets do not stand in this file: use {' or '.join(referring)}."
     return nearest(word, known, "keys here")
 
 
 def keys_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
     """The keys that the section at `path` may have."""
-    here: Any = model
+    position: Any = model
     for part in path:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            field = here.model_fields.get(str(part))
-            here = field.annotation if field else None
+        if isinstance(position, type) and issubclass(position, BaseModel):
+            field = position.model_fields.get(str(part))
+            position = field.annotation if field else None
         else:
-            here = next((a for a in get_args(here) if is_model(a)), None)
-        here = unwrap(here)
-    return list(here.model_fields) if is_model(here) else []
+            position = next((a for a in get_args(position) if is_model(a)), None)
+        position = unwrap(position)
+    return list(position.model_fields) if is_model(position) else []
 
 
 def unwrap(annotation: Any) -> Any:

@@ -30,10 +30,10 @@ class Reviews(Struct, frozen=True):
 
     def settings(self, key: str, section: schema.Approvals | schema.CallRule) -> PartialApprovalSettings:
         """What a section says about asking for approval. As a confirmation, `default` says nothing."""
-        said = section.model_dump(include=set(APPROVAL_FIELDS - {"review", "route"}), exclude_none=True)
-        if said.get("confirmation") == "default":
-            del said["confirmation"]
-        return cast("PartialApprovalSettings", {**said, **routed(section.route), **self.part(key, section.review)})
+        part = section.model_dump(include=set(APPROVAL_FIELDS - {"review", "route"}), exclude_none=True)
+        if part.get("confirmation") == "default":
+            del part["confirmation"]
+        return cast("PartialApprovalSettings", {**part, **routed(section.route), **self.part(key, section.review)})
 
     def part(self, key: str, section: Asked) -> PartialApprovalSettings:
         """What a rule says of its reviewer; nothing where it says nothing."""
@@ -55,12 +55,12 @@ class Reviews(Struct, frozen=True):
     def _of_shape(self, key: str, section: schema.ToolServer, shape: schema.ToolShape, rule: ToolRule) -> ToolRule:
         """The rule for some tools of a server. What is `required` has the reviewer of the rule that says so."""
         own = self.part(key, shape.review)
-        said = own or self.part(f"tool_servers.{rule.server}", section.review)
+        review = own or self.part(f"tool_servers.{rule.server}", section.review)
         confirmation = shape.confirmation or section.confirmation
         if confirmation == "required":
             names = shape.review if shape.confirmation else section.review
-            said = said if names else PartialApprovalSettings(review=None)
-        return ToolRule(rule.pattern, confirmed(confirmation, said), server=rule.server)
+            review = review if names else PartialApprovalSettings(review=None)
+        return ToolRule(rule.pattern, confirmed(confirmation, review), server=rule.server)
 
     def _reviewer(self, key: str, section: schema.Review) -> Reviewer | None:
         if section.model not in self.models and section.model not in self.problems.left_out:
@@ -80,15 +80,15 @@ def places(route: str | list[str] | None) -> list[str]:
 
 def routed(route: str | list[str] | None) -> PartialApprovalSettings:
     """Where people are asked; clients may decide wherever that is, so beside chats `agents` says nothing more."""
-    named = places(route)
-    chats = [place for place in named if place != AGENTS]
-    return {"route": (chats or named)[0], "also_route": tuple(chats[1:])} if named else {}
+    conversations = places(route)
+    chats = [place for place in conversations if place != AGENTS]
+    return {"route": (chats or conversations)[0], "also_route": tuple(chats[1:])} if conversations else {}
 
 
-def confirmed(confirmation: str, said: PartialApprovalSettings) -> PartialApprovalSettings:
+def confirmed(confirmation: str, part: PartialApprovalSettings) -> PartialApprovalSettings:
     """Add the confirmation that a reviewer implies."""
     match confirmation:
         case "required" | "person" | "never" | "by-annotation" as mode:
-            return {**said, "confirmation": mode}
+            return {**part, "confirmation": mode}
         case _:
-            return said
+            return part

@@ -162,14 +162,14 @@ def section_of(name: str) -> type[Channel]:
 
 
 @cache
-def joined(name: str, own: type[Keys]) -> type[Channel]:
+def joined(name: str, keys: type[Keys]) -> type[Channel]:
     """See `section_of`."""
-    if both := own.model_fields.keys() & Channel.model_fields.keys():
+    if both := keys.model_fields.keys() & Channel.model_fields.keys():
         raise ConfigError(
             f"the type '{name}' has keys that every channel has: {', '.join(sorted(both))}.",
             fix="Install a version of it that fits this bridge.",
         )
-    return cast("type[Channel]", create_model(f"{name}Section", __base__=(Channel, own)))
+    return cast("type[Channel]", create_model(f"{name}Section", __base__=(Channel, keys)))
 
 
 def section_at(body: dict[str, Any], path: list[int | str]) -> type[Channel] | None:
@@ -191,8 +191,8 @@ def by_type(value: object, usual: ValidatorFunctionWrapHandler) -> object:
     try:
         return section_of(name).model_validate(value)
     except ConfigError as exc:
-        what = str(exc).removesuffix(exc.fix).rstrip()
-        told = PydanticCustomError(TOLD, "{what}", {"what": what, "fix": exc.fix})
+        message = str(exc).removesuffix(exc.fix).rstrip()
+        told = PydanticCustomError(TOLD, "{what}", {"what": message, "fix": exc.fix})
         error = InitErrorDetails(type=told, loc=("type",), input=name)
         raise ValidationError.from_exception_data("Channel", [error]) from exc
 

@@ -58,5 +58,5 @@ def in_address(text: str) -> bool:
         return True  # nobody can tell what is in it
     if "@" in parts.netloc and parts.username not in (None, "git"):
         return True
-    pieces = [("", unquote(each)) for each in parts.path.split("/")]
+    pieces = [("", unquote(piece)) for piece in parts.path.split("/")]
     return any(looks_secret(name, value) for name, value in [*query, *pieces, ("", parts.fragment)])

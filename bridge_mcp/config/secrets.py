@@ -52,7 +52,7 @@ class Secrets:
 
     def lack(self, section: str) -> str:
         """Return which secret a section lacks, with the fix; "" if none."""
-        return " ".join(told for key, told in self.lacking.items() if key.startswith(f"{section}."))
+        return " ".join(problem for key, problem in self.lacking.items() if key.startswith(f"{section}."))
 
     def remember(self, name: str, value: str) -> str:
         """Have logs show `name` instead of `value`."""

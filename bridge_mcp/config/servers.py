@@ -24,13 +24,13 @@ def tool_server(
     if name == BRIDGE:
         problems.add(key, "this name is taken by the bridge's own tools.", "Use another name.")
     alien = ONLY_HTTP if section.command else ONLY_STDIO
-    for each in alien:
-        if getattr(section, each) and not (section.command and section.url):
+    for unknown_key in alien:
+        if getattr(section, unknown_key) and not (section.command and section.url):
             kind = "a command's server" if section.command else "a server with a url"
-            problems.add(f"{key}.{each}", f"{kind} has no such thing.", "Remove it.")
+            problems.add(f"{key}.{unknown_key}", f"{kind} has no such thing.", "Remove it.")
     if bool(section.command) == bool(section.url):
-        what = "both command and url are there." if section.url else "neither command nor url is there."
-        problems.add(key, what, 'Give exactly one: command = "…" or url = "…".')
+        complaint = "both command and url are there." if section.url else "neither command nor url is there."
+        problems.add(key, complaint, 'Give exactly one: command = "…" or url = "…".')
         return None
     problems.add_unless_web(f"{key}.url", section.url)
     if section.auth and (section.token_env or section.token_file):
@@ -79,11 +79,11 @@ def environment(name: str, section: schema.ToolServer, secrets: Secrets) -> dict
 
 def headers(key: str, section: schema.ToolServer, secrets: Secrets) -> dict[str, str]:
     """The headers of every request: as written, from the environment, and the bearer token."""
-    found = dict(section.headers)
+    merged = dict(section.headers)
     for header, variable in section.headers_env.items():
-        found[header] = secrets.variable(f"{key}.headers_env.{header}", variable)
+        merged[header] = secrets.variable(f"{key}.headers_env.{header}", variable)
     if token := secrets.read(f"{key}.token", section.token_env, section.token_file):
-        found["Authorization"] = f"Bearer {token}"
+        merged["Authorization"] = f"Bearer {token}"
     for header, value in section.headers.items():
         secrets.remember(f"{key}.headers.{header}", value)
-    return found
+    return merged

@@ -159,4 +159,4 @@ expires_s = 600                            # 0: never
 def template() -> str:
     """The whole file, with an example of each built-in type of channel."""
     examples = (plug(name).type.template for name in BUILT_IN)
-    return HEAD + "".join(f"{each}\n" for each in examples if each) + TAIL
+    return HEAD + "".join(f"{example}\n" for example in examples if example) + TAIL

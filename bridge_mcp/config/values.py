@@ -112,15 +112,15 @@ class Config(HidesFields, frozen=True):
     @property
     def visitors(self) -> tuple[Principal, ...]:
         """Who may come over HTTP by these settings; whoever an authorization server lets in counts as one."""
-        found = [client.principal for client in self.clients]
+        principals = [client.principal for client in self.clients]
         if self.oauth is not None:
             scopes = frozenset[Scope]().union(*self.oauth.scopes.values())
-            found.append(
+            principals.append(
                 Principal(
                     "oauth", "client", scopes, channels=self.oauth.channels, conversations=self.oauth.conversations
                 )
             )
-        return tuple(found)
+        return tuple(principals)
 
     @property
     def principals(self) -> Mapping[str, Principal]:

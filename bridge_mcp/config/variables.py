@@ -30,9 +30,9 @@ def named(body: Mapping[str, Any]) -> Iterator[str]:
     """The names in a table and all below it: `…_env`, the values of `headers_env`, and `env_pass`."""
     for key, value in body.items():
         if key == "headers_env" and isinstance(value, dict):
-            yield from (str(each) for each in cast("dict[str, Any]", value).values())
+            yield from (str(item) for item in cast("dict[str, Any]", value).values())
         elif key == "env_pass" and isinstance(value, list):
-            yield from (str(each) for each in cast("list[Any]", value))
+            yield from (str(item) for item in cast("list[Any]", value))
         elif key.endswith("_env") and isinstance(value, str):
             yield value
         elif isinstance(value, dict):

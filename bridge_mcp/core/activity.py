@@ -85,8 +85,8 @@ def of_access(event: Event) -> str:
         case "grant.revoked":
             return f"grant {cut(body['grant'])} for {cut(body['tool'])} ended, by {cut(body['by'])}"
         case "client.added" | "client.revoked":
-            what = "may come" if event.type == "client.added" else "may come no longer"
-            return f"client {cut(body['client'])} {what}, by {cut(body['by'])}"
+            may = "may come" if event.type == "client.added" else "may come no longer"
+            return f"client {cut(body['client'])} {may}, by {cut(body['by'])}"
         case "conversation.cleared":
             return f"{event.conversation}: cleared by {cut(body['by'])}"
         case "conversation.configured":
@@ -129,8 +129,8 @@ def who(sender: JSON) -> str:
     """Who wrote: a name and an id."""
     if not isinstance(sender, dict):
         return "somebody"
-    name, own = cut(sender.get("name")), cut(sender.get("id"))
-    return f"{name} ({own})" if name and name != own else own
+    name, sender_id = cut(sender.get("name")), cut(sender.get("id"))
+    return f"{name} ({sender_id})" if name and name != sender_id else sender_id
 
 
 def for_whom(body: Mapping[str, JSON]) -> str:

@@ -52,14 +52,14 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True):
 
         What is for people alone has no reviewer; what is `required` has one only where the same part names it.
         """
-        said = PartialApprovalSettings()
+        overrides = PartialApprovalSettings()
         for part in reversed(parts):
-            said.update(part)
-        merged = replace(self, **said) if said else self
+            overrides.update(part)
+        merged = replace(self, **overrides) if overrides else self
         if merged.review is None or merged.confirmation in ("never", "by-annotation"):
             return merged
-        same = first_with("confirmation", parts) == first_with("review", parts)
-        return merged if merged.confirmation == "required" and same else replace(merged, review=None)
+        same_part = first_with("confirmation", parts) == first_with("review", parts)
+        return merged if merged.confirmation == "required" and same_part else replace(merged, review=None)
 
     def as_part(self) -> PartialApprovalSettings:
         """The same as a part with all keys."""

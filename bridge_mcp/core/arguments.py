@@ -50,7 +50,7 @@ def repair_value(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
         return {name: repair_value(each, property_of(name, branches), root, levels - 1) for name, each in value.items()}
     if isinstance(value, list):
         items = next((branch["items"] for branch in branches if "items" in branch), None)
-        return [repair_value(each, items, root, levels - 1) for each in value]
+        return [repair_value(item, items, root, levels - 1) for item in value]
     return value
 
 
@@ -65,8 +65,8 @@ def read_as(text: str, types: frozenset[str]) -> JSON:
         return None
     if NUMBER.match(bare):
         number = read_json(bare)
-        wanted = "number" in types or ("integer" in types and isinstance(number, int))
-        return number if wanted else text
+        fits = "number" in types or ("integer" in types and isinstance(number, int))
+        return number if fits else text
     if (bare[:1] == "[" and "array" in types) or (bare[:1] == "{" and "object" in types):
         try:
             return read_json(bare)
@@ -101,16 +101,16 @@ def objects_of(schema: JSON, root: JSON, levels: int) -> Iterator[dict[str, JSON
 def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
     """The types that a schema names; none if it allows any."""
     types: set[str] = set()
-    for each in objects_of(schema, root, levels):
-        type_keyword = each.get("type")
+    for branch in objects_of(schema, root, levels):
+        type_keyword = branch.get("type")
         if isinstance(type_keyword, str):
             types.add(type_keyword)
         elif isinstance(type_keyword, list):
             types.update(kind for kind in type_keyword if isinstance(kind, str))
-        values = each.get("enum")
+        values = branch.get("enum")
         if isinstance(values, list) and any(isinstance(value, str) for value in values):
             types.add("string")
-        if isinstance(each.get("const"), str):
+        if isinstance(branch.get("const"), str):
             types.add("string")
     return frozenset(types)
 

@@ -85,7 +85,7 @@ def describe_file(attachment: Attachment) -> str:
     """Name, type and size, as far as they are known. Others chose the name: it cannot grow a line of its own."""
     size = "" if attachment.size is None else f"{attachment.size} bytes"
     parts = (visible(attachment.name)[:MAX_NAME], visible(attachment.mime)[:MAX_NAME], size)
-    return ", ".join(each for each in parts if each)
+    return ", ".join(part for part in parts if part)
 
 
 def unseen(attachment: Attachment, why: str = "") -> str:
@@ -96,8 +96,8 @@ def unseen(attachment: Attachment, why: str = "") -> str:
 
 def gone_note(attachment: Attachment) -> str:
     """The note for a file that a model saw earlier."""
-    what = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
-    return f"[{what} was here: {visible(attachment.name or attachment.mime)[:MAX_NAME] or 'without a name'}]"
+    noun = "an image" if attachment.kind == "image" else "a PDF" if is_pdf(attachment) else "a file"
+    return f"[{noun} was here: {visible(attachment.name or attachment.mime)[:MAX_NAME] or 'without a name'}]"
 
 
 def attachment_kind(mime: str) -> AttachmentKind:

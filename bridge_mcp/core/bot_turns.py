@@ -39,7 +39,7 @@ def next_exchange(log: Log, now: float) -> int | None:
     answered = False
     for logged in reversed(log):
         match logged.entry:
-            case Posted() | Replied() as said if said.text and not answered:
+            case Posted() | Replied() as message if message.text and not answered:
                 if now - logged.at > QUIET_S:
                     return 1
                 answered = True

@@ -53,7 +53,7 @@ class CallRecord(Struct, frozen=True):
     finished_at: float = 0.0
 
 
-TELLING = frozenset(each.__name__ for each in (Replied, Requested, Asked, Voted, Judged, Started, Finished)) | {""}
+TELLING = frozenset(cls.__name__ for cls in (Replied, Requested, Asked, Voted, Judged, Started, Finished)) | {""}
 """Kinds of entries about calls; "" is one whose kind cannot be read."""
 
 
@@ -69,9 +69,9 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
                 records[f"#{logged.seq}"] = unreadable_record(logged)
             continue
         match logged.entry:
-            case Replied(calls=calls) | Requested(calls=calls) as asked if upto is None or logged.seq < upto:
-                by = asked.by if isinstance(asked, Requested) else "assistant"
-                records |= {each.id: new_record(each, logged.seq, logged.at, by) for each in calls}
+            case Replied(calls=calls) | Requested(calls=calls) as request if upto is None or logged.seq < upto:
+                requested_by = request.by if isinstance(request, Requested) else "assistant"
+                records |= {call.id: new_record(call, logged.seq, logged.at, requested_by) for call in calls}
             case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in records:
                 records[entry.call] = with_entry(conversation, records[entry.call], entry, logged.at)
             case _:
@@ -79,8 +79,8 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
     return tuple(records.values())
 
 
-def new_record(call: Call, seq: int, at: float, by: str) -> CallRecord:
-    return CallRecord(call.id, call.tool, call.arguments, seq=seq, at=at, requested_by=by)
+def new_record(call: Call, seq: int, at: float, requested_by: str) -> CallRecord:
+    return CallRecord(call.id, call.tool, call.arguments, seq=seq, at=at, requested_by=requested_by)
 
 
 def unreadable_record(entry: UnreadableEntry) -> CallRecord:
@@ -91,18 +91,18 @@ def unreadable_record(entry: UnreadableEntry) -> CallRecord:
 
 
 def with_entry(
-    conversation: str, known: CallRecord, entry: Asked | Voted | Judged | Started | Finished, at: float
+    conversation: str, record: CallRecord, entry: Asked | Voted | Judged | Started | Finished, at: float
 ) -> CallRecord:
     """The record with one more entry. Of verdicts the first one counts."""
     match entry:
         case Asked():
             approval = approval_id(conversation, entry.call)
-            return replace(known, approval=approval, reason=entry.reason, requested_by=entry.requested_by)
+            return replace(record, approval=approval, reason=entry.reason, requested_by=entry.requested_by)
         case Voted():
-            return replace(known, votes=(*known.votes, entry.by))
-        case Judged() if not known.verdict:
+            return replace(record, votes=(*record.votes, entry.by))
+        case Judged() if not record.verdict:
             return replace(
-                known,
+                record,
                 verdict=entry.verdict,
                 decided_by=entry.by,
                 decided_via=entry.via,
@@ -110,8 +110,8 @@ def with_entry(
                 note=entry.note,
             )
         case Started(effect="tool"):
-            return replace(known, cleared_by=entry.cleared_by, ran_with=entry.arguments, started_at=at)
+            return replace(record, cleared_by=entry.cleared_by, ran_with=entry.arguments, started_at=at)
         case Finished():
-            return replace(known, outcome=entry.outcome, result=entry.content, finished_at=at)
+            return replace(record, outcome=entry.outcome, result=entry.content, finished_at=at)
         case _:
-            return known
+            return record

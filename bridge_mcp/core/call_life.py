@@ -73,7 +73,7 @@ def news(life: Life, entry: Entry, at: float) -> Life:
 
 def with_request(life: Life, calls: tuple[Call, ...], by: str, at: float, external: External | None = None) -> Life:
     """What was asked for, if it is this call."""
-    call = next((each for each in calls if each.id == life["call"]), None)
+    call = next((candidate for candidate in calls if candidate.id == life["call"]), None)
     if call is None:
         return {}
     caller = external.caller if external is not None else ""
@@ -85,16 +85,16 @@ def verdict_news(life: Life, entry: Asked | Reviewed | Voted | Judged, at: float
     match entry:
         case Asked():
             approval = approval_id(str(life["conversation"]), entry.call)
-            news: Life = {"reason": entry.reason, "reviewer": entry.reviewer, "requested_by": entry.requested_by}
-            return {"approval": approval, "digest": entry.digest, "asked_at": at, **news}
+            question: Life = {"reason": entry.reason, "reviewer": entry.reviewer, "requested_by": entry.requested_by}
+            return {"approval": approval, "digest": entry.digest, "asked_at": at, **question}
         case Reviewed():
             return {"review": entry.says}
         case Voted():
             votes = life["votes"]
-            known = votes if isinstance(votes, list) else []
-            return {"votes": [*known, {"by": entry.by, "via": entry.via, "at": at, "digest": entry.digest}]}
+            earlier = votes if isinstance(votes, list) else []
+            return {"votes": [*earlier, {"by": entry.by, "via": entry.via, "at": at, "digest": entry.digest}]}
         case Judged() if not life["verdict"]:
-            by: Life = {"decided_by": entry.by, "decided_via": entry.via, "decided_at": at, "note": entry.note}
-            return {"verdict": entry.verdict, **by, "decided_digest": entry.digest, "remember": entry.remember}
+            decision: Life = {"decided_by": entry.by, "decided_via": entry.via, "decided_at": at, "note": entry.note}
+            return {"verdict": entry.verdict, **decision, "decided_digest": entry.digest, "remember": entry.remember}
         case Judged():
             return {}

@@ -67,7 +67,7 @@ def of_arguments(arguments: str) -> Iterator[Risk]:
     searched = "\n".join(texts)[:LOOKED]
     if words := mixed_words(searched):
         yield Risk("look-alike", f"Letters of several scripts in one word: {words[0][:40]}", high=True)
-    hosts = list(dict.fromkeys(host for each in ADDRESS.findall(searched) if (host := host_of(each))))
+    hosts = list(dict.fromkeys(host for address in ADDRESS.findall(searched) if (host := host_of(address))))
     if hosts:
         more = f" and {len(hosts) - MAX_HOSTS} more" if len(hosts) > MAX_HOSTS else ""
         yield Risk("address", f"Addresses in it: {', '.join(hosts[:MAX_HOSTS])}{more}")

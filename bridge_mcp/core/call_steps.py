@@ -58,8 +58,8 @@ def step_of_calls(
     if not calls:
         return None
     if state.cut_off:
-        left = (call for call in calls if not state.fates[call.id].finished)
-        return next((Settle(call, "error", cut_off(state.cut_off)) for call in left), None)
+        unfinished = (call for call in calls if not state.fates[call.id].finished)
+        return next((Settle(call, "error", cut_off(state.cut_off)) for call in unfinished), None)
     if state.external is not None:
         return step_of_external(state, state.external, policy, now, running, reviewing)
     steps = [step_of_call(call, state.fates[call.id], policy, now, running, reviewing) for call in calls]
@@ -93,9 +93,9 @@ def step_of_external(
     fate = state.fates[call.id]
     if fate.finished:
         return None
-    gone = step_of_caller(call, fate, external, policy, now)
-    if gone is not None:
-        return gone
+    caller_step = step_of_caller(call, fate, external, policy, now)
+    if caller_step is not None:
+        return caller_step
     match step_of_call(call, fate, policy, now, running, reviewing):
         case Run() as run:
             return hand_over(run, fate, external, asked_at, now)
@@ -120,8 +120,9 @@ def step_of_call(
     if fate.judged is not None:
         return step_of_verdict(call, fate, fate.judged, policy, now)
     if fate.asked is not None and call.tool not in policy.tools:
-        gone = policy.withdrawn(fate.asked.server, call.tool)
-        return Settle(call, "error", gone) if gone else step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
+        if withdrawn := policy.withdrawn(fate.asked.server, call.tool):
+            return Settle(call, "error", withdrawn)
+        return step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
     return step_of_gate(call, fate, policy, now, reviewing)
 
 
@@ -151,8 +152,8 @@ def step_of_gate(
 def step_of_question(call: Call, fate: CallState, now: float) -> Settle | Wait:
     """The next step of a call whose result is people's answer: it waits in the log, not as a task."""
     if fate.answer is not None:
-        more = now < fate.answered_at <= now + LONGEST_S
-        return Wait(fate.answered_at) if more else Settle(call, "ok", fate.answer)
+        may_grow = now < fate.answered_at <= now + LONGEST_S
+        return Wait(fate.answered_at) if may_grow else Settle(call, "ok", fate.answer)
     if fate.ends_at and now >= fate.ends_at:
         return Settle(call, "expired", "Nobody answered in time.")
     return Wait(fate.ends_at or None)
@@ -193,20 +194,20 @@ def step_of_review(
 
     Its word decides only where that was so when the call was asked about, and still is.
     """
-    barred, said = policy.no_review(call, asked), fate.reviewed
+    barred, opinion = policy.no_review(call, asked), fate.reviewed
     reviewer = policy.reviewer(call)
-    if said is None:
+    if opinion is None:
         if call.id in reviewing:
             return Wait(asked.expires_at or None)
         if fate.review_begun:
             return Escalate(call, asked.digest, LOST)
         return Escalate(call, asked.digest, barred) if barred or reviewer is None else Review(call, asked, reviewer)
-    if said.says == "escalate" or asked.reviewer_may != "approve":
+    if opinion.says == "escalate" or asked.reviewer_may != "approve":
         return None
     if barred or reviewer is None or reviewer.may != "approve" or asked.quorum > 1:
-        return Escalate(call, asked.digest, OVERRULED.format(says=said.says))
-    verdict = "approved" if said.says == "approve" else "rejected"
-    return Judge(call, verdict, REVIEWER, digest=asked.digest, note=said.reason, via=REVIEWER)
+        return Escalate(call, asked.digest, OVERRULED.format(says=opinion.says))
+    verdict = "approved" if opinion.says == "approve" else "rejected"
+    return Judge(call, verdict, REVIEWER, digest=asked.digest, note=opinion.reason, via=REVIEWER)
 
 
 def step_of_verdict(
@@ -226,10 +227,10 @@ def step_of_verdict(
             if spec is None:
                 return Settle(call, "error", f"The tool '{call.tool}' was approved but is no longer there.")
             try:
-                same = not judged.digest or call_digest(spec, parse_arguments(arguments)) == judged.digest
+                unchanged = not judged.digest or call_digest(spec, parse_arguments(arguments)) == judged.digest
             except BadInput as exc:
                 return Settle(call, "error", str(exc))
-            return Run(((call, arguments, "verdict"),)) if same else Settle(call, "denied", CHANGED)
+            return Run(((call, arguments, "verdict"),)) if unchanged else Settle(call, "denied", CHANGED)
         case "rejected":
             why = f": {judged.note}" if judged.note else "."
             return Settle(call, "denied", f"Not run: it was rejected{why}")
@@ -241,9 +242,8 @@ def step_of_verdict(
 
 def step_without_tool(call: Call, fate: CallState, asked: Asked, policy: Policy, now: float) -> Settle | Remind | Wait:
     """The next step of an approved call whose tool is missing: it waits as long as people had for the verdict."""
-    gone = policy.withdrawn(asked.server, call.tool)
-    if gone:
-        return Settle(call, "error", gone)
+    if withdrawn := policy.withdrawn(asked.server, call.tool):
+        return Settle(call, "error", withdrawn)
     until = fate.judged_at + (asked.expires_at - fate.asked_at if asked.expires_at else A_DAY_S)
     if now >= until:
         return Settle(call, "expired", f"Not run: it was approved, but '{call.tool}' did not come back in time.")

@@ -136,16 +136,16 @@ def check_reaction(channel: str, can: Capabilities) -> None:
 
 def check_topic(channel: str, can: Capabilities, topic: Topic) -> None:
     """Raise Unsupported unless a topic can be made, or changed, like this."""
-    asked: dict[TopicAct, bool] = {
+    requested: dict[TopicAct, bool] = {
         "make": topic.new,
         "name": bool(topic.name) and not topic.new,
         "icon": topic.icon is not None,
         "close": topic.closed is not None,
     }
-    for act, wanted in asked.items():
+    for act, wanted in requested.items():
         if not wanted or act in can.topics:
             continue
         if not can.topics:
             raise Unsupported(f"The channel '{channel}' makes no topics.", fix="Send to the chat itself.")
-        able = ", ".join(TOPIC_WORDS[each] for each in can.topics)
+        able = ", ".join(TOPIC_WORDS[known] for known in can.topics)
         raise Unsupported(f"A topic of the channel '{channel}' cannot {TOPIC_WORDS[act]}.", fix=f"It can {able}.")

@@ -12,11 +12,11 @@ ENDS = ".,;:!?…。！？，、；： \"'“”„«»"
 
 def chosen(choices: Sequence[str], text: str) -> str | None:
     """The choice in its own spelling; None if the text matches none, or is ambiguous."""
-    said = text.strip()
-    if said in choices:
-        return said
+    answer = text.strip()
+    if answer in choices:
+        return answer
     for alike in (str.casefold, squeezed):
-        matching = [choice for choice in choices if alike(choice.strip()) == alike(said)]
+        matching = [choice for choice in choices if alike(choice.strip()) == alike(answer)]
         if matching and len({choice.strip() for choice in matching}) == 1:
             return matching[0]
     return None

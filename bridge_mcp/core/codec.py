@@ -76,8 +76,8 @@ def check_finite(value: object) -> None:
         for name in value.__struct_fields__:
             check_finite(getattr(value, name))
     elif isinstance(value, tuple):
-        for each in cast("tuple[object, ...]", value):
-            check_finite(each)
+        for item in cast("tuple[object, ...]", value):
+            check_finite(item)
 
 
 def decode(text: str) -> Entry:

@@ -169,8 +169,8 @@ def next_turn_start(state: State) -> int | None:
 def continuation_deadline(state: State, upto: int | None, now: float) -> float:
     """Until when to wait for a continuation of the last unread message, in epoch seconds."""
     last = next((heard for heard in reversed(state.unread) if upto is None or heard.seq < upto), None)
-    held = asks_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
-    return held if held <= now + LONGEST_S else 0.0
+    deadline = asks_at(last, last.entry) if last is not None and isinstance(last.entry, Heard) else 0.0
+    return deadline if deadline <= now + LONGEST_S else 0.0
 
 
 def words_until(state: State, policy: Policy, now: float) -> float:

@@ -27,10 +27,10 @@ def with_defaults(arguments: Mapping[str, JSON], schema: str) -> Mapping[str, JS
     if not has_defaults(schema):
         return arguments
     try:
-        read = read_json(schema)
+        parsed = read_json(schema)
     except BadJSON:
         return arguments
-    return fill_defaults(arguments, read, MAX_LEVELS)
+    return fill_defaults(arguments, parsed, MAX_LEVELS)
 
 
 def has_defaults(schema: str) -> bool:
@@ -51,9 +51,9 @@ def fill_defaults(arguments: Mapping[str, JSON], schema: JSON, levels: int) -> M
     )
     filled: dict[str, JSON] = {}
     for name in missing:
-        wanted = properties.get(name)
-        if isinstance(wanted, dict) and "default" in wanted:
-            filled[name] = wanted["default"]
+        property_schema = properties.get(name)
+        if isinstance(property_schema, dict) and "default" in property_schema:
+            filled[name] = property_schema["default"]
     for name, value in arguments.items():
         if isinstance(value, dict) and name in properties:
             inner = fill_defaults(value, properties[name], levels - 1)

@@ -709,10 +709,8 @@ def key(entry: Entry) -> str | None:
             return f"{type(entry).__name__.lower()}:{entry.key}"
         case Scheduled() | Rang():
             return type(entry).__name__.lower()
-        case Withdrawn() | Transcribed():
+        case Withdrawn() | Transcribed() | Lapsed():
             return f"{type(entry).__name__.lower()}:{entry.message}"
-        case Lapsed():
-            return f"lapsed:{entry.message}"
         case Delivered():
             return f"sent:{entry.message}"
         case Failed(effect="model" | "summary"):
@@ -765,6 +763,12 @@ def call_id(started: int, index: int) -> str:
     Of a `Requested`, which nothing precedes, the seq is its own.
     """
     return f"{started}.{index}"
+
+
+def call_origin(call: str) -> int | None:
+    """The seq that a call's id begins with: of the `Started` whose reply asked for it, or of its request."""
+    seq = call.partition(".")[0]
+    return int(seq) if seq.isdecimal() and len(seq) < 19 else None
 
 
 def message_id(conversation: str, seq: int) -> str:

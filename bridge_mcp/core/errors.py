@@ -67,8 +67,8 @@ class BridgeError(Exception):
     """What helps in general, for the reference; `fix` is what helps in this case."""
 
     def __init__(self, message: str = "", *, fix: str = "") -> None:
-        what = message or (self.__doc__ or "").strip()
-        super().__init__(f"{what} {fix}".strip() if fix else what)
+        text = message or (self.__doc__ or "").strip()
+        super().__init__(f"{text} {fix}".strip() if fix else text)
         self.fix = fix
 
 

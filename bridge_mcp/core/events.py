@@ -198,12 +198,12 @@ def event_of(conversation: str, logged: Logged, *, delivered: bool) -> Event | N
 
 
 def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[EventType, dict[str, JSON]] | None:
-    here = message_id(conversation, logged.seq)
+    message = message_id(conversation, logged.seq)
     sent: EventType = "message.sent" if delivered else "message.queued"
     match logged.entry:
         case Heard() as e:
             return "message.received", {
-                "message": here,
+                "message": message,
                 "from": {"id": e.sender.id, "name": e.sender.name, "kind": e.sender.kind},
                 "text": e.text,
                 "attachments": [
@@ -217,15 +217,15 @@ def type_and_body(conversation: str, logged: Logged, delivered: bool) -> tuple[E
                 "late": e.late,
             }
         case Posted() as e:
-            return sent, {"message": here, "by": e.by.name or e.by.id, "text": e.text}
+            return sent, {"message": message, "by": e.by.name or e.by.id, "text": e.text}
         case Replied() as e if e.text and not e.calls:
             return "turn.finished", {
-                "message": here,
+                "message": message,
                 "text": e.text,
                 "turn": message_id(conversation, e.turn),
             }
         case Replied() as e if e.text:
-            return sent, {"message": here, "by": "assistant", "text": e.text}
+            return sent, {"message": message, "by": "assistant", "text": e.text}
         case Edited() as e:
             body: dict[str, JSON] = {"message": message_id(conversation, e.message), "text": e.text}
             return "message.edited", body | ({"to": e.to} if e.to != "off" else {})

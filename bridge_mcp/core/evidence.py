@@ -56,10 +56,8 @@ def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 known |= calls_of(request)
             case Replied(calls=calls):
                 known |= {call.id: Known(call.tool) for call in calls}
-            case Asked(call=call) as of:
-                known[call] = Known(of.tool, of.digest, of.requested_by)
-            case Started(effect="tool", call=call) as of:
-                known[call] = Known(of.tool, of.digest, of.requested_by)
+            case Asked(call=call) | Started(effect="tool", call=call) as source:
+                known[call] = Known(source.tool, source.digest, source.requested_by)
             case _:
                 pass
     return tuple(add_evidence(entry, known) for entry in entries)
@@ -84,9 +82,9 @@ def digest_of(spec: ToolSpec, arguments: str) -> str:
 def add_evidence(entry: Entry, known: dict[str, Known]) -> Entry:
     """One entry with what is known of its call."""
     match entry:
-        case Finished() if not entry.digest and (of := known.get(entry.call)):
-            return replace(entry, tool=of.tool, digest=of.digest, requested_by=of.requested_by)
-        case Judged() | Reminded() if not entry.digest and (of := known.get(entry.call)):
-            return replace(entry, digest=of.digest)
+        case Finished() if not entry.digest and (evidence := known.get(entry.call)):
+            return replace(entry, tool=evidence.tool, digest=evidence.digest, requested_by=evidence.requested_by)
+        case Judged() | Reminded() if not entry.digest and (evidence := known.get(entry.call)):
+            return replace(entry, digest=evidence.digest)
         case _:
             return entry

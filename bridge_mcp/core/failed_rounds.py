@@ -20,7 +20,7 @@ def rounds_in_vain(log: Iterable[Logged], turn: int) -> tuple[int, str]:
     open_calls: set[str] = set()
     for logged in log:
         match logged.entry:
-            case Replied(turn=of, calls=calls) if of == turn:
+            case Replied(turn=replied_turn, calls=calls) if replied_turn == turn:
                 open_calls, refused = {call.id for call in calls}, {}
             case Started(call=call) | Asked(call=call) if call in open_calls:
                 count = 0

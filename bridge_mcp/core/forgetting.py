@@ -68,6 +68,7 @@ from bridge_mcp.core.entries import (
     Transcribed,
     Voted,
     Withdrawn,
+    call_origin,
 )
 
 __all__ = [
@@ -128,21 +129,21 @@ def empty_content(value: Struct, unique: str) -> Struct:
             changes[field] = empty_content(current, unique)
         elif isinstance(current, tuple) and current:
             items = cast("tuple[object, ...]", current)
-            kept = [item for item in items if isinstance(item, Struct) and type(item).__name__ == "Call"]
-            changes[field] = tuple([empty_content(item, unique) for item in kept])
+            calls = [item for item in items if isinstance(item, Struct) and type(item).__name__ == "Call"]
+            changes[field] = tuple([empty_content(item, unique) for item in calls])
     return replace(value, **cast("dict[str, Any]", changes))
 
 
 @cache
-def hints(of: type[Struct]) -> dict[str, Any]:
+def hints(cls: type[Struct]) -> dict[str, Any]:
     """The fields of a type of values, with their types."""
-    annotations = get_type_hints(of)
-    return {name: annotations[name] for name in of.__struct_fields__}
+    annotations = get_type_hints(cls)
+    return {name: annotations[name] for name in cls.__struct_fields__}
 
 
 def is_word(hint: Any) -> bool:
     """Whether a field holds one of a few words of ours."""
-    return get_origin(hint) is Literal or any(get_origin(each) is Literal for each in get_args(hint))
+    return get_origin(hint) is Literal or any(get_origin(argument) is Literal for argument in get_args(hint))
 
 
 def without_quote(entry: Heard) -> Heard:
@@ -154,9 +155,9 @@ def of_forgotten(entry: Entry) -> int | None:
     """The seq of the entry that this one speaks of, and with which its content goes, if it comes later."""
     match entry:
         case Finished(call=call) | Reviewed(call=call) | Judged(call=call) | Voted(call=call):
-            return origin(call)
+            return call_origin(call)
         case Asked(call=call) | Started(effect="tool", call=call):
-            return origin(call)
+            return call_origin(call)
         case Transcribed(message=message):
             return message
         case Revised(message=message) | Edited(message=message) | Delivered(message=message):
@@ -165,12 +166,6 @@ def of_forgotten(entry: Entry) -> int | None:
             return ref
         case _:
             return None
-
-
-def origin(call: str) -> int | None:
-    """The seq that a call's id begins with: of the `Started` whose reply asked for it, or of its request."""
-    first = call.partition(".")[0]
-    return int(first) if first.isdecimal() and len(first) < 19 else None
 
 
 def files_of(entry: Entry) -> tuple[Attachment, ...]:
@@ -216,8 +211,8 @@ def of_person(log: Log, sender: str, principal: str) -> tuple[Set[int], Set[int]
     turns = {logged.seq for logged in log if is_turn_of(logged, messages)}
     gone = theirs | turns
     for logged in log:
-        about = of_forgotten(logged.entry)
-        if about is not None and about in gone:
+        subject = of_forgotten(logged.entry)
+        if subject is not None and subject in gone:
             gone.add(logged.seq)
         elif is_of_turn(logged, gone):
             gone.add(logged.seq)
@@ -266,11 +261,11 @@ def is_of_turn(logged: Logged, gone: Set[int]) -> bool:
     """Whether an entry belongs to a turn that goes: a stop of it, a question of its call, a message that it sent."""
     match logged.entry:
         case Posted(question=question) if question is not None and question.call:
-            return origin(question.call) in gone
+            return call_origin(question.call) in gone
         case Failed(effect="model" | "summary", ref=ref):
             return ref in gone
         case Reminded(call=call) | Collected(call=call):
-            return origin(call) in gone
+            return call_origin(call) in gone
         case Stopped(upto=upto):
             return upto - 1 in gone or logged.seq - 1 in gone
         case _:

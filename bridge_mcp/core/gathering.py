@@ -28,7 +28,7 @@ SAME_MOMENT_S = 2.0
 
 def loose(heard: Heard) -> bool:
     """Whether a message is visibly incomplete: a long text, a forward, a picture or document without text."""
-    wordless = not heard.text and any(each.kind != "audio" and not each.quoted for each in heard.attachments)
+    wordless = not heard.text and any(file.kind != "audio" and not file.quoted for file in heard.attachments)
     pasted = heard.paste_chars and len(heard.text) >= heard.paste_chars
     return bool(pasted or heard.forwarded_from or wordless)
 

@@ -107,8 +107,8 @@ def texts_in(value: JSON) -> Iterator[str]:
         case str():
             yield value
         case list():
-            for each in value:
-                yield from texts_in(each)
+            for item in value:
+                yield from texts_in(item)
         case dict():
             for name, each in value.items():
                 yield name
@@ -131,8 +131,8 @@ def climbs(text: str) -> bool:
     Parsers of URLs leave out control characters, and end a part of a path at `?`, `#` and `;` (url.spec.whatwg.org).
     """
     layers = tuple(decoded_layers(text))
-    read = (*layers, *(CONTROLS.sub("", layer) for layer in layers))
-    return len(layers) > DECODINGS or any(".." in re.split(r"[/\\?#;]", each) for each in read)
+    readings = (*layers, *(CONTROLS.sub("", layer) for layer in layers))
+    return len(layers) > DECODINGS or any(".." in re.split(r"[/\\?#;]", reading) for reading in readings)
 
 
 def decoded_layers(text: str) -> Iterator[str]:

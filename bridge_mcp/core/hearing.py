@@ -17,19 +17,19 @@ FAILED = "🎤 (a voice message; its words are not known: {})"
 
 def has_speech(heard: Heard) -> bool:
     """Whether a message brings audio of its own."""
-    return any(each.kind == "audio" and not each.quoted for each in heard.attachments)
+    return any(file.kind == "audio" and not file.quoted for file in heard.attachments)
 
 
 def transcribed_text(caption: str, words: str) -> str:
     """A message's text once its words are known."""
-    said = f"{HEARD} {words}" if words else f"{HEARD} (nothing that can be understood)"
-    return f"{caption}\n\n{said}" if caption else said
+    transcript = f"{HEARD} {words}" if words else f"{HEARD} (nothing that can be understood)"
+    return f"{caption}\n\n{transcript}" if caption else transcript
 
 
 def untranscribed_text(caption: str, why: str) -> str:
     """A message's text where its words could not be had."""
-    said = FAILED.format(why)
-    return f"{caption}\n\n{said}" if caption else said
+    notice = FAILED.format(why)
+    return f"{caption}\n\n{notice}" if caption else notice
 
 
 def waits_until(logged: Logged) -> float:

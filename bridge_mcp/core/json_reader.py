@@ -59,7 +59,7 @@ NO_BRACKETS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 def read_json(
-    given: str | bytes,
+    source: str | bytes,
     *,
     max_depth: int = MAX_DEPTH,
     max_size: int = MAX_SIZE,
@@ -69,7 +69,7 @@ def read_json(
     """The value of a JSON text; see the module for the rules. A byte order mark is ignored.
 
     Args:
-        given: the text, or its bytes in UTF-8.
+        source: the text, or its bytes in UTF-8.
         max_depth: levels of nesting.
         max_size: characters or bytes of the text.
         unique_names: whether a duplicate name in an object is refused.
@@ -78,9 +78,9 @@ def read_json(
     Raises:
         BadJSON: it is invalid; the message says why and quotes nothing of it.
     """
-    if len(given) > max_size:
+    if len(source) > max_size:
         raise BadJSON(f"It is longer than {max_size:,} characters.", fix="Send less at once.")
-    text = given if isinstance(given, str) else decode_text(given, odd)
+    text = source if isinstance(source, str) else decode_text(source, odd)
     text = text[1:] if text.startswith("\ufeff") else text
     decoder = UNIQUE if unique_names else DECODERS[odd]
     value = run_decoder(lambda: decoder.decode(text), max_depth)
@@ -122,14 +122,14 @@ def whole_characters(text: str) -> str:
 # -- parsing --------------------------------------------------------------------------------------------------
 
 
-def run_decoder(read: Callable[[], Any], max_depth: int) -> Any:
+def run_decoder(decoder: Callable[[], Any], max_depth: int) -> Any:
     """The result of the decoder.
 
     Raises:
         BadJSON: it fails.
     """
     try:
-        return read()
+        return decoder()
     except json.JSONDecodeError as exc:
         raise BadJSON(f"{exc.msg} at character {exc.pos}.") from None
     except RecursionError:
@@ -140,9 +140,9 @@ def too_deep(most: int) -> BadJSON:
     return BadJSON(f"It is nested more than {most} levels deep.", fix="Send a flatter value.")
 
 
-def decode_text(given: bytes, odd: Odd) -> str:
+def decode_text(data: bytes, odd: Odd) -> str:
     try:
-        return given.decode("utf-8", "replace" if odd == "mend" else "strict")
+        return data.decode("utf-8", "replace" if odd == "mend" else "strict")
     except UnicodeDecodeError as exc:
         raise BadJSON(f"It is not UTF-8 at byte {exc.start}.") from None
 
@@ -234,7 +234,7 @@ def replace_surrogates(value: JSON) -> JSON:
         case str():
             return whole_characters(value)
         case list():
-            return [replace_surrogates(each) for each in value]
+            return [replace_surrogates(item) for item in value]
         case dict():
             return {whole_characters(name): replace_surrogates(each) for name, each in value.items()}
         case _:

@@ -69,29 +69,30 @@ def with_notes(message: ChatMessage, images: bool, pdfs: bool, *, recent: bool) 
     """The message with a note in place of each image and PDF that cannot be shown, or no longer is."""
     notes: list[str] = []
     shown: list[Attachment] = []
-    for each in message.attachments:
-        able = None if is_text(each) else images if each.kind == "image" else pdfs if is_pdf(each) else None
+    for file in message.attachments:
+        able = None if is_text(file) else images if file.kind == "image" else pdfs if is_pdf(file) else None
         if able is None or (able and recent):
-            shown.append(each)
+            shown.append(file)
         else:
-            notes.append(gone_note(each) if able else unseen(each))
-    return add_notes(message, notes, shown) if notes else message
+            notes.append(gone_note(file) if able else unseen(file))
+    return add_notes(message, notes, shown)
 
 
 def with_later_files_noted(message: ChatMessage, later: Set[str]) -> ChatMessage:
     """The message with a note in place of each file that a later message shows too."""
-    notes = [gone_note(each) for each in message.attachments if each.ref in later]
-    return add_notes(message, notes, [e for e in message.attachments if e.ref not in later]) if notes else message
+    notes = [gone_note(file) for file in message.attachments if file.ref in later]
+    return add_notes(message, notes, [file for file in message.attachments if file.ref not in later])
 
 
 def without_files(message: ChatMessage) -> ChatMessage:
     """The message with a note in place of each file."""
-    notes = [unseen(each, "no room") for each in message.attachments]
-    return add_notes(message, notes, ()) if notes else message
+    return add_notes(message, [unseen(file, "no room") for file in message.attachments], ())
 
 
-def add_notes(message: ChatMessage, notes: Iterable[str], files: Iterable[Attachment]) -> ChatMessage:
-    """The message with these notes behind its text, and only these files."""
+def add_notes(message: ChatMessage, notes: Sequence[str], files: Iterable[Attachment]) -> ChatMessage:
+    """The message with these notes behind its text, and only these files; as it is without any note."""
+    if not notes:
+        return message
     return replace(message, text="\n".join(filter(None, (message.text, *notes))), attachments=tuple(files))
 
 

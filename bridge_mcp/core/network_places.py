@@ -20,10 +20,10 @@ HOLDS_IPV4 = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
 
 def place_among(addresses: Iterable[str]) -> Place:
     """The kind of a host with these addresses: if they differ, the nearest to us."""
-    places = {place_of_address(each) for each in addresses}
-    for each in NEAREST_FIRST:
-        if each in places:
-            return each
+    places = {place_of_address(address) for address in addresses}
+    for nearest in NEAREST_FIRST:
+        if nearest in places:
+            return nearest
     return "global"
 
 

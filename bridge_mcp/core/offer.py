@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bridge_mcp.core.messages import ChatMessage
+from bridge_mcp.core.tool_search import search_tools
 from bridge_mcp.core.tools import BRIDGE, FIND_TOOLS, ToolSpec
 
-__all__ = ["MAX_TOOLS", "choose_tools", "rank_tools", "search_result", "too_many_tools", "wanted_tools"]
+__all__ = ["MAX_TOOLS", "choose_tools", "search_result", "too_many_tools", "wanted_tools"]
 
 MAX_TOOLS = 128
 """Tools in one request."""
 MAX_FOUND = 10
 """Tools that one search gives."""
 
-WORDS = re.compile(r"[^\W_]+")
 FOUND = re.compile(r"^- ([A-Za-z0-9_-]{1,64}):", re.MULTILINE)
 MAX_SCHEMA = 4_000
 """Characters of a schema that a search shows: a call without it gets an error that says what is wrong."""
@@ -45,22 +45,9 @@ def choose_tools(tools: Sequence[ToolSpec], wanted: frozenset[str]) -> tuple[Too
     return tuple(spec for spec in tools if spec.name in chosen)
 
 
-def rank_tools(tools: Iterable[ToolSpec], query: str) -> list[ToolSpec]:
-    """The tools that match a query's words, the best first: a word in a name counts as three in a description."""
-    words = {word.lower() for word in WORDS.findall(query)}
-    scored = [(score(spec, words), place, spec) for place, spec in enumerate(tools)]
-    best = sorted((each for each in scored if each[0]), key=lambda each: (-each[0], each[1]))
-    return [spec for _, _, spec in best[:MAX_FOUND]]
-
-
-def score(spec: ToolSpec, words: Iterable[str]) -> int:
-    name, description = spec.name.lower(), spec.description.lower()
-    return sum(3 * (word in name) + (word in description) for word in words)
-
-
 def search_result(tools: Sequence[ToolSpec], query: str) -> str:
     """The result of a search for the model; `wanted_tools` reads the names out of it."""
-    best = rank_tools(tools, query)
+    best = search_tools(tools, query)[:MAX_FOUND]
     if not best:
         servers = ", ".join(dict.fromkeys(spec.server for spec in tools))
         return f"No tool speaks of that. The tools are of these servers: {servers}."

@@ -26,7 +26,7 @@ OWN_NAMES = (
 
 def own_places(*files: object) -> tuple[str, ...]:
     """All that names the bridge: what it is called, and these files and folders, as far as there are such."""
-    return tuple(plain(str(each)) for each in (*OWN_NAMES, *files) if each)
+    return tuple(plain(str(text)) for text in (*OWN_NAMES, *files) if text)
 
 
 def find_own_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
@@ -38,10 +38,10 @@ def find_own_place(arguments: Mapping[str, JSON], places: Iterable[str]) -> str:
 def readings(text: str) -> Iterator[str]:
     """A text as it may be read: as it is, without its percent-encoding, and with the `..` in its paths followed."""
     for layer in decoded_layers(text):
-        written = plain(layer)
-        yield written
-        if "/../" in written:
-            yield resolve_dots(written)
+        path = plain(layer)
+        yield path
+        if "/../" in path:
+            yield resolve_dots(path)
 
 
 def resolve_dots(text: str) -> str:

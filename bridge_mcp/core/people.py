@@ -24,15 +24,15 @@ class People(Struct, frozen=True):
         """The person behind this principal; "" if the config names none."""
         name = principal.removeprefix(AT)
         if name in LOCAL:
-            return next((self.names[each] for each in sorted(LOCAL) if each in self.names), "")
+            return next((self.names[local] for local in sorted(LOCAL) if local in self.names), "")
         return self.names.get(name, "")
 
-    def is_same_person(self, one: str, other: str) -> bool:
+    def is_same_person(self, first: str, second: str) -> bool:
         """Whether two principals are one person, as far as is known."""
-        one, other = one.removeprefix(AT), other.removeprefix(AT)
-        person = self.person(one)
-        return one == other or {one, other} <= LOCAL or (bool(person) and person == self.person(other))
+        first, second = first.removeprefix(AT), second.removeprefix(AT)
+        person = self.person(first)
+        return first == second or {first, second} <= LOCAL or (bool(person) and person == self.person(second))
 
     def distinct(self, principals: Iterable[str]) -> frozenset[str]:
         """The different people among these principals. One that the config does not name is not counted."""
-        return frozenset(person for each in principals if (person := self.person(each)))
+        return frozenset(person for principal in principals if (person := self.person(principal)))

@@ -308,16 +308,16 @@ class Policy(Struct, frozen=True):
 
     def reviewer(self, call: Call) -> Reviewer | None:
         """The reviewer of a call, with what it may do there; None where only people are asked."""
-        spec, said = self.tools.get(call.tool), self.asking(call.tool)
-        if said.review is None or spec is None or spec.changed:
+        spec, settings = self.tools.get(call.tool), self.asking(call.tool)
+        if settings.review is None or spec is None or spec.changed:
             return None
         try:
             if find_own_place(parse_arguments(call.arguments), self.own_places):
                 return None
         except BadInput:
             return None
-        people_decide = said.quorum > 1 or self.separate
-        return replace(said.review, may="advise") if people_decide else said.review
+        people_decide = settings.quorum > 1 or self.separate
+        return replace(settings.review, may="advise") if people_decide else settings.review
 
     def no_review(self, call: Call, asked: Asked) -> str:
         """Why the reviewer of an asked call is not asked now, or has no say any more; "" if nothing prevents it."""
@@ -342,9 +342,9 @@ def asking_of_hook(defaults: ApprovalSettings, rules: Iterable[ToolRule]) -> App
 
 def place_and_time(part: PartialApprovalSettings) -> PartialApprovalSettings:
     """What a rule says of where, when and whom to ask, and not whether: a reviewer that it names advises."""
-    kept = part.copy()
-    kept.pop("confirmation", None)
-    review = kept.get("review")
+    advisory = part.copy()
+    advisory.pop("confirmation", None)
+    review = advisory.get("review")
     if review is not None:
-        kept["review"] = replace(review, may="advise")
-    return kept
+        advisory["review"] = replace(review, may="advise")
+    return advisory

@@ -34,6 +34,7 @@ from bridge_mcp.core.entries import (
     Transcribed,
     Verdict,
     approval_id,
+    call_origin,
     message_id,
 )
 from bridge_mcp.core.grants import Grant, grant_place, makes_grants
@@ -168,14 +169,14 @@ class Approval(Struct, frozen=True):
         decides = self.reviewer_may == "approve" and self.review in ("approve", "reject")
         return self.status == "waiting" and self.reviewer != "" and (not self.review or decides)
 
-    def after_review(self, said: Reviewed) -> Approval:
+    def after_review(self, review: Reviewed) -> Approval:
         """The same with what its reviewer says."""
-        return replace(self, review=said.says, review_reason=said.reason)
+        return replace(self, review=review.says, review_reason=review.reason)
 
     @property
     def batch(self) -> str:
         """What the calls of one reply have in common."""
-        return message_id(self.conversation, int(self.call.partition(".")[0] or 0))
+        return message_id(self.conversation, call_origin(self.call) or 0)
 
     @property
     def asked_in(self) -> str:
@@ -277,8 +278,8 @@ def text_after(entry: Entry) -> str | None:
 
 def tokens_of(entry: Entry) -> tuple[str, ...]:
     """What stands on the platform for the buttons that an entry shows."""
-    shown = entry.buttons if isinstance(entry, Posted | Revised) else ()
-    return tuple(button.token for button in shown if button.token)
+    buttons = entry.buttons if isinstance(entry, Posted | Revised) else ()
+    return tuple(button.token for button in buttons if button.token)
 
 
 def approval_of(conversation: str, logged: Logged) -> Approval | None:

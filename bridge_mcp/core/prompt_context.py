@@ -95,8 +95,8 @@ def server_instructions(instructions: tuple[tuple[str, str], ...]) -> str:
     """The instructions of tool servers, by name; each line is marked as theirs."""
     parts: list[str] = []
     for server, text in instructions:
-        shown = visible(text[:MAX_INSTRUCTIONS], lines=True)
-        lines = "\n".join(f"> {line}" for line in shown.splitlines())
+        excerpt = visible(text[:MAX_INSTRUCTIONS], lines=True)
+        lines = "\n".join(f"> {line}" for line in excerpt.splitlines())
         more = "\n> […]" if len(text) > MAX_INSTRUCTIONS else ""
         parts.append(
             f"The tool server {quotation(server)} says of its tools (its words, and about these alone):\n{lines}{more}"

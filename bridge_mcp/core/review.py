@@ -86,7 +86,7 @@ def as_data(message: ChatMessage) -> JSON:
     data["text"] = whole_characters(shortened(message.told, MAX_MESSAGE))
     if message.calls:
         data["calls"] = [
-            {"tool": each.tool, "arguments": shortened(each.arguments, MAX_MESSAGE)} for each in message.calls
+            {"tool": call.tool, "arguments": shortened(call.arguments, MAX_MESSAGE)} for call in message.calls
         ]
     return data
 

@@ -49,7 +49,7 @@ def of_keyword(keyword: str, value: JSON) -> JSON:
     if isinstance(value, list):
         if keyword in SETS:
             return as_set(value)
-        return [sort_unordered(each) for each in value] if keyword in SCHEMAS_IN_ORDER else value
+        return [sort_unordered(item) for item in value] if keyword in SCHEMAS_IN_ORDER else value
     if not isinstance(value, dict):
         return value
     if keyword in SCHEMAS_BY_NAME:

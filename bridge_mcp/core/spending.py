@@ -169,11 +169,11 @@ class Caps(Struct, frozen=True):
         return any(c.usd is not None or c.tokens is not None for c in (self.bridge, self.channel, self.conversation))
 
 
-def exceeded_cap(caps: Caps, conversation: str, taken: tuple[Spent, ...]) -> str:
-    """The cap that is reached, as a text; "" for none. `taken` are the day's sums, by `scopes`."""
+def exceeded_cap(caps: Caps, conversation: str, spent: tuple[Spent, ...]) -> str:
+    """The cap that is reached, as a text; "" for none. `spent` are the day's sums, by `scopes`."""
     _, channel, _ = scopes(conversation)
     whose = ("the bridge", f"the channel {channel}", "this conversation")
-    for who, cap, used in zip(whose, (caps.bridge, caps.channel, caps.conversation), taken, strict=True):
+    for who, cap, used in zip(whose, (caps.bridge, caps.channel, caps.conversation), spent, strict=True):
         if cap.usd is not None and used.usd >= cap.usd:
             return f"the day's budget of ${cap.usd:g} for {who} is spent ({used.money})"
         if cap.tokens is not None and used.tokens >= cap.tokens:

@@ -43,16 +43,16 @@ class Suggestion(Struct, frozen=True):
     why_not: str = ""
 
 
-def suggestions(seen: Iterable[Seen], tools: Mapping[str, ToolSpec]) -> tuple[Suggestion, ...]:
+def suggestions(calls_seen: Iterable[Seen], tools: Mapping[str, ToolSpec]) -> tuple[Suggestion, ...]:
     """What would have saved the most first; what cannot be granted behind it."""
     groups: dict[tuple[str, str], list[Seen]] = defaultdict(list)
-    for each in seen:
-        groups[each.tool, grant_place(each.conversation)].append(each)
+    for call in calls_seen:
+        groups[call.tool, grant_place(call.conversation)].append(call)
     suggested: list[Suggestion] = []
     for (tool, place), calls in groups.items():
         if all(call.approved for call in calls) and makes_grants(tool):
             suggested += of_tool(tool, place, calls, tools.get(tool))
-    return tuple(sorted(suggested, key=lambda each: (-each.saves, -each.calls, each.tool, each.place)))
+    return tuple(sorted(suggested, key=lambda grant: (-grant.saves, -grant.calls, grant.tool, grant.place)))
 
 
 def of_tool(tool: str, place: str, calls: list[Seen], spec: ToolSpec | None) -> list[Suggestion]:

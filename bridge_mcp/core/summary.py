@@ -56,8 +56,8 @@ def paragraphs(message: ChatMessage) -> Iterator[str]:
         return
     if message.told:
         yield f"{'Assistant' if message.role == 'assistant' else 'User'}: {message.told}"
-    for each in message.attachments:
-        yield f"({each.kind}: {each.name or each.mime or 'without a name'})"
+    for attachment in message.attachments:
+        yield f"({attachment.kind}: {attachment.name or attachment.mime or 'without a name'})"
     for call in message.calls:
         yield f"Assistant calls {call.tool} {call.arguments}"
 

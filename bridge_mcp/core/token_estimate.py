@@ -73,7 +73,7 @@ def calls_tokens(calls: Iterable[Call]) -> int:
 
 def files_tokens(attachments: Iterable[Attachment], *, texts: bool = True) -> int:
     """The estimate for the files of one message, each counted as one that is shown; text files only with `texts`."""
-    return sum(file_tokens(each, texts) for each in attachments)
+    return sum(file_tokens(attachment, texts) for attachment in attachments)
 
 
 def file_tokens(attachment: Attachment, texts: bool) -> int:
@@ -113,16 +113,16 @@ def calibration(log: Log) -> float:
 def ceiling(log: Log) -> float:
     """The highest estimate worth trying, from requests that a provider refused as too long; infinite without any."""
     refused: set[int] = set()
-    most = float("inf")
+    lowest = float("inf")
     lately = log[-LATELY:]
     if not any(isinstance(logged.entry, Failed) for logged in lately):
-        return most
+        return lowest
     for logged in reversed(lately):
         match logged.entry:
             case Failed(too_long=True, ref=ref):
                 refused.add(ref)
             case Started(estimate=estimate) if logged.seq in refused and estimate > 0:
-                most = min(most, estimate * SHRINK)
+                lowest = min(lowest, estimate * SHRINK)
             case _:
                 pass
-    return most
+    return lowest

@@ -28,8 +28,8 @@ def parse_trace(meta: Mapping[str, object] | None) -> TraceContext | None:
     if not isinstance(parent, str) or not TRACEPARENT.fullmatch(parent):
         return None
     state = meta.get("tracestate") if meta else None
-    kept = isinstance(state, str) and len(state) <= MAX_STATE and state.isascii() and state.isprintable()
-    return TraceContext(parent, str(state) if kept else "")
+    valid = isinstance(state, str) and len(state) <= MAX_STATE and state.isascii() and state.isprintable()
+    return TraceContext(parent, str(state) if valid else "")
 
 
 class Turn(Struct, frozen=True):
@@ -90,10 +90,10 @@ def turn_of_call(conversation: str, log: Log, call: str) -> Turn | None:
     """The turn that a call belongs to, where its beginning is in this part of the log."""
     for logged in reversed(log):
         match logged.entry:
-            case Requested(calls=calls) if any(each.id == call for each in calls):
+            case Requested(calls=calls) if any(requested.id == call for requested in calls):
                 return Turn(conversation, logged)
-            case Replied(calls=calls, turn=opened) if any(each.id == call for each in calls):
-                opening = next((each for each in log if each.seq == opened), None)
+            case Replied(calls=calls, turn=opened) if any(requested.id == call for requested in calls):
+                opening = next((earlier for earlier in log if earlier.seq == opened), None)
                 return Turn(conversation, opening) if opening is not None else None
             case _:
                 pass

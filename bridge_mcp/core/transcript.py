@@ -20,22 +20,22 @@ from bridge_mcp.core.entries import (
     Summarised,
 )
 from bridge_mcp.core.messages import ChatMessage, message_tokens, shortened, with_later_files_noted, with_notes
-from bridge_mcp.core.turns import NOTHING_MORE, About, Builder, Turn
+from bridge_mcp.core.turns import NO_ANNOTATIONS, Annotations, Builder, Turn
 
 __all__ = [
     "SUMMARY",
-    "About",
+    "Annotations",
     "ChatMessage",
     "ModelView",
     "TranscriptBuilder",
     "Turn",
-    "begins_at",
     "in_view",
     "message_tokens",
     "past",
     "shortened",
     "since_cleared",
     "transcript",
+    "view_begins_at",
 ]
 
 SUMMARY = "[What was said before, in short, because it no longer fits here:]\n"
@@ -76,7 +76,7 @@ def past(
     image_turns: int | None = None,
     images: bool = True,
     pdfs: bool = True,
-    about: About = NOTHING_MORE,
+    annotations: Annotations = NO_ANNOTATIONS,
 ) -> ModelView:
     """The model's view of a log, or of a tail of one. `TranscriptBuilder.past` says what the arguments are."""
     return TranscriptBuilder().past(
@@ -86,7 +86,7 @@ def past(
         image_turns=image_turns,
         images=images,
         pdfs=pdfs,
-        about=about,
+        annotations=annotations,
     )
 
 
@@ -111,7 +111,7 @@ class TranscriptBuilder:
         image_turns: int | None = None,
         images: bool = True,
         pdfs: bool = True,
-        about: About = NOTHING_MORE,
+        annotations: Annotations = NO_ANNOTATIONS,
     ) -> ModelView:
         """The model's view of a log, or of a tail of one.
 
@@ -122,9 +122,9 @@ class TranscriptBuilder:
             image_turns: in how many last turns images and PDFs are shown; None: in all.
             images: whether images are shown at all; if not, as notes.
             pdfs: the same for PDFs.
-            about: what the bridge's own line says of a message.
+            annotations: what the bridge's own line says of a message.
         """
-        builder = self._read(log, result_chars, about)
+        builder = self._read(log, result_chars, annotations)
         turns = builder.finished(upto)
         shown_from = 0 if image_turns is None else len(turns) - image_turns
         later: set[str] = set()
@@ -136,16 +136,16 @@ class TranscriptBuilder:
                 turns[number] = turn.copy(show_files_once(noted, later))
         return ModelView(tuple(turns), builder.cut.text if builder.cut else "", self._whole)
 
-    def _read(self, log: Log, result_chars: int, about: About) -> Builder:
+    def _read(self, log: Log, result_chars: int, annotations: Annotations) -> Builder:
         """The builder that has read this log: the one there is, if it has read the beginning of what is in view now."""
-        kept = self._builder
-        if kept is not None and log and self._tail == log[0].seq and kept.settings == (result_chars, about):
-            new = log[kept.upto - self._tail :]
+        current = self._builder
+        if current is not None and log and self._tail == log[0].seq and current.settings == (result_chars, annotations):
+            new = log[current.upto - self._tail :]
             cut = any(isinstance(logged.entry, Cleared | Summarised | Forgot) for logged in new)
-            if kept.upto <= log[-1].seq + 1 and not cut and kept.take(new):
-                return kept
+            if current.upto <= log[-1].seq + 1 and not cut and current.take(new):
+                return current
         epoch, cut, self._whole = in_view(log)
-        builder = Builder(epoch[0].seq if epoch else 0, cut, has_several_authors(epoch), result_chars, about)
+        builder = Builder(epoch[0].seq if epoch else 0, cut, has_several_authors(epoch), result_chars, annotations)
         if cut is None and len(epoch) < len(log):
             builder.forget_before(builder.upto)
         builder.take(epoch)
@@ -159,7 +159,7 @@ def show_files_once(messages: list[ChatMessage], later: set[str]) -> list[ChatMe
     kept_messages: list[ChatMessage] = []
     for message in reversed(messages):
         kept_messages.append(with_later_files_noted(message, later) if later else message)
-        later.update(each.ref for each in message.attachments if each.quoted)
+        later.update(attachment.ref for attachment in message.attachments if attachment.quoted)
     return kept_messages[::-1]
 
 
@@ -169,7 +169,7 @@ def has_several_authors(epoch: Log) -> bool:
     return any(e.group for e in heard) or len({e.sender.id for e in heard}) > 1
 
 
-def begins_at(log: Log) -> int:
+def view_begins_at(log: Log) -> int:
     """The lowest seq that the model's view needs: the last cut or clearing; 0 if the log shows neither."""
     for logged in reversed(log):
         match logged.entry:

@@ -26,7 +26,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.messages import ChatMessage, files_told, message_tokens, shortened, writer
 from bridge_mcp.core.prompt_context import escape_bridge_lines, quotation
 
-__all__ = ["NOTHING_MORE", "About", "Builder", "Turn"]
+__all__ = ["NO_ANNOTATIONS", "Annotations", "Builder", "Turn"]
 
 NOT_RUN = "Not run: the turn was stopped before this call."
 LATE = "written while nobody could answer"
@@ -80,7 +80,7 @@ class Turn:
         return self._tokens
 
 
-class About(Struct, frozen=True):
+class Annotations(Struct, frozen=True):
     """What the bridge's own line says of each user message."""
 
     when: Callable[[float], str] | None = None
@@ -89,15 +89,17 @@ class About(Struct, frozen=True):
     """The conversation, where files can be used by their ids."""
 
 
-NOTHING_MORE = About()
+NO_ANNOTATIONS = Annotations()
 
 
 class Builder:
     """Builds turns entry by entry. It runs for every model call, and is written for speed."""
 
-    def __init__(self, first: int, cut: Summarised | None, several: bool, result_chars: int, about: About) -> None:
+    def __init__(
+        self, first: int, cut: Summarised | None, several: bool, result_chars: int, annotations: Annotations
+    ) -> None:
         self.cut = cut
-        self.settings = (result_chars, about)
+        self.settings = (result_chars, annotations)
         self.upto = first
         """The seq of the entry that it reads next."""
         self._turns: list[Turn] = [Turn(first)]
@@ -112,7 +114,7 @@ class Builder:
         self._undelivered = ""
         """Why the last message to the chat never reached it."""
         self._asked: set[int] = set()
-        self._about = about
+        self._annotations = annotations
         self._named = several
         self._writer = ""
         self._border = cut.upto if cut else -1
@@ -157,7 +159,7 @@ class Builder:
             case Heard() | Posted():
                 self._unread.append(logged)
             case Withdrawn(message=message):
-                self._unread = [each for each in self._unread if each.seq != message]
+                self._unread = [unread for unread in self._unread if unread.seq != message]
             case Edited() | Transcribed() as entry:
                 self._edited(logged, entry if isinstance(entry, Edited) else Edited(entry.message, entry.text, key=""))
             case Replied() as entry if entry.upto > self._border:
@@ -196,8 +198,8 @@ class Builder:
         While somebody waits for the assistant's answer it is added as news: a request ends with the message to answer.
         """
         if self._due:
-            about = f"[sent to this chat meanwhile by {writer(entry.by)}:]"
-            self._said(seq, ChatMessage("user", escape_bridge_lines(entry.text), attachments=entry.files, about=about))
+            note = f"[sent to this chat meanwhile by {writer(entry.by)}:]"
+            self._said(seq, ChatMessage("user", escape_bridge_lines(entry.text), attachments=entry.files, about=note))
             return
         self._turns[-1].add(ChatMessage("assistant", entry.text, attachments=entry.files))
         self._ended = True
@@ -207,8 +209,8 @@ class Builder:
         notes: list[str] = []
         if self._named:
             notes.append(f"from {writer(entry.sender)}")
-        if self._about.when is not None:
-            notes.append(self._about.when(logged.at))
+        if self._annotations.when is not None:
+            notes.append(self._annotations.when(logged.at))
         if entry.late:
             notes.append(LATE)
         if self._undelivered:
@@ -220,12 +222,12 @@ class Builder:
             notes.append(f"forwarded from {quotation(entry.forwarded_from)}")
         if entry.quote:
             notes.append(f"in reply to {quotation(entry.quote, MAX_QUOTE)}")
-        if self._about.files and entry.attachments:
-            notes.append(files_told(f"{self._about.files}#{logged.seq}", entry.attachments))
-        about = f"[{'; '.join(notes)}]" if notes else ""
+        if self._annotations.files and entry.attachments:
+            notes.append(files_told(f"{self._annotations.files}#{logged.seq}", entry.attachments))
+        note = f"[{'; '.join(notes)}]" if notes else ""
         self._due = self._due or (entry.to == "assistant" and entry.answers is None)
         self._said(
-            logged.seq, ChatMessage("user", escape_bridge_lines(entry.text), attachments=entry.attachments, about=about)
+            logged.seq, ChatMessage("user", escape_bridge_lines(entry.text), attachments=entry.attachments, about=note)
         )
 
     def _said(self, seq: int, message: ChatMessage) -> None:

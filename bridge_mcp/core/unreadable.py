@@ -61,15 +61,15 @@ def kind_of(text: str) -> str:
 
 def unreadable_message(conversation: str, seq: int, at: float, status: str, why: Unreadable) -> Message:
     """The message that an entry which cannot be read is known to be."""
-    known = cast("MessageStatus", status)
+    known_status = cast("MessageStatus", status)
     return Message(
         conversation,
         seq,
         at,
-        direction="in" if known == "received" else "out",
+        direction="in" if known_status == "received" else "out",
         author=BRIDGE,
         text=f"(This message cannot be read: {why})",
-        status=known,
+        status=known_status,
         unreadable=str(why),
         newer=isinstance(why, NewerSchema),
     )

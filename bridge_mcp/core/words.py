@@ -101,20 +101,20 @@ def units(text: str) -> list[str]:
 
 def parse_query(query: str) -> Query | None:
     """What a query asks for; None where it has no word. Between blanks, all that is said must stand side by side."""
-    wanted: dict[Term, None] = {}
+    terms: dict[Term, None] = {}
     phrases: dict[tuple[str, ...], None] = {}
     for word in query.split():
         pieces = runs(word)
         for run in pieces:
             if STARTS_UNSPACED.match(run) is None:
-                wanted[Term(run[:MAX_TERM])] = None
+                terms[Term(run[:MAX_TERM])] = None
             elif len(run) == 1:
-                wanted[Term(run, prefix=True)] = None
+                terms[Term(run, prefix=True)] = None
             else:
-                wanted.update((Term(run[at : at + 2]), None) for at in range(len(run) - 1))
+                terms.update((Term(run[at : at + 2]), None) for at in range(len(run) - 1))
         if len(pieces) > 1 or any(len(run) > (2 if STARTS_UNSPACED.match(run) else MAX_TERM) for run in pieces):
             phrases[tuple(units(word))] = None
-    return Query(tuple(wanted), tuple(phrases)) if wanted else None
+    return Query(tuple(terms), tuple(phrases)) if terms else None
 
 
 def holds(text: str, phrases: tuple[tuple[str, ...], ...]) -> bool:

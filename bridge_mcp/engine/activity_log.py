@@ -79,9 +79,9 @@ class ActivityLog:
         may let people in can do anything with it.
         """
         channel, subject = event.body.get("channel"), event.body.get("subject")
-        for wanted in await self._store.access.requests(self._clock.now()):
-            if (wanted.channel, wanted.subject) == (channel, subject):
+        for request in await self._store.access.requests(self._clock.now()):
+            if (request.channel, request.subject) == (channel, subject):
                 logger.info(
                     "%s: %s (%s) asks to be let in: bridge-mcp pair add %s",
-                    channel, wanted.name[:60], subject, wanted.code,
+                    channel, request.name[:60], subject, request.code,
                 )  # fmt: skip

@@ -348,6 +348,6 @@ class Engine:
         while True:
             await self._store.grants.prune(self._clock.now())
             spare = await self._store.feed.head() - self._rules.keep_events
-            if spare > 0 and (gone := await self._store.feed.prune(spare + 1)):
-                logger.info("the feed forgot its %d oldest events", gone)
+            if spare > 0 and (pruned := await self._store.feed.prune(spare + 1)):
+                logger.info("the feed forgot its %d oldest events", pruned)
             await anyio.sleep(PRUNE_S)

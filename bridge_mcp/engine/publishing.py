@@ -89,13 +89,13 @@ class StatusPublisher:
         reloaded, retried = await status_board.asked_for(self._store)
         while True:
             await self._changed.wait(LOOK_S)
-            asked, wanted = await status_board.asked_for(self._store)
+            asked, retries = await status_board.asked_for(self._store)
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
-            for name in (each for each, at in wanted.items() if at != retried.get(each)):
+            for name in (each for each, at in retries.items() if at != retried.get(each)):
                 self._retry(name)
-            retried = wanted
+            retried = retries
             await apply_accepted(self._store.tool_pins, self._toolbox)
             await self.publish() if self.publishes else self._look()
 
@@ -123,8 +123,8 @@ class StatusPublisher:
     def _look(self) -> Listed:
         """The tools and servers as they are; when they have changed, what waits is looked at once more."""
         # Tools for reading on and searching are for models alone: clients get whole results.
-        shown = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
-        listed = (shown, self._toolbox.status())
+        published = tuple(spec for spec in self._toolbox.tools() if spec.name not in (READ_RESULT, FIND_TOOLS))
+        listed = (published, self._toolbox.status())
         if listed != self._listed:
             self._listed = listed
             self._look_again()

@@ -85,8 +85,8 @@ class SpokenAnswers:
     async def _outcome(self, conversation: str, seq: int, text: str) -> Posted:
         """The voice message, or the word that there is none."""
         now, channel = self._clock.now(), Address.of(conversation).channel
-        known = self._traits.get(channel)
-        if known is None or not known.can.file_bytes:  # before anything is paid for
+        channel_traits = self._traits.get(channel)
+        if channel_traits is None or not channel_traits.can.file_bytes:  # before anything is paid for
             return unspoken(f"the channel '{channel}' sends no files", now)
         try:
             if why := await reached_cap(self._store.spending, self._rules.caps, conversation, now):

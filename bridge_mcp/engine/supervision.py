@@ -34,15 +34,15 @@ class Troubles:
         self._now = now
         self._notes: dict[str, Trouble] = {}
 
-    def note(self, what: str, error: BaseException | str) -> None:
+    def note(self, subject: str, error: BaseException | str) -> None:
         """Note a failure; the time of the first one in a row is kept."""
         text = error if isinstance(error, str) else error_line(first_error(error))
-        known = self._notes.get(what)
-        self._notes[what] = Trouble(text, known.since if known else self._now())
+        earlier = self._notes.get(subject)
+        self._notes[subject] = Trouble(text, earlier.since if earlier else self._now())
 
-    def clear(self, what: str) -> None:
+    def clear(self, subject: str) -> None:
         """It works again."""
-        self._notes.pop(what, None)
+        self._notes.pop(subject, None)
 
     def all(self) -> dict[str, Trouble]:
         """A copy, by what they concern."""
@@ -126,10 +126,10 @@ class TaskSupervisor:
 class Pauses:
     """What pauses after it failed, by name, and until when: each failure in a row doubles the pause."""
 
-    def __init__(self, supervisor: TaskSupervisor, what: str, first_s: float = 0.25, longest_s: float = 60.0) -> None:
-        """`what` calls a trouble by a name that stands for `{}`."""
+    def __init__(self, supervisor: TaskSupervisor, noun: str, first_s: float = 0.25, longest_s: float = 60.0) -> None:
+        """`noun` calls a trouble; `{}` in it stands for the name of what pauses."""
         self._supervisor = supervisor
-        self._what = what
+        self._noun = noun
         self._first_s = first_s
         self._longest_s = longest_s
         self._paused: dict[str, tuple[float, Backoff]] = {}
@@ -142,14 +142,14 @@ class Pauses:
             StoreLost: that is what failed.
         """
         backoff = self._paused[name][1] if name in self._paused else Backoff(self._first_s, self._longest_s)
-        pause = self._supervisor.failed(self._what.format(name), exc, backoff)
+        pause = self._supervisor.failed(self._noun.format(name), exc, backoff)
         self._paused[name] = (time.monotonic() + pause, backoff)
         return pause
 
     def succeeded(self, name: str) -> None:
         """It works: its next pause is the shortest one."""
         self._paused.pop(name, None)
-        self._supervisor.troubles.clear(self._what.format(name))
+        self._supervisor.troubles.clear(self._noun.format(name))
 
     def at(self, moment: float) -> set[str]:
         """What pauses at a moment (monotonic)."""

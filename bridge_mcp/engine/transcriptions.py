@@ -70,13 +70,11 @@ class TranscriptionWorker:
         if why := await self._spent(conversation):
             return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
         try:
-            for file in [each for each in heard.attachments if each.kind == "audio" and not each.quoted][:FILES]:
-                if (file.size or 0) > self._transcriber.max_bytes:
-                    why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
-                    return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
-                data = await self._fetch(conversation, file)
-                if len(data) > self._transcriber.max_bytes:
-                    why = f"the file is larger than {self._transcriber.max_bytes / 1e6:,.0f} MB"
+            for file in [f for f in heard.attachments if f.kind == "audio" and not f.quoted][:FILES]:
+                most = self._transcriber.max_bytes
+                data = await self._fetch(conversation, file) if (file.size or 0) <= most else None
+                if data is None or len(data) > most:
+                    why = f"the file is larger than {most / 1e6:,.0f} MB"
                     return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
                 transcript = await self._transcriber.transcribe(data, name=file.name, mime=file.mime)
                 words.append(transcript.text)
@@ -91,12 +89,12 @@ class TranscriptionWorker:
         return Transcribed(seq, text, model, usage=usage, calls=len(words))
 
 
-def add_usage(one: Usage, other: Usage) -> Usage:
+def add_usage(first: Usage, second: Usage) -> Usage:
     """What two requests took together; the cost is known where both are."""
-    known = one.cost_usd is not None and other.cost_usd is not None
+    priced = first.cost_usd is not None and second.cost_usd is not None
     return Usage(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        cost_usd=(one.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
-        latency_s=one.latency_s + other.latency_s,
+        first.input_tokens + second.input_tokens,
+        first.output_tokens + second.output_tokens,
+        cost_usd=(first.cost_usd or 0.0) + (second.cost_usd or 0.0) if priced else None,
+        latency_s=first.latency_s + second.latency_s,
     )

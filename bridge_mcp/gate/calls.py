@@ -104,9 +104,9 @@ class GatedCalls:
             request = self._request(call, tool)
             going_on = self._continuing.pop((self._place(request), state_shown(call)), None)
             if going_on is not None:
-                begun, said = going_on
-                given = call if call.meta_words == said else call.without_meta()
-                return await self._run(given, request, begun, forward)
+                begun, words = going_on
+                to_forward = call if call.meta_words == words else call.without_meta()
+                return await self._run(to_forward, request, begun, forward)
             free = await self._calls.free(request)
             if free is not None:
                 return await self._free(call, request, free, forward)
@@ -138,8 +138,8 @@ class GatedCalls:
     def _place(self, request: Request, *beside: JSON) -> str:
         """Where all calls stand that are the same as this one, each in a log of its own; `beside` tells more apart."""
         external = request.external
-        same = [external.server, external.tool, external.definition, request.call.arguments]
-        return f"{CALLS}/{tickets.call_conversation(self._server.principal, canonical([*same, *beside]))}"
+        identity = [external.server, external.tool, external.definition, request.call.arguments]
+        return f"{CALLS}/{tickets.call_conversation(self._server.principal, canonical([*identity, *beside]))}"
 
     # -- free calls -------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class GatedCalls:
         """Run a call that nobody is asked about."""
         if not request.external.read_only:
             return await self._run(call, request, await self._begun(request, free), forward)
-        sent = await forward(None)
+        response = await forward(None)
         loop = asyncio.get_running_loop()
         begun: asyncio.Future[StoreError | None] = loop.create_future()
         over: asyncio.Future[Finished] = loop.create_future()
@@ -156,7 +156,7 @@ class GatedCalls:
         writing.add_done_callback(self._writing.discard)
         finished = Finished(free.call, "stopped", CUT_OFF)
         try:
-            answer, finished = await self._outcome(sent, free)
+            answer, finished = await self._outcome(response, free)
             if failed := await begun:
                 raise failed
             return answer
@@ -193,12 +193,12 @@ class GatedCalls:
     ) -> Answer:
         """Run a call that is begun in the log, and write what came of it."""
         finished: Finished | None = Finished(begun.call, "stopped", CUT_OFF)
-        given = call.with_arguments(begun.arguments) if begun.edited else call
+        to_forward = call.with_arguments(begun.arguments) if begun.edited else call
         try:
             if waited is not None and request.external.changed:
                 await self._tools.accept(waited)
-            sent = await forward(given.message if given.changed else None)
-            answer, finished = await self._outcome(sent, begun)
+            response = await forward(to_forward.message if to_forward.changed else None)
+            answer, finished = await self._outcome(response, begun)
             going_on = (self._place(request), question_in(answer))
             if going_on[1] and going_on not in self._continuing and len(self._continuing) < MAX_CONTINUING:
                 self._continuing[going_on] = (begun, call.meta_words)
@@ -211,22 +211,22 @@ class GatedCalls:
 
     async def _finish(self, begun: Begun, finished: Finished, *, waited: bool = False, patient: bool = False) -> None:
         """Write what came of a call that has had its effect; the host has its answer though that fails."""
-        by = self._server.principal if waited else ""
+        collector = self._server.principal if waited else ""
         try:
-            await self._calls.finish(begun, finished, collected_by=by, patient=patient)
+            await self._calls.finish(begun, finished, collected_by=collector, patient=patient)
         except StoreError as exc:
             logger.error("%s: what came of it cannot be written down: %s", begun.conversation, exc)
 
-    async def _outcome(self, sent: Sent, begun: Begun) -> tuple[Answer, Finished]:
+    async def _outcome(self, response: Sent, begun: Begun) -> tuple[Answer, Finished]:
         """What the server answers, and what the log is to tell of that."""
         try:
-            body, line = await sent.response()
+            body, line = await response.response()
         except ServerGone:
             return Answer(), Finished(begun.call, "unknown", BROKE)
         result = body.get("result")
         failed = not isinstance(result, dict) or result.get("isError") is True
-        told = f"The host has what the server answered ({len(line):,} bytes)."
-        return Answer(line, body), Finished(begun.call, "error" if failed else "ok", told)
+        summary = f"The host has what the server answered ({len(line):,} bytes)."
+        return Answer(line, body), Finished(begun.call, "error" if failed else "ok", summary)
 
     # -- calls that wait --------------------------------------------------------------------------------------
 
@@ -234,31 +234,31 @@ class GatedCalls:
         """Hold a call until there is a verdict, or until the host is to be told that it waits."""
         place = self._place(request, *goes_on_with(call.params))
         while True:
-            conversation, shown = await self._joined(place)
+            conversation, about = await self._joined(place)
             new = not conversation
             if new:
-                conversation, shown = f"{place}/{uuid4().hex[:12]}", request.external.about
+                conversation, about = f"{place}/{uuid4().hex[:12]}", request.external.about
             self._held.add(conversation)
             try:
                 if new:
                     await self._calls.ask(Request(conversation, request.entry))
-                found = await self._verdict(call, conversation)
-                if isinstance(found, Begun):
+                verdict = await self._verdict(call, conversation)
+                if isinstance(verdict, Begun):
                     # What people were not shown goes no further: hosts write new things into each call's `_meta`.
-                    given = call if shown == request.external.about else call.without_meta()
-                    return await self._run(given, request, found, forward, waited=tool)
+                    to_forward = call if about == request.external.about else call.without_meta()
+                    return await self._run(to_forward, request, verdict, forward, waited=tool)
             finally:
                 self._held.discard(conversation)
-            if found is None:
+            if verdict is None:
                 waiting = approval_id(conversation, request.call.id)
                 return refused(call, waits_words(call.tool, waiting))
             if await self._calls.collect(conversation, self._server.principal):
-                return refused(call, ended_words(found))
+                return refused(call, ended_words(verdict))
 
     async def _close_taken_back(self, conversation: str) -> None:
         """The host takes back a call that waits: if it was begun at that very moment, it is over without having run."""
         log = await self._calls.store.log.load(conversation)
-        begun = [each.entry for each in log if isinstance(each.entry, Started)]
+        begun = [logged.entry for logged in log if isinstance(logged.entry, Started)]
         if begun and begun[-1].runner == self._calls.caller and outcome_entry(log) is None:
             await report(self._calls.store, conversation, Finished(begun[-1].call, "stopped", TAKEN_BACK))
 
@@ -270,17 +270,17 @@ class GatedCalls:
         store = self._calls.store
         asked_about = await store.approvals.find(within=frozenset({place}), limit=MAX_ALIKE)
         due = await store.agenda.due(self._calls.clock.now(), MAX_DUE)  # nobody may have been asked so far
-        alike = [each.conversation for each in reversed(asked_about)]
-        alike += [each for each in due if each.startswith(f"{place}/") and each not in alike]
+        alike = [earlier.conversation for earlier in reversed(asked_about)]
+        alike += [other for other in due if other.startswith(f"{place}/") and other not in alike]
         for conversation in alike:
             log = await store.log.load(conversation)
             entries = [logged.entry for logged in log]
-            if any(isinstance(each, Collected | Stopped) for each in entries):
+            if any(isinstance(entry, Collected | Stopped) for entry in entries):
                 continue
-            over = next((each for each in entries if isinstance(each, Finished)), None)
+            over = next((entry for entry in entries if isinstance(entry, Finished)), None)
             if over is not None and over.outcome not in ("denied", "unknown"):
                 continue  # nothing has happened, and nobody has said anything about it: it is asked for anew
-            asked = next((each for each in entries if isinstance(each, Requested)), None)
+            asked = next((entry for entry in entries if isinstance(entry, Requested)), None)
             if asked is not None and await self._is_of_another_gate(asked.external):
                 continue
             if conversation in self._held:  # looked at last: another call may have taken it up just now

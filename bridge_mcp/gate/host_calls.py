@@ -57,8 +57,8 @@ class HostCall:
     @property
     def arguments(self) -> Body:
         """What the tool is called with."""
-        given = self.params.get("arguments")
-        return given if isinstance(given, dict) else {}
+        arguments = self.params.get("arguments")
+        return arguments if isinstance(arguments, dict) else {}
 
     @property
     def meta_words(self) -> str:

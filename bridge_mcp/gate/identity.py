@@ -43,9 +43,9 @@ class GuardedServer(Struct, frozen=True):
 
 
 @cache
-def digest(written: tuple[str, ...]) -> str:
+def digest(words: tuple[str, ...]) -> str:
     """A short digest of these texts."""
-    text = canonical(list(written)).encode("utf-8", "surrogatepass")
+    text = canonical(list(words)).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:16]
 
 
@@ -53,8 +53,8 @@ def name_for(command: Sequence[str]) -> str:
     """A name for what a command starts, as people would call it: `npx -y @scope/server-files@2` is `server-files`."""
     words = [PurePath(command[0]).name, *command[1:]]
     if words[0].removesuffix(".exe") in LAUNCHERS:
-        told = [word for word in words[1:] if word not in WORDS and not word.startswith("-")]
-        words = told or words
+        telling = [word for word in words[1:] if word not in WORDS and not word.startswith("-")]
+        words = telling or words
     last = re.sub(r"[\\/]+$", "", words[0]).replace("\\", "/").rpartition("/")[2]
     plain = re.sub(r"(?<=.)@.*$|\.(?:exe|py|js|mjs|cjs|ts|sh)$", "", last)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")[:32]

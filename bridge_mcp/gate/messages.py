@@ -130,8 +130,8 @@ def one_line(data: bytes) -> bytes:
     Many readers of text end lines at a carriage return too, and some at Unicode's own line ends. The first is space
     between tokens in JSON; the others stand in texts alone.
     """
-    for end, written in LINE_ENDS:
-        data = data.replace(end, written)
+    for end, escape in LINE_ENDS:
+        data = data.replace(end, escape)
     return data
 
 
@@ -175,13 +175,13 @@ def beside_words(params: Mapping[str, JSON]) -> str:
     care of: where progress is told. The same words mean the same: what is cut stands there as its digest.
     """
     meta = params.get("_meta")
-    told = [(name, params[name]) for name in sorted(params) if name not in OF_THE_CALL]
+    params_shown = [(name, params[name]) for name in sorted(params) if name not in OF_THE_CALL]
     if isinstance(meta, dict):
-        told += [(f"_meta {name}", meta[name]) for name in sorted(meta) if not OF_EACH_REQUEST.fullmatch(name)]
-    if not told:
+        params_shown += [(f"_meta {name}", meta[name]) for name in sorted(meta) if not OF_EACH_REQUEST.fullmatch(name)]
+    if not params_shown:
         return ""
-    words = [f"{cut(name)} = {cut(canonical(value))}" for name, value in told[:MAX_TOLD]]
-    rest: list[JSON] = [[name, value] for name, value in told[MAX_TOLD:]]
+    words = [f"{cut(name)} = {cut(canonical(value))}" for name, value in params_shown[:MAX_TOLD]]
+    rest: list[JSON] = [[name, value] for name, value in params_shown[MAX_TOLD:]]
     more = f", and {len(rest)} more ({digest(canonical(rest))})" if rest else ""
     return f"beside its arguments: {', '.join(words)}{more}"
 
@@ -200,8 +200,8 @@ def digest(text: str) -> str:
 
 def refused_call(words: str, *, modern: bool) -> Body:
     """A tool's result that says why it did not run."""
-    told: Body = {"content": [{"type": "text", "text": words}], "isError": True}
-    return {"resultType": "complete", **told} if modern else told
+    result: Body = {"content": [{"type": "text", "text": words}], "isError": True}
+    return {"resultType": "complete", **result} if modern else result
 
 
 def answer(request: JSON, result: Mapping[str, JSON]) -> bytes:

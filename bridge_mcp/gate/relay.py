@@ -188,8 +188,8 @@ class Relay:
         token = meta["progressToken"]
 
         async def tell(progress: float, words: str) -> None:
-            told: dict[str, JSON] = {"progressToken": token, "progress": progress, "message": words}
-            await self._say(messages.notification("notifications/progress", told))
+            params: dict[str, JSON] = {"progressToken": token, "progress": progress, "message": words}
+            await self._say(messages.notification("notifications/progress", params))
 
         return tell
 

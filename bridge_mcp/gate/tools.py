@@ -50,12 +50,12 @@ class GuardedTools:
 
     def page(self, result: Mapping[str, JSON], *, first: bool) -> None:
         """Take a page of a list that the host asked for; one that is the whole list is all there is."""
-        found = listed(result)
+        listed_tools = listed(result)
         whole = first and not result.get("nextCursor")
-        self._known = found if whole else {**self._known, **dict(list(found.items())[:MAX_TOOLS])}
+        self._known = listed_tools if whole else {**self._known, **dict(list(listed_tools.items())[:MAX_TOOLS])}
         if whole:
             self._changes_read = self._changes
-        self._looked -= found.keys()
+        self._looked -= listed_tools.keys()
 
     def known(self, name: str) -> ListedTool | None:
         """The tool of this name, if it need not be looked for."""
@@ -112,43 +112,45 @@ class GuardedTools:
     async def _ask(self, ask: Ask, meta: JSON) -> None:
         """List the tools, all pages of them."""
         changes = self._changes  # a change that is announced while they are listed is for the next time
-        found: dict[str, ListedTool] = {}
+        by_name: dict[str, ListedTool] = {}
         cursor: JSON = None
         for _ in range(MAX_PAGES):
             params: dict[str, JSON] = {"cursor": cursor} if cursor else {}
             result = await ask({**params, "_meta": meta} if meta else params)
-            found |= listed(result)
+            by_name |= listed(result)
             cursor = result.get("nextCursor")
-            if not cursor or len(found) >= MAX_TOOLS:
+            if not cursor or len(by_name) >= MAX_TOOLS:
                 break
-        self._known, self._looked, self._changes_read = found, set(), changes
+        self._known, self._looked, self._changes_read = by_name, set(), changes
 
 
 def listed(result: Mapping[str, JSON]) -> dict[str, ListedTool]:
     """The tools of a page, by their names; what is none is left out, and cannot be called."""
     tools = result.get("tools")
-    found = (tool_of(each) for each in tools if isinstance(each, dict)) if isinstance(tools, list) else ()
+    found = (tool_of(listing) for listing in tools if isinstance(listing, dict)) if isinstance(tools, list) else ()
     return {tool.name: tool for tool in found if tool is not None}
 
 
-def tool_of(given: Mapping[str, JSON]) -> ListedTool | None:
+def tool_of(listing: Mapping[str, JSON]) -> ListedTool | None:
     """A tool as a value, with MCP's defaults where its server says nothing."""
-    name, hints = given.get("name"), given.get("annotations")
+    name, hints = listing.get("name"), listing.get("annotations")
     if not isinstance(name, str) or whole_characters(name) != name:
         return None
-    told = hints if isinstance(hints, dict) else {}
-    read_only = told.get("readOnlyHint") is True
-    takes = given.get("inputSchema")
+    annotations = hints if isinstance(hints, dict) else {}
+    read_only = annotations.get("readOnlyHint") is True
+    takes = listing.get("inputSchema")
     try:
         schema = canonical(takes if isinstance(takes, dict) else {})
     except (ValueError, RecursionError):
         schema = canonical({"not JSON": json.dumps(takes, sort_keys=True)})  # it may hold NaN; its host may take it
     return ListedTool(
         name=name,
-        description=whole_characters(str(given.get("description") or given.get("title") or told.get("title") or "")),
+        description=whole_characters(
+            str(listing.get("description") or listing.get("title") or annotations.get("title") or "")
+        ),
         schema=whole_characters(schema),
         read_only=read_only,
-        destructive=not read_only and told.get("destructiveHint") is not False,
-        idempotent=told.get("idempotentHint") is True,
-        open_world=told.get("openWorldHint") is not False,
+        destructive=not read_only and annotations.get("destructiveHint") is not False,
+        idempotent=annotations.get("idempotentHint") is True,
+        open_world=annotations.get("openWorldHint") is not False,
     )

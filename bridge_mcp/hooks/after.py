@@ -27,8 +27,8 @@ async def record_news(store: Store, conversations: tuple[str, ...], news: Outcom
     if isinstance(news, Ended):
         return sum([await over(store, name, log, news.why) for name, log in open_logs])
     # The same call may stand there twice, the older one without its end: an agent asks again for what is over.
-    concerned = sorted([each for each in open_logs if is_of(each[1], news)], key=lambda each: each[1][0].at)
-    return await done(store, *concerned[-1], news) if concerned else 0
+    newest = max((at for at in open_logs if is_of(at[1], news)), key=lambda at: at[1][0].at, default=None)
+    return 0 if newest is None else await done(store, *newest, news)
 
 
 def is_of(log: Log, news: Outcome) -> bool:
@@ -36,16 +36,16 @@ def is_of(log: Log, news: Outcome) -> bool:
     asked = log[0].entry
     if not isinstance(asked, Requested) or asked.external is None or asked.external.tool != news.tool:
         return False
-    begun = [each.entry.arguments for each in log if isinstance(each.entry, Started)]
-    meant: dict[str, JSON] = json.loads(begun[-1] if begun else asked.calls[0].arguments)
+    begun = [logged.entry.arguments for logged in log if isinstance(logged.entry, Started)]
+    arguments_run: dict[str, JSON] = json.loads(begun[-1] if begun else asked.calls[0].arguments)
     # A host may tell more arguments than it asked about, and never fewer.
-    return all(name in news.arguments and news.arguments[name] == value for name, value in meant.items())
+    return all(name in news.arguments and news.arguments[name] == value for name, value in arguments_run.items())
 
 
 async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
     """A call is over. Where its verdict was still waited for, somebody answered the host's own prompt."""
-    waited = any(isinstance(each.entry, Asked) for each in log) and not any(isinstance(e.entry, Judged) for e in log)
-    begun = any(isinstance(each.entry, Started) for each in log)
+    kinds = {type(logged.entry) for logged in log}
+    waited, begun = Asked in kinds and Judged not in kinds, Started in kinds
     if news.refused:
         outcome = Finished(ONLY_CALL, "denied", news.error[:MAX_ERROR])
     elif waited or not begun:
@@ -57,7 +57,7 @@ async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
 
 async def over(store: Store, conversation: str, log: Log, why: str) -> int:
     """A session is over, or goes on: what still waits for a verdict does so for nobody. What was begun stays open."""
-    if any(isinstance(each.entry, Started) and each.entry.cleared_by != QUESTION for each in log):
+    if any(isinstance(logged.entry, Started) and logged.entry.cleared_by != QUESTION for logged in log):
         return 0
-    told = f"No verdict is needed any more: it was {why}."
-    return int(await lapse(store, conversation, Finished(ONLY_CALL, "undelivered", told)))
+    notice = f"No verdict is needed any more: it was {why}."
+    return int(await lapse(store, conversation, Finished(ONLY_CALL, "undelivered", notice)))

@@ -121,9 +121,9 @@ def denied(call: Permission, reason: str) -> Answer:
     return specific(ASKS, {"decision": {"behavior": "deny", "message": reason}})
 
 
-def specific(event: str, said: Mapping[str, Any]) -> Answer:
+def specific(event: str, fields: Mapping[str, Any]) -> Answer:
     """An answer to one kind of event."""
-    return {"hookSpecificOutput": {"hookEventName": event, **said}}
+    return {"hookSpecificOutput": {"hookEventName": event, **fields}}
 
 
 def mode_of(event: Mapping[str, Any], environment: Mapping[str, str]) -> Mode:
@@ -136,6 +136,6 @@ def mode_of(event: Mapping[str, Any], environment: Mapping[str, str]) -> Mode:
 
 def standing(offered: object) -> tuple[Mapping[str, Any], ...]:
     """Those of the host's suggestions that add rules to allow; what changes a mode or a folder answers no call."""
-    each = [fields_of(one) for one in items_of(offered)]
-    adding = [one for one in each if (one.get("type"), one.get("behavior")) == ("addRules", "allow")]
-    return tuple([one for one in adding if one.get("rules")])
+    each = [fields_of(item) for item in items_of(offered)]
+    adding = [item for item in each if (item.get("type"), item.get("behavior")) == ("addRules", "allow")]
+    return tuple([item for item in adding if item.get("rules")])

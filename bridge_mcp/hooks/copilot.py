@@ -52,9 +52,9 @@ class Copilot(Host):
             )
         if "error" in event:
             return Outcome(tool, arguments, session=session, error=text_of(event, "error") or "it failed")
-        named = text_of(event, "hookName", "hook_event_name").lower()
+        event_name = text_of(event, "hookName", "hook_event_name").lower()
         return Permission(
-            ASKS if named == ASKS.lower() else BEFORE,
+            ASKS if event_name == ASKS.lower() else BEFORE,
             tool,
             arguments,
             session=session,

@@ -87,15 +87,15 @@ def called(event: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     tool: object = event.get("tool_name")
     if not isinstance(tool, str):
         return "Shell", {"command": text_of(event, "command")}
-    given: object = event.get("tool_input")
-    if isinstance(given, str):
+    tool_input: object = event.get("tool_input")
+    if isinstance(tool_input, str):
         try:
-            given = json.loads(given) if given.strip() else {}
+            tool_input = json.loads(tool_input) if tool_input.strip() else {}
         except ValueError as exc:
             raise BrokenInput(f"tool_input is no JSON: {exc}") from None
-    return tool, arguments_in({} if given is None else given)
+    return tool, arguments_in({} if tool_input is None else tool_input)
 
 
 def first_root(roots: object) -> str:
     """The first folder of the workspace."""
-    return next((each for each in items_of(roots) if isinstance(each, str)), "")
+    return next((root for root in items_of(roots) if isinstance(root, str)), "")

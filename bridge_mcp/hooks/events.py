@@ -95,4 +95,4 @@ def items_of(value: object) -> list[Any]:
 
 def text_of(event: Mapping[str, Any], *names: str) -> str:
     """The first of these fields that is a text; "" for none."""
-    return next((found for name in names if isinstance(found := event.get(name), str)), "")
+    return next((value for name in names if isinstance(value := event.get(name), str)), "")

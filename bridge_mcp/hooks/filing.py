@@ -50,9 +50,9 @@ def principal_of(host: Host) -> str:
 
 def prefix_of(host: Host, session: str) -> str:
     """The common start of the names of a session's logs."""
-    by = principal_of(host)
-    plain = by.replace(":", "_")
-    return f"calls/{plain}~{hashed(by, 16)}.{hashed(session, 12)}"
+    principal = principal_of(host)
+    plain = principal.replace(":", "_")
+    return f"calls/{plain}~{hashed(principal, 16)}.{hashed(session, 12)}"
 
 
 def conversations_of(host: Host, call: Permission, arguments: str) -> Iterator[str]:
@@ -89,27 +89,27 @@ def canonical(arguments: Mapping[str, Any]) -> str:
 
 def body_of(host: Host, call: Permission, arguments: str, caller: str) -> str:
     """The entry that asks for a call, as `core.codec` writes it."""
-    by, shown = principal_of(host), tuple(rule_text(rule) for rule in call.rules)
+    principal, rules_shown = principal_of(host), tuple(rule_text(rule) for rule in call.rules)
     place = f"in {shortened(call.folder)}" if call.folder else ""
     session = f"session {call.session[:8]}" if call.session else ""
     external = {
-        "server": by,
+        "server": principal,
         "tool": call.tool,
-        "about": ", ".join(each for each in (place, session) if each),
+        "about": ", ".join(part for part in (place, session) if part),
         "asks": asks(host, call),
-        "offers": shown if all(len(each) <= MAX_RULE for each in shown) else (),
+        "offers": rules_shown if all(len(each) <= MAX_RULE for each in rules_shown) else (),
         "fixed": not host.takes_edits(call),
         "caller": caller,
         "lapses": True,
         "claim_s": CLAIM_S,
         "report_s": REPORT_S,
     }
-    said = {name: value for name, value in external.items() if value not in ("", (), False)}
+    fields = {name: value for name, value in external.items() if value not in ("", (), False)}
     entry = {
         "kind": "Requested",
-        "calls": [{"id": "0.0", "tool": f"{by}__{call.tool}", "arguments": arguments}],
-        "by": by,
-        "external": said,
+        "calls": [{"id": "0.0", "tool": f"{principal}__{call.tool}", "arguments": arguments}],
+        "by": principal,
+        "external": fields,
     }
     return '{"v":1,' + json.dumps(entry, separators=(",", ":"), ensure_ascii=False)[1:]
 
@@ -117,9 +117,9 @@ def body_of(host: Host, call: Permission, arguments: str, caller: str) -> str:
 def asks(host: Host, call: Permission) -> str:
     """Who asks for what, from where; for people."""
     agent = f" (its agent {call.agent})" if call.agent else ""
-    where = f" in {shortened(call.folder)}" if call.folder else ""
+    place = f" in {shortened(call.folder)}" if call.folder else ""
     server = f" of {call.server}" if call.server else ""
-    return f"{host.label}{agent}{where} asks to run {call.tool}{server}"
+    return f"{host.label}{agent}{place} asks to run {call.tool}{server}"
 
 
 def shortened(folder: str) -> str:
@@ -131,7 +131,7 @@ def shortened(folder: str) -> str:
 
 def rule_text(rule: Mapping[str, Any]) -> str:
     """A standing permission of the host's, word for word as it would stand in its settings, and in which of them."""
-    each = [named(fields_of(one)) or json.dumps(one, ensure_ascii=False) for one in items_of(rule.get("rules"))]
+    each = [named(fields_of(item)) or json.dumps(item, ensure_ascii=False) for item in items_of(rule.get("rules"))]
     return f"{', '.join(each)} ({rule.get('destination', '')})"
 
 

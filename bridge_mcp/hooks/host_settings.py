@@ -98,9 +98,9 @@ def cursor(command: str, home: Path, *, patience: int, every_call: bool) -> Want
     before: JSON = {"command": command, "timeout": patience, "failClosed": True}
     after: JSON = {"command": command, "timeout": AFTER_S}
     asks = ("preToolUse",) if every_call else ("beforeShellExecution", "beforeMCPExecution")
-    then = ("postToolUse", "postToolUseFailure") if every_call else ("afterShellExecution", "afterMCPExecution")
+    after_events = ("postToolUse", "postToolUseFailure") if every_call else ("afterShellExecution", "afterMCPExecution")
     entries: dict[str, tuple[JSON, ...]] = {event: (before,) for event in asks}
-    entries |= {event: (after,) for event in (*then, "sessionEnd")}
+    entries |= {event: (after,) for event in (*after_events, "sessionEnd")}
     return Wanted(home / ".cursor" / "hooks.json", entries, head={"version": 1}, advice="Start Cursor anew.")
 
 

@@ -91,8 +91,8 @@ def host_named(name: str) -> Host:
 
 def unknown(event: object) -> BrokenInput:
     """An event that the bridge does not know: it may be one that silence allows."""
-    named = event[:80] if isinstance(event, str) else ""
-    return BrokenInput(f"it knows no event '{named}'" if named else "it has no hook_event_name")
+    event_name = event[:80] if isinstance(event, str) else ""
+    return BrokenInput(f"it knows no event '{event_name}'" if event_name else "it has no hook_event_name")
 
 
 def arguments_in(value: object) -> Mapping[str, Any]:
@@ -101,7 +101,7 @@ def arguments_in(value: object) -> Mapping[str, Any]:
     Raises:
         BrokenInput: they are no JSON object.
     """
-    found = fields_of(value)
-    if not found and value != {}:
+    fields = fields_of(value)
+    if not fields and value != {}:
         raise BrokenInput("the arguments of the call are no JSON object")
-    return found
+    return fields

@@ -30,10 +30,12 @@ def commands_in(value: object) -> list[str]:
     """The commands that a part of a host's settings runs."""
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
-        own = [str(members[name]) for name in ("command", "bash", "powershell") if isinstance(members.get(name), str)]
-        return own + [each for inner in members.values() for each in commands_in(inner)]
+        commands = [
+            str(members[name]) for name in ("command", "bash", "powershell") if isinstance(members.get(name), str)
+        ]
+        return commands + [command for inner in members.values() for command in commands_in(inner)]
     if isinstance(value, list):
-        return [each for inner in cast("list[object]", value) for each in commands_in(inner)]
+        return [command for inner in cast("list[object]", value) for command in commands_in(inner)]
     return []
 
 
@@ -53,10 +55,10 @@ def changed(host: str, wanted: Wanted, text: str | None, *, install: bool) -> st
 def changed_json(host: str, wanted: Wanted, text: str | None, *, install: bool) -> str:
     text = json.dumps(dict(wanted.head), indent=2) + "\n" if text is None or not text.strip() else text
     before = read_json5(text)
-    meant = settings_of(before, host, wanted, install=install)
-    if not install and wanted.head and meant == wanted.head:
+    expected = settings_of(before, host, wanted, install=install)
+    if not install and wanted.head and expected == wanted.head:
         return ""  # it was there for our hooks alone
-    if meant == before:
+    if expected == before:
         return text
     for event, group in reversed(ours_in(before, host)):
         text = removed(text, ("hooks", event), group)
@@ -67,7 +69,7 @@ def changed_json(host: str, wanted: Wanted, text: str | None, *, install: bool) 
         for name, value in wanted.head.items():
             if name not in before:
                 raise BadInput(f"'{name}' is missing in it.", fix=f"Add {json.dumps({name: value})}.")
-    if read_json5(text) != meant:
+    if read_json5(text) != expected:
         raise BadInput("It cannot be changed without changing what else it says.")
     return text
 
@@ -98,20 +100,20 @@ def settings_of(before: Mapping[str, Any], host: str, wanted: Wanted, *, install
     if install:
         for event, entries in wanted.entries.items():
             kept[event] = [*kept.get(event, []), *entries]
-    rest = {name: value for name, value in before.items() if name != "hooks"}
-    return {**rest, "hooks": kept} if kept or ("hooks" in before and not hooks) else rest
+    settings = {name: value for name, value in before.items() if name != "hooks"}
+    return {**settings, "hooks": kept} if kept or ("hooks" in before and not hooks) else settings
 
 
 def changed_toml(host: str, wanted: Wanted, text: str, *, install: bool) -> str:
     before = read_toml(text)
-    meant = settings_of(before, host, wanted, install=install)
-    if meant == before:
+    expected = settings_of(before, host, wanted, install=install)
+    if expected == before:
         return text
-    kept = "".join(block for block in blocks_of(text, INNER) if not is_ours(host, hooks_in(block))).rstrip()
+    remaining = "".join(block for block in blocks_of(text, INNER) if not is_ours(host, hooks_in(block))).rstrip()
     if install:
-        kept = f"{kept}\n\n{as_tables(wanted)}".strip()
-    after = f"{kept}\n" if kept else ""
-    if read_toml(after) != meant:
+        remaining = f"{remaining}\n\n{as_tables(wanted)}".strip()
+    after = f"{remaining}\n" if remaining else ""
+    if read_toml(after) != expected:
         raise BadInput("It cannot be changed without changing what else it says.")
     return after
 
@@ -119,10 +121,10 @@ def changed_toml(host: str, wanted: Wanted, text: str, *, install: bool) -> str:
 def hooks_in(block: str) -> object:
     """What a piece of a TOML text says of hooks, and whether it says nothing else; an empty object where it does."""
     try:
-        found = tomllib.loads(block)
+        parsed = tomllib.loads(block)
     except tomllib.TOMLDecodeError:
         return {}
-    return found["hooks"] if set(found) == {"hooks"} else {}
+    return parsed["hooks"] if set(parsed) == {"hooks"} else {}
 
 
 def as_tables(wanted: Wanted) -> str:

@@ -38,22 +38,22 @@ class People(Struct, frozen=True):
 
     async def reaches(self, asked: Asked) -> bool:
         """Whether a prompt reaches somebody: an approver in the chat that is asked, or a client that decides."""
-        stored = [each.principal for each in await self.store.clients.all()]
-        if any("approve" in each.scopes and not each.within for each in (*self.clients, *stored)):
+        stored = [client.principal for client in await self.store.clients.all()]
+        if any("approve" in client.scopes and not client.within for client in (*self.clients, *stored)):
             return True
         pairings = await self.store.access.pairings()
         check = ApproverCheck(self.rules, self.traits, pairings, clients=self.clients)
-        named = self._named(asked.server, asked.tool.removeprefix(f"{asked.server}__"))
+        rule_settings = self._named(asked.server, asked.tool.removeprefix(f"{asked.server}__"))
         places = [place for place in (asked.route, *asked.also_route, asked.escalate_to) if place and place != AGENTS]
         # Nobody is known to look at a channel of this machine, unless the owner says that people are asked there.
-        watched = [place for place in places if place == named or self._paired(place)]
+        watched = [place for place in places if place == rule_settings or self._paired(place)]
         return any([name for place in watched for name in check.in_chat(place)])
 
     async def conversation(self, host: Host, tool: str) -> str:
         """The conversation in which a host's questions are asked; empty where there is none, or nobody is let in."""
-        named = self._named(principal_of(host), tool)
-        place = named or await owners_chat(self.store.access, self.traits)
-        if place in ("", AGENTS) or not (named or self._paired(place)):
+        rule_settings = self._named(principal_of(host), tool)
+        place = rule_settings or await owners_chat(self.store.access, self.traits)
+        if place in ("", AGENTS) or not (rule_settings or self._paired(place)):
             return ""
         return place if await is_let_in(self.store.access, self.traits, place) else ""
 

@@ -89,45 +89,45 @@ class Questions(Struct, frozen=True):
         if not 0 < len(asked) <= MAX_QUESTIONS:
             return self.host.fallback(self.call, "It asks nothing that could be asked in a chat."), False
         answers: dict[str, str] = {}
-        for each in map(fields_of, asked):
-            question, labels = str(each.get("question", "")), labels_of(each)
-            several = bool(each.get("multiSelect"))
-            text = question_text(self._head("asks you"), each)
+        for asked_item in map(fields_of, asked):
+            question, labels = str(asked_item.get("question", "")), labels_of(asked_item)
+            several = bool(asked_item.get("multiSelect"))
+            text = question_text(self._head("asks you"), asked_item)
             # A button answers at once, with one choice: several are written, and any text answers then.
-            found = await self._ask(text, () if several else labels, deadline)
-            if found is None:
+            reply = await self._ask(text, () if several else labels, deadline)
+            if reply is None:
                 return self.host.fallback(self.call, TOO_LATE), False
-            said, _ = found
-            answers[question] = picked(labels, said, several=several)
+            answer, _ = reply
+            answers[question] = picked(labels, answer, several=several)
         return self.host.allow(self.call, {**self.call.arguments, "answers": answers}), True
 
     async def _plan(self, deadline: float) -> tuple[Answer, bool]:
         """Show the plan, and have it approved."""
         plan = visible(str(self.call.arguments.get("plan", "")), lines=True)
-        found = await self._ask(f"{self._head('has a plan')}\n\n{plan}\n\nShall it begin?", (YES, NO), deadline)
-        if found is None:
+        reply = await self._ask(f"{self._head('has a plan')}\n\n{plan}\n\nShall it begin?", (YES, NO), deadline)
+        if reply is None:
             return self.host.fallback(self.call, TOO_LATE), False
-        said, heard = found
-        if chosen((YES, NO), said) != YES:
-            told = "" if chosen((NO,), said) else f" They say: {said}"
-            return self.host.deny(self.call, f"The plan was not approved: keep planning.{told}"), False
+        answer, heard = reply
+        if chosen((YES, NO), answer) != YES:
+            notice = "" if chosen((NO,), answer) else f" They say: {answer}"
+            return self.host.deny(self.call, f"The plan was not approved: keep planning.{notice}"), False
         if not await self.decides(self.conversation, heard):
             return self.host.fallback(self.call, NOT_THEIRS), False
         return self.host.allow(self.call, dict(self.call.arguments)), True
 
-    def _head(self, what: str) -> str:
+    def _head(self, subject: str) -> str:
         who, _, _ = asks(self.host, self.call).rpartition(" asks to run ")
-        return f"❓ {escape_markdown(visible(who))} {what}:"
+        return f"❓ {escape_markdown(visible(who))} {subject}:"
 
     async def _ask(self, text: str, choices: tuple[str, ...], deadline: float) -> tuple[str, Heard] | None:
         """Ask in the chat: what was answered, and by whom; None where nobody did in time."""
         who = asker(self.host)
-        left = max(1.0, deadline - elapsed())
-        ticket = await self.bridge.ask_user(who, self.conversation, text, choices=choices, expires_s=left)
+        remaining_s = max(1.0, deadline - elapsed())
+        ticket = await self.bridge.ask_user(who, self.conversation, text, choices=choices, expires_s=remaining_s)
         _, seq = parse_message(ticket.id.partition(":")[2])
         try:
-            while ticket.state != "done" and (left := deadline - elapsed()) > 0:
-                ticket = await self.bridge.wait_for(who, ticket.id, timeout_s=min(left, LONGEST_WAIT_S))
+            while ticket.state != "done" and (remaining_s := deadline - elapsed()) > 0:
+                ticket = await self.bridge.wait_for(who, ticket.id, timeout_s=min(remaining_s, LONGEST_WAIT_S))
         finally:
             if ticket.outcome != "answered":
                 with anyio.CancelScope(shield=True):
@@ -176,15 +176,15 @@ def question_text(head: str, question: Mapping[str, Any]) -> str:
     options = [fields_of(option) for option in items_of(question.get("options"))[:20]]
     lines = [head, escape_markdown(visible(str(question.get("question", "")), lines=True))]
     for option in options:
-        about = visible(str(option.get("description", "")))
+        description = visible(str(option.get("description", "")))
         label = escape_markdown(visible(str(option.get("label", ""))))
-        lines.append(f"- **{label}**" + (f": {escape_markdown(about)}" if about else ""))
+        lines.append(f"- **{label}**" + (f": {escape_markdown(description)}" if description else ""))
     if question.get("multiSelect"):
         lines.append("Several may be chosen: write them, with commas between.")
     return "\n\n".join([*lines[:2], "\n".join(lines[2:])]) if len(lines) > 2 else "\n\n".join(lines)
 
 
-def picked(labels: tuple[str, ...], said: str, *, several: bool) -> str:
+def picked(labels: tuple[str, ...], answer: str, *, several: bool) -> str:
     """The option that was chosen, in its own spelling; or what was written instead."""
-    parts = [part for part in said.split(",") if part.strip()] if several else [said]
+    parts = [part for part in answer.split(",") if part.strip()] if several else [answer]
     return ", ".join(chosen(labels, part) or part.strip() for part in parts)

@@ -47,9 +47,9 @@ def usual_files(config: str | None, environment: Mapping[str, str]) -> StoreFile
 
 def source_of(config: str | None, environment: Mapping[str, str]) -> tuple[bool, str]:
     """Whether the configuration was named, and where it is."""
-    named = config or environment.get("BRIDGE_MCP_CONFIG")
-    source = os.path.expanduser(named) if named else os.path.join(config_folder(environment), CONFIG_NAME)
-    return bool(named), source
+    path = config or environment.get("BRIDGE_MCP_CONFIG")
+    source = os.path.expanduser(path) if path else os.path.join(config_folder(environment), CONFIG_NAME)
+    return bool(path), source
 
 
 def moves_store(data: bytes) -> bool:

@@ -49,37 +49,39 @@ class Waiting(Struct, frozen=True):
 
         Where the bridge cannot decide, the call lapses and the host falls back (see `fallbacks`).
         """
-        deadline, seen, asked = elapsed() + wait_s, elapsed(), False
+        deadline, last_look, asked = elapsed() + wait_s, elapsed(), False
         while True:
-            left = deadline - elapsed()
-            got = await self.calls.cleared(self.conversation, max(0.0, min(left, LOOK_S if asked else FIRST_LOOK_S)))
-            if got is not None:
-                return await self._told(got), got if isinstance(got, Begun) else None
+            remaining_s = deadline - elapsed()
+            outcome = await self.calls.cleared(
+                self.conversation, max(0.0, min(remaining_s, LOOK_S if asked else FIRST_LOOK_S))
+            )
+            if outcome is not None:
+                return await self._told(outcome), outcome if isinstance(outcome, Begun) else None
             if self.engine_lives():
-                seen = elapsed()
-            if elapsed() - seen > ENGINE_S:
+                last_look = elapsed()
+            if elapsed() - last_look > ENGINE_S:
                 return await self._without(NO_ENGINE), None
             if not asked and (question := await self._question()) is not None:
                 asked = True
                 if not await self.reaches(question):
                     return await self._without(NO_APPROVER), None
-            if left <= 0:
+            if remaining_s <= 0:
                 return await self._without(TOO_LATE), None
 
     async def _question(self) -> Asked | None:
         """How people were asked, once they were."""
         log = await self.calls.store.log.load(self.conversation)
-        return next((each.entry for each in log if isinstance(each.entry, Asked)), None)
+        return next((logged.entry for logged in log if isinstance(logged.entry, Asked)), None)
 
     async def _without(self, why: str) -> Answer:
         """The answer where nobody decides; whoever looks at the prompt later sees that it is over."""
         await lapse(self.calls.store, self.conversation, Finished(ONLY_CALL, "undelivered", why))
         return self.host.fallback(self.call, why)
 
-    async def _told(self, got: Begun | Finished | Stopped) -> Answer:
+    async def _told(self, outcome: Begun | Finished | Stopped) -> Answer:
         judged = await self.calls.verdict(self.conversation)
         note = judged.note if judged is not None else ""
-        match got:
+        match outcome:
             case Begun(arguments=arguments):
                 remembered = judged is not None and judged.remember == "always"
                 changed: dict[str, Any] | None = None

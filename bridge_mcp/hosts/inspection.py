@@ -43,7 +43,7 @@ def inspect_hosts(machine: Machine) -> Iterator[HostState]:
         except BadInput as exc:
             yield HostState(key, host.title, file, wrong=str(exc))
             continue
-        gone = tuple(dict.fromkeys(each.command for each in servers.values() if not is_there(each.command)))
+        gone = tuple(dict.fromkeys(server.command for server in servers.values() if not is_there(server.command)))
         yield HostState(key, host.title, file, names=tuple(servers), gone=gone)
 
 

@@ -34,8 +34,10 @@ def entries(host: Host, file: Path, text: str | None) -> dict[str, HostServer]:
     Raises:
         BadInput: the file cannot be read.
     """
-    held = container(host, said(file, text))
-    return {name: read_server(cast("dict[str, object]", body)) for name, body in held.items() if isinstance(body, dict)}
+    members = container(host, said(file, text))
+    return {
+        name: read_server(cast("dict[str, object]", body)) for name, body in members.items() if isinstance(body, dict)
+    }
 
 
 def is_plain(server: HostServer) -> bool:
@@ -50,15 +52,15 @@ def added(host: Host, file: Path, text: str | None, launch: Launch, *, name: str
         BadInput: another server has that name; or the file cannot be read, or not be changed in place.
     """
     before = said(file, text)
-    there = container(host, before).get(name)
-    if there is not None and not is_bridge(read_server(as_object(there))):
+    existing = container(host, before).get(name)
+    if existing is not None and not is_bridge(read_server(as_object(existing))):
         raise BadInput(f"Another server is called '{name}' there.", fix="Give this one another name: --name NAME")
     wanted = host.entry(launch)
-    values = merged(as_object(there), wanted) if there is not None else wanted
-    if there == values:
+    values = merged(as_object(existing), wanted) if existing is not None else wanted
+    if existing == values:
         return text or ""
-    changed = {key: value for key, value in values.items() if there is None or as_object(there).get(key) != value}
-    after = edited(host, file, text or "", name, changed, new=there is None)
+    changed = {key: value for key, value in values.items() if existing is None or as_object(existing).get(key) != value}
+    after = edited(host, file, text or "", name, changed, new=existing is None)
     return held_to(host, file, before, after, name, values)
 
 
@@ -110,9 +112,9 @@ def held_to(
     """
     now = said(file, after)
     servers = {key: value for key, value in container(host, before).items() if key != name}
-    wanted = servers if values is None else {**servers, name: dict(values)}
-    outside = [{key: value for key, value in each.items() if key != host.path[0]} for each in (before, now)]
-    if outside[0] != outside[1] or container(host, now) != wanted:
+    expected = servers if values is None else {**servers, name: dict(values)}
+    outside = [{key: value for key, value in settings.items() if key != host.path[0]} for settings in (before, now)]
+    if outside[0] != outside[1] or container(host, now) != expected:
         raise BadInput("It cannot be changed without changing what else it says.")
     return after
 
@@ -129,10 +131,10 @@ def said(file: Path, text: str | None) -> dict[str, Any]:
         case ".toml":
             return toml_text.read_toml(text)
         case ".yaml":
-            found = read_yaml(text.removeprefix("\ufeff"))
-            if found is not None and not isinstance(found, dict):
+            parsed = read_yaml(text.removeprefix("\ufeff"))
+            if parsed is not None and not isinstance(parsed, dict):
                 raise BadInput("It is no object.")
-            return cast("dict[str, Any]", found or {})
+            return cast("dict[str, Any]", parsed or {})
         case _:
             return json_text.read_json5(text)
 
@@ -143,43 +145,43 @@ def container(host: Host, whole: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BadInput: something else stands in their place.
     """
-    found: Any = whole
+    node: Any = whole
     for name in host.path:
-        found = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
-    if found is None:
+        node = cast("dict[str, Any]", node).get(name) if isinstance(node, dict) else None
+    if node is None:
         return {}
-    if host.listed and isinstance(found, list):
-        items = [as_object(each) for each in cast("list[Any]", found)]
-        return {str(each.get("name")): {key: each[key] for key in each if key != "name"} for each in items}
-    if not isinstance(found, dict):
+    if host.listed and isinstance(node, list):
+        items = [as_object(item) for item in cast("list[Any]", node)]
+        return {str(item.get("name")): {key: item[key] for key in item if key != "name"} for item in items}
+    if not isinstance(node, dict):
         raise BadInput(f"'{'.'.join(host.path)}' is not what it should be in it.")
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", node)
 
 
 def as_object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def merged(there: Mapping[str, Any], wanted: Mapping[str, JSON]) -> dict[str, JSON]:
+def merged(existing: Mapping[str, Any], new: Mapping[str, JSON]) -> dict[str, JSON]:
     """An entry as it is wanted, with all that its owner added to it."""
-    found: dict[str, JSON] = dict(there)
-    for key, value in wanted.items():
-        old = there.get(key)
+    result: dict[str, JSON] = dict(existing)
+    for key, value in new.items():
+        old = existing.get(key)
         if key in KEPT and old is not None:
             continue
         if isinstance(value, dict) and isinstance(old, dict):
-            found[key] = merged(cast("dict[str, Any]", old), value)
+            result[key] = merged(cast("dict[str, Any]", old), value)
         elif isinstance(value, list) and isinstance(old, list):
-            found[key] = merged_list(key, cast("list[JSON]", old), value)
+            result[key] = merged_list(key, cast("list[JSON]", old), value)
         elif not (old is not None and isinstance(value, str) and value.startswith("$")):
-            found[key] = value
-    return found
+            result[key] = value
+    return result
 
 
-def merged_list(key: str, there: list[JSON], wanted: Sequence[JSON]) -> list[JSON]:
+def merged_list(key: str, existing: list[JSON], new: Sequence[JSON]) -> list[JSON]:
     """Names are added; of a command, what is behind its own arguments is kept."""
     if key in UNIONS:
-        return [*there, *(each for each in wanted if each not in there)]
+        return [*existing, *(item for item in new if item not in existing)]
     first = 1 if key == "command" else 0
-    words = merged_args([str(each) for each in wanted[first:]], [str(each) for each in there[first:]])
-    return [*wanted[:first], *words]
+    words = merged_args([str(item) for item in new[first:]], [str(item) for item in existing[first:]])
+    return [*new[:first], *words]

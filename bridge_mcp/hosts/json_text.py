@@ -57,8 +57,8 @@ def scanned(text: str) -> Node:
 
 def gap(text: str, at: int) -> int:
     """The next token's place."""
-    found = GAP.match(text, at)
-    return found.end() if found else at
+    match = GAP.match(text, at)
+    return match.end() if match else at
 
 
 def value_at(text: str, at: int, depth: int) -> Node:
@@ -67,33 +67,33 @@ def value_at(text: str, at: int, depth: int) -> Node:
         raise BadInput("It is nested too deep.")
     if first in ("{", "["):
         return container_at(text, at, depth, "}" if first == "{" else "]")
-    found = (STRING if first == '"' else WORD).match(text, at)
-    if not found:
+    match = (STRING if first == '"' else WORD).match(text, at)
+    if not match:
         raise BadInput(f"No value stands at character {at}.")
-    return Node(at, found.end())
+    return Node(at, match.end())
 
 
 def container_at(text: str, at: int, depth: int, close: str) -> Node:
     node = Node(at, keys=[] if close == "}" else None, items=[])
     assert node.items is not None
-    here = gap(text, at + 1)
-    while text[here : here + 1] != close:
-        node.heads.append(here)
+    position = gap(text, at + 1)
+    while text[position : position + 1] != close:
+        node.heads.append(position)
         if node.keys is not None:
-            name = STRING.match(text, here)
-            colon = gap(text, name.end()) if name else here
+            name = STRING.match(text, position)
+            colon = gap(text, name.end()) if name else position
             if not name or text[colon : colon + 1] != ":":
-                raise BadInput(f"A name and a colon are missing at character {here}.")
+                raise BadInput(f"A name and a colon are missing at character {position}.")
             node.keys.append(str(json.loads(name.group())))
-            here = gap(text, colon + 1)
-        node.items.append(value_at(text, here, depth + 1))
-        here = gap(text, node.items[-1].end)
-        comma = text[here : here + 1] == ","
-        node.commas.append(here if comma else -1)
-        here = gap(text, here + 1) if comma else here
-        if not comma and text[here : here + 1] != close:
-            raise BadInput(f"A comma is missing at character {here}.")
-    node.end = here + 1
+            position = gap(text, colon + 1)
+        node.items.append(value_at(text, position, depth + 1))
+        position = gap(text, node.items[-1].end)
+        comma = text[position : position + 1] == ","
+        node.commas.append(position if comma else -1)
+        position = gap(text, position + 1) if comma else position
+        if not comma and text[position : position + 1] != close:
+            raise BadInput(f"A comma is missing at character {position}.")
+    node.end = position + 1
     return node
 
 
@@ -113,13 +113,13 @@ def appended(text: str, path: Sequence[str], value: JSON) -> str:
     Raises:
         BadInput: what stands there is no object, or no list.
     """
-    node, known, missing = place_of(text, path)
+    node, found_path, missing = place_of(text, path)
     if node is None or node.items is None or (node.keys is None) != (not missing):
-        raise BadInput(f"'{'.'.join(known) or 'the file'}' is not what it should be.")
+        raise BadInput(f"'{'.'.join(found_path) or 'the file'}' is not what it should be.")
     member: JSON = [value] if missing else value
     for name in reversed(missing[1:]):
         member = {name: member}
-    return inserted(text, node, missing[0] if missing else None, member, depth=len(known) + 1)
+    return inserted(text, node, missing[0] if missing else None, member, depth=len(found_path) + 1)
 
 
 def with_member(text: str, path: Sequence[str], value: JSON) -> str:
@@ -145,8 +145,8 @@ def without_member(text: str, path: Sequence[str]) -> str:
     if node is None or node.keys is None or name not in node.keys:
         return text
     assert node.items is not None
-    beside = text[node.start + 1 : node.heads[0]] + text[node.items[-1].end : node.end - 1]
-    if len(node.keys) == 1 and above and not beside.replace(",", "").strip():
+    between_members = text[node.start + 1 : node.heads[0]] + text[node.items[-1].end : node.end - 1]
+    if len(node.keys) == 1 and above and not between_members.replace(",", "").strip():
         return without_member(text, above)
     return cut(text, node, len(node.keys) - 1 - node.keys[::-1].index(name))
 
@@ -167,8 +167,8 @@ def inserted(text: str, node: Node, name: str | None, value: JSON, *, depth: int
         whole = f"{json.dumps(name, ensure_ascii=False)}: {whole}"
     close = node.end - 1
     last = len(text[:close].rstrip())
-    behind = text[last:close]
-    ending = behind if "\n" in behind else line + step * (depth - 1)
+    trailing = text[last:close]
+    ending = trailing if "\n" in trailing else line + step * (depth - 1)
     tail = f"{line}{step * depth}{whole}{ending}{text[close:]}"
     if not node.items:
         return text[:last] + tail
@@ -180,8 +180,8 @@ def inserted(text: str, node: Node, name: str | None, value: JSON, *, depth: int
 
 def style_of(text: str) -> tuple[str, str]:
     """How the text ends its lines, and by what it indents them."""
-    found = INDENT.search(text)
-    unit = found.group(1) if found else "  "
+    match = INDENT.search(text)
+    unit = match.group(1) if match else "  "
     return "\r\n" if "\r\n" in text else "\n", unit if set(unit) <= {"\t"} else unit[: min(len(unit), 8)]
 
 
@@ -232,9 +232,9 @@ def read_json5(text: str) -> dict[str, Any]:
     """
     try:
         scanned(text)
-        found: object = pyjson5.decode(text.removeprefix("\ufeff"))
+        value: object = pyjson5.decode(text.removeprefix("\ufeff"))
     except (pyjson5.Json5Exception, RecursionError) as exc:
         raise BadInput(f"It is no JSON: {exc}") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise BadInput("It is no JSON object.")
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", value)

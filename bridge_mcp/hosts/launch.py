@@ -24,16 +24,16 @@ class Launch(Struct, frozen=True):
     """Names of the variables that the configuration reads; their values stay where they are."""
 
 
-def merged_args(wanted: Sequence[str], there: Sequence[str]) -> list[str]:
+def merged_args(new: Sequence[str], existing: Sequence[str]) -> list[str]:
     """The wanted arguments, and behind them what the owner added to those that are there (`--scopes read`)."""
-    left = list(there[len(MODULE) :] if tuple(there[: len(MODULE)]) == MODULE else there)
-    named = {word.partition("=")[0] for word in wanted if word.startswith("--")} | {"--config"}
+    remaining = list(existing[len(MODULE) :] if tuple(existing[: len(MODULE)]) == MODULE else existing)
+    options = {word.partition("=")[0] for word in new if word.startswith("--")} | {"--config"}
     kept: list[str] = []
-    while left:
-        word = left.pop(0)
+    while remaining:
+        word = remaining.pop(0)
         name, equals, _ = word.partition("=")
-        if name not in named:
+        if name not in options:
             kept.append(word)
-        elif not equals and left:
-            left.pop(0)
-    return [*wanted, *kept]
+        elif not equals and remaining:
+            remaining.pop(0)
+    return [*new, *kept]

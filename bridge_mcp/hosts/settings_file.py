@@ -53,21 +53,21 @@ def write(file: Path, text: str, before: str | None) -> Path | None:
 
 
 def replaced(real: Path, text: str, before: str | None) -> Path | None:
-    kept: Path | None = None
+    backup: Path | None = None
     mode = 0o600
     if before is not None:
         mode = real.stat().st_mode & 0o777
-        kept = real.with_name(f"{real.name}{BACKUP}")
-        put(kept, before, mode)
+        backup = real.with_name(f"{real.name}{BACKUP}")
+        put(backup, before, mode)
     real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if read(real) != before:
         raise BadInput(f"{real} was changed meanwhile by another program.", fix="Run this again.")
     if not text:
         with suppress(FileNotFoundError):
             real.unlink()
-        return kept
+        return backup
     put(real, text, mode)
-    return kept
+    return backup
 
 
 def put(file: Path, text: str, mode: int) -> None:

@@ -41,8 +41,8 @@ class Machine(Struct, frozen=True):
     @property
     def xdg(self) -> Path:
         """The base folder for settings by the XDG Base Directory Specification; a relative one is ignored."""
-        named = Path(self.env.get("XDG_CONFIG_HOME") or "")
-        return named if named.is_absolute() else self.home / ".config"
+        folder = Path(self.env.get("XDG_CONFIG_HOME") or "")
+        return folder if folder.is_absolute() else self.home / ".config"
 
     def moved(self, variable: str, usual: str) -> Path:
         """A host's own folder: where its variable says, else below the home folder."""
@@ -83,8 +83,8 @@ class Host(Struct, frozen=True):
                 f"{self.title} has no settings for single projects.",
                 fix=f"Leave out --project, or choose one of: {', '.join(n for n, h in HOSTS.items() if h.project)}.",
             )
-        places = [project / each for each in self.project]
-        place = next((each for each in places if each.exists()), places[0])
+        places = [project / path for path in self.project]
+        place = next((candidate for candidate in places if candidate.exists()), places[0])
         # A project may be somebody else's, and links come with it.
         if not place.resolve().is_relative_to(project.resolve()):
             raise BadInput(
@@ -105,9 +105,9 @@ def plain(launch: Launch) -> Entry:
 
 def env(launch: Launch, key: str = "env", reference: str = "") -> Entry:
     """The variables of an entry; `reference` is how the host writes a variable of its own, with `{}` for the name."""
-    named = {name: reference.replace("{}", name) for name in launch.secrets} if reference else {}
-    found: dict[str, JSON] = {**launch.env, **named}
-    return {key: found} if found else {}
+    references = {name: reference.replace("{}", name) for name in launch.secrets} if reference else {}
+    variables: dict[str, JSON] = {**launch.env, **references}
+    return {key: variables} if variables else {}
 
 
 def braced(launch: Launch) -> Entry:
@@ -171,8 +171,8 @@ def zed_place(machine: Machine) -> Path:
     if machine.platform == "win32":
         return machine.roaming / "Zed" / "settings.json"
     if machine.platform == "darwin":
-        other = machine.settings("Zed") / "settings.json"
-        return other if other.exists() and not usual.exists() else usual
+        fallback = machine.settings("Zed") / "settings.json"
+        return fallback if fallback.exists() and not usual.exists() else usual
     return machine.xdg / "zed" / "settings.json"
 
 

@@ -88,32 +88,32 @@ def inline(value: JSON) -> Any:
 def without_table(text: str, path: Sequence[str]) -> str:
     """The text without a table, those below it, and the comments right above its header."""
     blocks = blocks_of(text)
-    kept = "".join(block for block in blocks if not holds_only(block, path))
+    remaining = "".join(block for block in blocks if not holds_only(block, path))
     line = "\r\n" if "\r\n" in text else "\n"
-    last = holds_only(blocks[-1], path) and kept.endswith(line * 2)
-    return kept.removesuffix(line) if last else kept
+    last = holds_only(blocks[-1], path) and remaining.endswith(line * 2)
+    return remaining.removesuffix(line) if last else remaining
 
 
 def holds_only(block: str, path: Sequence[str]) -> bool:
     """Whether a piece of a TOML text says something of this table, and of nothing else."""
     try:
-        found: Any = tomllib.loads(block)
+        parsed: Any = tomllib.loads(block)
     except tomllib.TOMLDecodeError:
         return False
     for name in path:
-        if not isinstance(found, dict) or set(cast("dict[str, Any]", found)) != {name}:
+        if not isinstance(parsed, dict) or set(cast("dict[str, Any]", parsed)) != {name}:
             return False
-        found = cast("dict[str, Any]", found)[name]
-    return isinstance(found, dict)
+        parsed = cast("dict[str, Any]", parsed)[name]
+    return isinstance(parsed, dict)
 
 
 def blocks_of(text: str, inner: re.Pattern[str] | None = None) -> list[str]:
     """A TOML text in pieces, one for each header, less those that are `inner`; comments go with what is below them."""
     starts = [0]
-    for found in HEADER.finditer(text):
-        if not (inner and inner.match(found.group()) and len(starts) > 1):
-            above = text[starts[-1] : found.start()]
-            starts.append(found.start() - (len(above) - len(without_comments_at_the_end(above))))
+    for match in HEADER.finditer(text):
+        if not (inner and inner.match(match.group()) and len(starts) > 1):
+            above = text[starts[-1] : match.start()]
+            starts.append(match.start() - (len(above) - len(without_comments_at_the_end(above))))
     return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 

@@ -32,9 +32,9 @@ class Container:
         root = loader.compose(text, Loader=yaml.SafeLoader)
         if root is not None and not isinstance(root, yaml.MappingNode):
             raise BadInput("It is no object.")
-        found = next(((name, value) for name, value in root.value if name.value == key), None) if root else None
-        self.key: Any = found[0] if found else None
-        self.node: Any = found[1] if found else None
+        member = next(((name, value) for name, value in root.value if name.value == key), None) if root else None
+        self.key: Any = member[0] if member else None
+        self.node: Any = member[1] if member else None
 
     def entry(self, name: str) -> tuple[int, Any] | None:
         """Where the entry of a server begins (its key, or its dash), and what it says."""
@@ -63,32 +63,34 @@ def with_entry(text: str, key: str, name: str, values: Mapping[str, JSON], *, li
     Raises:
         BadInput: what stands there is neither empty nor in lines of its own.
     """
-    held = Container(text, key)
-    if held.key is None:
-        start = text if not text or text.endswith("\n") else f"{text}{held.line}"
-        return f"{start}{key}:{held.line}{entry_lines(held, name, values, column=2, listed=listed)}"
-    empty = not held.node.value or held.node.tag.endswith(":null")
+    container = Container(text, key)
+    if container.key is None:
+        start = text if not text or text.endswith("\n") else f"{text}{container.line}"
+        return f"{start}{key}:{container.line}{entry_lines(container, name, values, column=2, listed=listed)}"
+    empty = not container.node.value or container.node.tag.endswith(":null")
     if empty:
-        above = text[: held.key.end_mark.index] + ":"
-        rest = text[max(held.node.end_mark.index, len(above)) :]
-        comment, newline, below = rest.partition("\n")
-        column = held.key.start_mark.column + 2
-        lines = entry_lines(held, name, values, column=column, listed=listed)
-        return f"{above}{comment.rstrip()}{newline or held.line}{lines}{below}"
-    if held.node.flow_style:
+        above = text[: container.key.end_mark.index] + ":"
+        following = text[max(container.node.end_mark.index, len(above)) :]
+        comment, newline, below = following.partition("\n")
+        column = container.key.start_mark.column + 2
+        lines = entry_lines(container, name, values, column=column, listed=listed)
+        return f"{above}{comment.rstrip()}{newline or container.line}{lines}{below}"
+    if container.node.flow_style:
         raise BadInput(f"'{key}' stands in one line in it.")
-    at = end_of(text, held.node)
-    start = "" if text[:at].endswith("\n") else held.line
-    return text[:at] + start + entry_lines(held, name, values, column=held.column(), listed=listed) + text[at:]
+    at = end_of(text, container.node)
+    start = "" if text[:at].endswith("\n") else container.line
+    return (
+        text[:at] + start + entry_lines(container, name, values, column=container.column(), listed=listed) + text[at:]
+    )
 
 
-def entry_lines(held: Container, name: str, values: Mapping[str, JSON], *, column: int, listed: bool) -> str:
+def entry_lines(container: Container, name: str, values: Mapping[str, JSON], *, column: int, listed: bool) -> str:
     """A server in lines of its own."""
     word = name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
     first = f"- name: {word}" if listed else f"{word}:"
     inner = " " * (column + 2)
     lines = [" " * column + first, *(f"{inner}{key}: {written(value)}" for key, value in values.items())]
-    return "".join(line + held.line for line in lines)
+    return "".join(line + container.line for line in lines)
 
 
 def written(value: JSON) -> str:
@@ -103,33 +105,33 @@ def with_values(text: str, key: str, name: str, values: Mapping[str, JSON]) -> s
         BadInput: that entry is not in lines of its own.
     """
     for each, value in values.items():
-        held = Container(text, key)
-        found = held.entry(name)
-        if found is None or not isinstance(found[1], yaml.MappingNode) or found[1].flow_style:
+        container = Container(text, key)
+        entry = container.entry(name)
+        if entry is None or not isinstance(entry[1], yaml.MappingNode) or entry[1].flow_style:
             raise BadInput(f"'{name}' stands in one line in it.")
-        pairs: list[tuple[Any, Any]] = found[1].value
-        there = next(((own, other) for own, other in pairs if own.value == each), None)
-        if there is None:
-            at = end_of(text, found[1])
-            start = "" if text[:at].endswith("\n") else held.line
+        pairs: list[tuple[Any, Any]] = entry[1].value
+        existing = next(((name_node, value_node) for name_node, value_node in pairs if name_node.value == each), None)
+        if existing is None:
+            at = end_of(text, entry[1])
+            start = "" if text[:at].endswith("\n") else container.line
             column = pairs[0][0].start_mark.column
-            text = f"{text[:at]}{start}{' ' * column}{each}: {written(value)}{held.line}{text[at:]}"
+            text = f"{text[:at]}{start}{' ' * column}{each}: {written(value)}{container.line}{text[at:]}"
         else:
-            colon = text.index(":", there[0].end_mark.index) + 1
-            text = f"{text[:colon]} {written(value)}{text[last_of(there[1], colon) :]}"
+            colon = text.index(":", existing[0].end_mark.index) + 1
+            text = f"{text[:colon]} {written(value)}{text[last_of(existing[1], colon) :]}"
     return text
 
 
 def without_entry(text: str, key: str, name: str) -> str:
     """The text without the entry of a server; without what held it, where it was the only one."""
-    held = Container(text, key)
-    found = held.entry(name)
-    if found is None:
+    container = Container(text, key)
+    entry = container.entry(name)
+    if entry is None:
         return text
-    start = held.key.start_mark.index if len(held.node.value) == 1 else found[0]
-    if held.node.flow_style and len(held.node.value) > 1:
+    start = container.key.start_mark.index if len(container.node.value) == 1 else entry[0]
+    if container.node.flow_style and len(container.node.value) > 1:
         raise BadInput(f"'{key}' stands in one line in it.")
-    return text[: line_start(text, start)] + text[end_of(text, found[1]) :]
+    return text[: line_start(text, start)] + text[end_of(text, entry[1]) :]
 
 
 def named(item: Any) -> str:

@@ -81,11 +81,11 @@ class Admission:
         """Open a request for a pairing; its code, or "" where one is open."""
         now = self._clock.now()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-        wanted = PairingRequest(code, channel, chat, name=name, at=now, expires_at=now + CODE_EXPIRES_S)
-        opened = await self._store.access.request(wanted, MAX_REQUESTS, STANDS_S)
+        request = PairingRequest(code, channel, chat, name=name, at=now, expires_at=now + CODE_EXPIRES_S)
+        opened = await self._store.access.request(request, MAX_REQUESTS, STANDS_S)
         if opened is None or opened.code != code:
             return ""
-        body = {"channel": wanted.channel, "subject": chat, "name": name, "expires_at": wanted.expires_at}
+        body = {"channel": request.channel, "subject": chat, "name": name, "expires_at": request.expires_at}
         await self._store.feed.publish(Event("pairing.requested", "", now, body=dict(body)))
         return code
 
@@ -108,8 +108,8 @@ def principal_of(channel: str, sender: Sender, pairings: tuple[Pairing, ...], *,
         return Principal(
             f"{channel}:{sender.id}", "person", frozenset({"read"}), channels=frozenset({channel}), via="chat text"
         )
-    own = [p for p in pairings if p.subject == sender.id]
-    scopes = APPROVER if any(p.role == "approver" for p in own) else USER
+    own_pairings = [p for p in pairings if p.subject == sender.id]
+    scopes = APPROVER if any(p.role == "approver" for p in own_pairings) else USER
     return Principal(f"{channel}:{sender.id}", "person", scopes, channels=frozenset({channel}), via="chat text")
 
 

@@ -23,12 +23,14 @@ def answer_of(asked: Sequence[Message], incoming: Incoming, *, replied: bool) ->
         return None
     text = incoming.bare or incoming.text
     able: list[tuple[int, str]] = []
-    for each in asked:
-        choices = each.question.choices if each.question is not None else ()
+    for message in asked:
+        choices = message.question.choices if message.question is not None else ()
         choice = chosen(choices, text) if choices else text
         if choice is not None or replied:
-            able.append((each.seq, text if choice is None else choice))
-    several_free = len(asked) > 1 and any(each.question is not None and not each.question.choices for each in asked)
+            able.append((message.seq, text if choice is None else choice))
+    several_free = len(asked) > 1 and any(
+        message.question is not None and not message.question.choices for message in asked
+    )
     return able[0] if len(able) == 1 and not several_free else None
 
 

@@ -214,8 +214,8 @@ class ApprovalRequests(Struct, frozen=True):
 
     def _ask_entry(self, request: Request, policy: Policy, because: str) -> Asked:
         spec = policy.tools[request.call.tool]
-        how = policy.asking(request.call.tool)
-        return ask_entry(request.call, spec, how, self.clock.now(), request.entry.by, because, request.external)
+        settings = policy.asking(request.call.tool)
+        return ask_entry(request.call, spec, settings, self.clock.now(), request.entry.by, because, request.external)
 
     async def _room_for(self, client: str) -> None:
         """Let pass a client whose calls do not wait in crowds.
@@ -224,7 +224,7 @@ class ApprovalRequests(Struct, frozen=True):
             TooMany: as many wait as may.
         """
         due = await self.store.agenda.due(self.clock.now(), MAX_LOOKED_AT)
-        held = {each for each in due if each.startswith(f"{CALLS}/") and is_call_of(each, client)}
+        held = {name for name in due if name.startswith(f"{CALLS}/") and is_call_of(name, client)}
         async for approval in waiting(self.store):
             if approval.requested_by == client and is_call_of(approval.conversation, client):
                 held.add(approval.conversation)

@@ -56,17 +56,17 @@ def prompt(approval: Approval, place: str, now: float, *, key: str, head: str = 
 
 def buttons(approval: Approval, can: Capabilities) -> tuple[Button, ...]:
     """The buttons. With a quorum there is none for a grant or for other arguments: nobody decides those alone."""
-    one = (
+    once = (
         Button("✅ Approve", f"{APPROVE} {approval.id}", token()),
         Button("❌ Reject", f"{REJECT} {approval.id}", token()),
     )
     if can.forms and is_shown(approval, can) and not approval.fixed and approval.quorum == 1:
-        one = (*one, Button("✏️ Edit", f"{EDIT} {approval.id}", token()))
+        once = (*once, Button("✏️ Edit", f"{EDIT} {approval.id}", token()))
     if not makes_grants(approval.tool):
-        own = Button("♾ Always, as below", f"{APPROVE} {approval.id} always", token())
-        return (*one, own) if approval.offers and approval.quorum == 1 else one
+        remember = Button("♾ Always, as below", f"{APPROVE} {approval.id} always", token())
+        return (*once, remember) if approval.offers and approval.quorum == 1 else once
     always = Button("♾ Always here", f"{APPROVE} {approval.id} conversation", token())
-    return one if approval.quorum > 1 else (*one, always)
+    return once if approval.quorum > 1 else (*once, always)
 
 
 def asks_for(message: Message) -> str:
@@ -126,7 +126,7 @@ def question_text(approval: Approval, place: str, now: float | None, head: str =
     if approval.review:
         lines.append(review_text(approval))
     if approval.offers and now is not None:
-        lines.append("Always adds to its own settings:\n" + "\n".join(fenced_line(each) for each in approval.offers))
+        lines.append("Always adds to its own settings:\n" + "\n".join(fenced_line(offer) for offer in approval.offers))
     if place != approval.conversation:
         lines.append(f"It was asked for in {brief(approval.conversation)}.")
     if now is not None:
@@ -214,7 +214,7 @@ def units(text: str) -> int:
 def longest_run(text: str, char: str) -> int:
     """The length of the longest run of a character."""
     longest = run = 0
-    for each in text:
-        run = run + 1 if each == char else 0
+    for letter in text:
+        run = run + 1 if letter == char else 0
         longest = max(longest, run)
     return longest

@@ -103,8 +103,8 @@ class ApprovalDesk(Struct, frozen=True):
                 )
                 check_undecided(await find(self.store, approval.id))
             verdicts.append((approval, await self._approval_entry(approval, who, yes)))
-        several = [each for each in verdicts if each[0].quorum > 1]
-        decided = await self._judge([each for each in verdicts if each[0].quorum == 1])
+        several = [pair for pair in verdicts if pair[0].quorum > 1]
+        decided = await self._judge([pair for pair in verdicts if pair[0].quorum == 1])
         for approval, verdict in several:
             decided[approval.id] = await self._vote(approval, verdict)
         return await self._with_prospects([decided[approval.id] for approval in approvals])
@@ -115,11 +115,8 @@ class ApprovalDesk(Struct, frozen=True):
             self._check_may_decide(approval, who)
             check_undecided(approval)
         rejections = [
-            (
-                each,
-                Judged(each.call, "rejected", who.name, digest=each.digest, note=reason, via=who.via, trace=who.trace),
-            )
-            for each in approvals
+            (a, Judged(a.call, "rejected", who.name, digest=a.digest, note=reason, via=who.via, trace=who.trace))
+            for a in approvals
         ]
         decided = await self._judge(rejections)
         return tuple(decided[approval.id] for approval in approvals)
@@ -130,13 +127,13 @@ class ApprovalDesk(Struct, frozen=True):
         ready = {server.name for server in listed.servers if server.state == "ready"} | {BRIDGE}
         there = {spec.name for spec in listed.tools if spec.server in ready}
         return tuple(
-            replace(each, waits=MISSING.format(tool=each.approval.tool, server=each.approval.server))
-            if each.approval.status == "approved"
-            and not each.error
-            and each.approval.tool not in there
-            and not is_external(each.approval.server)
-            else each
-            for each in decisions
+            replace(decision, waits=MISSING.format(tool=decision.approval.tool, server=decision.approval.server))
+            if decision.approval.status == "approved"
+            and not decision.error
+            and decision.approval.tool not in there
+            and not is_external(decision.approval.server)
+            else decision
+            for decision in decisions
         )
 
     def may(self, who: Principal, approval: Approval) -> bool:
@@ -179,8 +176,8 @@ class ApprovalDesk(Struct, frozen=True):
 
     async def _approval_entry(self, approval: Approval, who: Principal, yes: ApprovalOptions) -> Judged:
         """The entry of an approval, with everything that it is bound to."""
-        seen = yes.digests.get(approval.id, yes.digest)
-        if seen and seen != approval.digest:
+        seen_digest = yes.digests.get(approval.id, yes.digest)
+        if seen_digest and seen_digest != approval.digest:
             raise BadInput(
                 f"The digest does not match: {approval.id} asks for another call than the one you looked at.",
                 fix="Look at it again with list_approvals, and pass the digest shown there.",
@@ -194,14 +191,14 @@ class ApprovalDesk(Struct, frozen=True):
         edited, digest, arguments = None, approval.digest, approval.arguments
         if yes.arguments is not None:
             spec = await spec_of(self.store, approval)
-            meant = with_defaults(yes.arguments, spec.schema)
-            edited = arguments_text(meant)
-            wrong = await self.check(spec, meant)
+            filled = with_defaults(yes.arguments, spec.schema)
+            edited = arguments_text(filled)
+            wrong = await self.check(spec, filled)
             if wrong:
                 raise BadInput(
                     f"The edited arguments do not fit {approval.tool}: {wrong}", fix="Nothing was decided yet."
                 )
-            digest, arguments = call_digest(spec, meant), edited
+            digest, arguments = call_digest(spec, filled), edited
         check_grant_options(yes, arguments)
         return Judged(
             approval.call,
@@ -222,7 +219,7 @@ class ApprovalDesk(Struct, frozen=True):
         """Record verdicts, those of one conversation in one transaction. The first one holds."""
         decided: dict[str, Decision] = {}
         for conversation in dict.fromkeys(approval.conversation for approval, _ in verdicts):
-            here = [each for each in verdicts if each[0].conversation == conversation]
+            here = [pair for pair in verdicts if pair[0].conversation == conversation]
             recorded = await self.store.log.record(conversation, *(verdict for _, verdict in here))
             for (approval, verdict), (place) in zip(here, recorded, strict=True):
                 now = await find(self.store, approval.id)
@@ -274,9 +271,9 @@ def voters(log: Log, vote: Voted) -> dict[str, str]:
     """The people who voted for the same as this vote, in order, each with the first name they used."""
     votes = [e.entry for e in log if isinstance(e.entry, Voted) and e.entry.call == vote.call]
     voted: dict[str, str] = {}
-    for each in votes:
-        if each.digest == vote.digest and each.person:
-            voted.setdefault(each.person, each.by)
+    for earlier in votes:
+        if earlier.digest == vote.digest and earlier.person:
+            voted.setdefault(earlier.person, earlier.by)
     return voted
 
 
@@ -305,7 +302,7 @@ def may_decide(approval: Approval, who: Principal, *, separate: bool, people: Pe
     asked = [approval.requested_by] if approval.conversation.startswith(f"{CALLS}/") else []
     if separate:
         asked += principals_behind(approval.requested_by)
-    if who.name in asked or (separate and any(people.is_same_person(who.name, each) for each in asked)):
+    if who.name in asked or (separate and any(people.is_same_person(who.name, requester) for requester in asked)):
         raise Denied(
             f"{who.name} asked for this call and may not decide it.",
             fix="Another client, an approver in a chat, or the owner has to.",
@@ -386,8 +383,8 @@ async def spec_of(store: Store, approval: Approval) -> ToolSpec:
         BadInput: the tool is not there now.
     """
     if is_external(approval.server):
-        entries = [each.entry for each in await store.log.tail(approval.conversation)]
-        asked = next((each.external for each in entries if isinstance(each, Requested) and each.external), None)
+        entries = [logged.entry for logged in await store.log.tail(approval.conversation)]
+        asked = next((entry.external for entry in entries if isinstance(entry, Requested) and entry.external), None)
         if asked is not None:
             return external_tool(asked)
     for spec in (await status_board.tools(store)).tools:

@@ -43,26 +43,24 @@ class ApproverCheck(Struct, frozen=True):
         if not stuck:
             return ""
         others = f" and {len(stuck) - 1} other tools" if len(stuck) > 1 else ""
-        wanted = max(policy.asking(name).quorum for name in stuck)
-        who = "nobody is let in who could decide" if wanted == 1 else f"fewer than {wanted} are let in who could decide"
-        if wanted > 1:
+        quorum = max(policy.asking(name).quorum for name in stuck)
+        who = "nobody is let in who could decide" if quorum == 1 else f"fewer than {quorum} are let in who could decide"
+        if quorum > 1:
             who += " and that [people] names as different people"
         return (
             f"calls of {stuck[0]}{others} wait for a verdict, and {who}. Pair an approver (bridge-mcp pair add CODE "
             "--role approver), or give a client the scope approve; until then: bridge-mcp approvals."
         )
 
-    def _decidable(self, channel: str, how: ApprovalSettings) -> bool:
+    def _decidable(self, channel: str, settings: ApprovalSettings) -> bool:
         """Whether there are enough approvers for a call of this channel; for a quorum, people in the config."""
-        deciders = self._deciders(channel, how)
-        return bool(deciders) if how.quorum == 1 else len(self.rules.people.distinct(deciders)) >= how.quorum
+        deciders = self._deciders(channel, settings)
+        return bool(deciders) if settings.quorum == 1 else len(self.rules.people.distinct(deciders)) >= settings.quorum
 
-    def _deciders(self, channel: str, how: ApprovalSettings) -> set[str]:
+    def _deciders(self, channel: str, settings: ApprovalSettings) -> set[str]:
         """The possible approvers of a call of this channel: clients, approvers in the asked chat, the owner."""
-        over_mcp = {each.name for each in self.clients if "approve" in each.scopes and each.sees_channel(channel)}
-        places = [
-            place for place in (how.route or channel, *how.also_route, how.escalate_to) if place and place != AGENTS
-        ]
+        over_mcp = {c.name for c in self.clients if "approve" in c.scopes and c.sees_channel(channel)}
+        places = {settings.route or channel, *settings.also_route, settings.escalate_to} - {"", AGENTS}
         return over_mcp | {who for place in places for who in self.in_chat(place)}
 
     def in_chat(self, place: str) -> Iterable[str]:
@@ -73,8 +71,8 @@ class ApproverCheck(Struct, frozen=True):
             return ()
         if not traits.needs_pairing:
             return ("owner",)
-        here = [each for each in self.pairings if each.channel == channel]
-        if chat and not any(each.subject == chat for each in here):
+        here = [pairing for pairing in self.pairings if pairing.channel == channel]
+        if chat and not any(pairing.subject == chat for pairing in here):
             return ()
         # An approver is a person: ids of groups begin with a minus.
         return [f"{channel}:{p.subject}" for p in here if p.role == "approver" and not p.subject.startswith("-")]
@@ -82,6 +80,4 @@ class ApproverCheck(Struct, frozen=True):
 
 def offers(channel: ChannelRules, spec: ToolSpec) -> bool:
     """Whether the assistant of a channel has this tool."""
-    if spec.server == BRIDGE:
-        return spec.tool in channel.builtin_tools
-    return channel.tool_servers is None or spec.server in channel.tool_servers
+    return spec.tool in channel.builtin_tools if spec.server == BRIDGE else channel.has_server(spec.server)

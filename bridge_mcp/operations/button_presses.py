@@ -29,12 +29,12 @@ async def form(scene: commands.Scene, tap: ButtonPress, who: Principal) -> Form 
     offered = await scene.store.traces.button(tap.token)
     if offered is None or offered[0] != join(tap.channel, tap.chat) or "approve" not in who.scopes:
         return None
-    shown = await scene.store.history.message(*offered)
-    asked = asks_for(shown) if shown is not None else ""
+    message = await scene.store.history.message(*offered)
+    asked = asks_for(message) if message is not None else ""
     approval = await scene.store.approvals.get(asked) if asked else None
-    if shown is None or approval is None or approval.status != "waiting":
+    if message is None or approval is None or approval.status != "waiting":
         return None
-    value = next((button.value for button in shown.buttons if button.token == tap.token), "")
+    value = next((button.value for button in message.buttons if button.token == tap.token), "")
     return form_of(approval, value) if value else None
 
 
@@ -44,12 +44,12 @@ async def press(
     """Handle a press by `who`, who was authenticated; returns the text to show them. `responder` answers this chat."""
     conversation = join(tap.channel, tap.chat)
     offered = await scene.store.traces.button(tap.token)
-    shown = await scene.store.history.message(*offered) if offered and offered[0] == conversation else None
-    if shown is None or not await stands_below(scene, shown, tap):
+    message = await scene.store.history.message(*offered) if offered and offered[0] == conversation else None
+    if message is None or not await stands_below(scene, message, tap):
         return chat_texts.BUTTON_GONE
-    value = next((button.value for button in shown.buttons if button.token == tap.token), "")
-    if shown.author != BRIDGE or not commands.is_command(value):
-        return await say(scene, tap, shown, value, responder, offset)
+    value = next((button.value for button in message.buttons if button.token == tap.token), "")
+    if message.author != BRIDGE or not commands.is_command(value):
+        return await say(scene, tap, message, value, responder, offset)
     try:
         written = f" {tap.written}" if takes_words(value) else ""
         return await commands.run(scene, who, conversation, f"{value}{written}".rstrip(), pressed=True)
@@ -57,32 +57,34 @@ async def press(
         return str(exc)
 
 
-async def stands_below(scene: commands.Scene, shown: Message, tap: ButtonPress) -> bool:
+async def stands_below(scene: commands.Scene, message: Message, tap: ButtonPress) -> bool:
     """Whether the button is below the message it was made for, as far as the platform told its id."""
-    first = shown if shown.target is None else await scene.store.history.message(shown.conversation, shown.target)
+    first = (
+        message if message.target is None else await scene.store.history.message(message.conversation, message.target)
+    )
     return first is None or not any(first.platform_ids) or tap.message in first.platform_ids
 
 
 async def say(
     scene: commands.Scene,
     tap: ButtonPress,
-    shown: Message,
+    message: Message,
     value: str,
     responder: Responder,
     offset: ChannelOffset | None,
 ) -> str:
     """Record a press as a message with the button's text. A question takes one answer, the first."""
-    question = shown.question
+    question = message.question
     if question is None:
-        pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", to=responder, reply_to=shown.id)
-        await scene.store.log.record(shown.conversation, pressed, offset=offset)
+        pressed = Heard(value, tap.sender, f"tap:{tap.token}:{tap.sender.id}", to=responder, reply_to=message.id)
+        await scene.store.log.record(message.conversation, pressed, offset=offset)
         return value
-    if not shown.asks or not await is_open(scene, shown):
+    if not message.asks or not await is_open(scene, message):
         return chat_texts.QUESTION_CLOSED
-    answer = Heard(value, tap.sender, f"answer:{shown.seq}", to=responder, answers=shown.seq, reply_to=shown.id)
-    text = f"{shown.text}\n\n✓ {escape_markdown(value)} ({escape_markdown(tap.sender.name or tap.sender.id)})"
-    revision = Revised(shown.seq, text, BRIDGE, key=f"answered:{shown.seq}")
-    first, _ = await scene.store.log.record(shown.conversation, answer, revision, offset=offset)
+    answer = Heard(value, tap.sender, f"answer:{message.seq}", to=responder, answers=message.seq, reply_to=message.id)
+    text = f"{message.text}\n\n✓ {escape_markdown(value)} ({escape_markdown(tap.sender.name or tap.sender.id)})"
+    revision = Revised(message.seq, text, BRIDGE, key=f"answered:{message.seq}")
+    first, _ = await scene.store.log.record(message.conversation, answer, revision, offset=offset)
     return value if first.new else chat_texts.ALREADY_ANSWERED
 
 

@@ -29,12 +29,12 @@ async def claim(store: Store, who: Principal, conversation: str, for_s: float, n
     """
     if not 0 < for_s <= MAX_CLAIM_S:
         raise BadInput(f"A claim cannot hold {for_s:g} s.", fix=f"Use up to {MAX_CLAIM_S:g}, and claim it again.")
-    held = await store.claims.claim(Claim(conversation, who.name, now + for_s), now, at_most=MAX_CLAIMS)
-    if held is None:
+    holding = await store.claims.claim(Claim(conversation, who.name, now + for_s), now, at_most=MAX_CLAIMS)
+    if holding is None:
         raise TooMany(f"{who.name} has claimed {MAX_CLAIMS} conversations.", fix="Release one first.")
-    if held.client != who.name:
-        raise claim_error(held, now)
-    return held
+    if holding.client != who.name:
+        raise claim_error(holding, now)
+    return holding
 
 
 async def release(store: Store, who: Principal, conversation: str, now: float) -> None:
@@ -49,15 +49,15 @@ async def free_for(store: Store, who: Principal, conversation: str, now: float) 
         Denied: another client holds it.
     """
     if who.kind == "client":
-        held = await store.claims.holding(conversation, now)
-        if held is not None and held.client != who.name:
-            raise claim_error(held, now)
+        holding = await store.claims.holding(conversation, now)
+        if holding is not None and holding.client != who.name:
+            raise claim_error(holding, now)
 
 
-def claim_error(held: Claim, now: float) -> Denied:
+def claim_error(holding: Claim, now: float) -> Denied:
     """Who holds it, and until when."""
-    until = datetime.fromtimestamp(held.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    until = datetime.fromtimestamp(holding.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Denied(
-        f"{held.client} has claimed {held.conversation} until {until}, for another {held.until - now:.0f} s.",
+        f"{holding.client} has claimed {holding.conversation} until {until}, for another {holding.until - now:.0f} s.",
         fix="Leave it to that client, or try again then; the event conversation.released tells if it is free before.",
     )

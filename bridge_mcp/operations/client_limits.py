@@ -22,7 +22,7 @@ def channels_within(within: Collection[str], rules: Rules) -> list[ChannelRules]
 
 def may_use(within: Collection[str], rules: Rules, server: str) -> bool:
     """Whether a client with these limits (empty: none) may use a nested tool server."""
-    return not within or any(has(channel, server) for channel in channels_within(within, rules))
+    return not within or any(channel.has_server(server) for channel in channels_within(within, rules))
 
 
 def may_call(within: Collection[str], rules: Rules, spec: ToolSpec) -> bool:
@@ -36,7 +36,7 @@ def rules_within(within: Collection[str], rules: Rules, tools: Iterable[ToolSpec
     if len(channels) < 2:
         own = channels[0].tools if channels else ()
         return (*own, *rules.tools)
-    return tuple(strictest([channel for channel in channels if has(channel, s.server)], rules, s) for s in tools)
+    return tuple(strictest([channel for channel in channels if channel.has_server(s.server)], rules, s) for s in tools)
 
 
 def strictest(channels: Sequence[ChannelRules], rules: Rules, spec: ToolSpec) -> ToolRule:
@@ -53,8 +53,3 @@ def strictest(channels: Sequence[ChannelRules], rules: Rules, spec: ToolSpec) ->
     review = strict.review if all(asking.review == strict.review for asking in asked) else None
     quorum = max(asking.quorum for asking in asked)
     return ToolRule(spec.name, {**strict.as_part(), "quorum": quorum, "review": review})
-
-
-def has(channel: ChannelRules, server: str) -> bool:
-    """Whether a channel's assistant has the tools of a server."""
-    return channel.tool_servers is None or server in channel.tool_servers

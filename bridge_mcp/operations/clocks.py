@@ -86,11 +86,11 @@ class Jumps:
         much. A clock that had never been set (it showed a year before 2020) is no measure of anything.
         """
         limit, ahead = before, 0.0
-        for shown, jump in reversed(self._ahead):
-            if shown < UNSET:
+        for reading, jump in reversed(self._ahead):
+            if reading < UNSET:
                 continue
             ahead += jump
-            if shown > before - ahead:
+            if reading > before - ahead:
                 limit = min(limit, before - ahead)
         return limit
 

@@ -40,7 +40,7 @@ def nearest(text: str, names: Collection[str]) -> str:
     name = plain(words[0].lstrip(marks) or (words[1] if len(words) > 1 else ""))
     if not NAME.fullmatch(name):
         return ""
-    close = sorted((typos(name, each), each) for each in names)
+    close = sorted((typos(name, candidate), candidate) for candidate in names)
     count, command = close[0]
     return command if count <= (1 if min(len(name), len(command)) <= SHORT else 2) else ""
 
@@ -70,16 +70,16 @@ def plain(word: str) -> str:
     return unicodedata.normalize("NFKC", word).casefold().rstrip(ENDS)
 
 
-def typos(one: str, other: str) -> int:
+def typos(word: str, other: str) -> int:
     """The number of insertions, deletions, changes and swaps of neighbours (OSA distance)."""
     before: list[int] = []
     row = list(range(len(other) + 1))
-    for i, char in enumerate(one, 1):
+    for i, char in enumerate(word, 1):
         two_before, before = before, row
         row = [i]
-        for j, wanted in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (char != wanted))
-            if i > 1 and j > 1 and char == other[j - 2] and one[i - 2] == wanted:
+        for j, letter in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (char != letter))
+            if i > 1 and j > 1 and char == other[j - 2] and word[i - 2] == letter:
                 cost = min(cost, two_before[j - 2] + 1)
             row.append(cost)
     return row[-1]

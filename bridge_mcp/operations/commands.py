@@ -100,8 +100,8 @@ def hint(text: str, busy: Collection[str] = ()) -> str:
 
     `busy` holds the commands that would do something now: their bare names, alone in a message, count as misspelled.
     """
-    if meant := command_spelling.nearest(text, COMMANDS):
-        return chat_texts.typo(slash(meant))
+    if command := command_spelling.nearest(text, COMMANDS):
+        return chat_texts.typo(slash(command))
     word = command_spelling.single_word(text)
     return chat_texts.send_with_slash(slash(word)) if word in busy else ""
 
@@ -172,8 +172,8 @@ async def status(asked: Asked) -> str:
     if state.unread:
         lines.append(f"Not read yet: {state.unread} messages")
     caps = asked.scene.rules.caps
-    taken = await asked.scene.store.spending.on(day_of(asked.scene.clock.now()), *scopes(asked.conversation))
-    reached = exceeded_cap(caps, asked.conversation, taken)
+    spent = await asked.scene.store.spending.on(day_of(asked.scene.clock.now()), *scopes(asked.conversation))
+    reached = exceeded_cap(caps, asked.conversation, spent)
     if reached:
         lines.append(f"No model is called until 00:00 UTC: {reached}")
     lines += [f"Waiting: {approval_line(a)}" for a in state.waiting]
@@ -205,10 +205,9 @@ async def stop(asked: Asked) -> str:
 async def tools(asked: Asked) -> str:
     listed = await status_board.tools(asked.scene.store)
     channel = asked.scene.rules.channels.get(Address.of(asked.conversation).channel)
-    allowed = channel.tool_servers if channel else None
     lines: list[str] = []
     for server in listed.servers:
-        if allowed is None or server.name in allowed:
+        if channel is None or channel.has_server(server.name):
             state = server.state if not server.error else f"{server.state}: {server.error}"
             lines.append(f"{server.name} ({state})")
             lines += [
@@ -221,8 +220,8 @@ async def tools(asked: Asked) -> str:
 
 def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
     """`[approval]` or `[auto]`, without regard to grants."""
-    own = channel.tools if channel else ()
-    policy = Policy(tools={spec.name: spec}, defaults=rules.asking, rules=(*own, *rules.tools))
+    of_channel = channel.tools if channel else ()
+    policy = Policy(tools={spec.name: spec}, defaults=rules.asking, rules=(*of_channel, *rules.tools))
     return "[auto]" if isinstance(policy.gate(Call("", spec.name, ""), 0.0), Free) else "[approval]"
 
 
@@ -262,7 +261,7 @@ def desk(asked: Asked) -> approvals.ApprovalDesk:
 async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
     """The approvals that a command names by id, or the only one that waits here; and the rest of its text."""
     ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
-    waiting = [await approvals.find(asked.scene.store, each) for each in dict.fromkeys(ids)]
+    waiting = [await approvals.find(asked.scene.store, approval_id) for approval_id in dict.fromkeys(ids)]
     waiting = waiting or [await only_one(asked, to_run=to_run)]
     for approval in waiting:
         here = asked.conversation in approval.places
@@ -280,7 +279,7 @@ async def only_one(asked: Asked, *, to_run: bool) -> Approval:
         BadInput: none waits, several do, or it has to be named.
     """
     every = await asked.scene.store.approvals.find(status="waiting")
-    waiting = [each for each in every if asked.conversation in each.places]
+    waiting = [approval for approval in every if asked.conversation in approval.places]
     if not waiting:
         raise BadInput("Nothing waits for a verdict here.", fix="/status says what goes on.")
     if len(waiting) > 1:
@@ -328,8 +327,8 @@ async def is_prompt_shown(asked: Asked, approval: Approval) -> bool:
 
 def approval_line(approval: Approval) -> str:
     """A waiting call as one line of a list."""
-    shown = visible(approval.arguments)
-    return f"{visible(approval.tool)} {shown if len(shown) <= LISTED else f'{shown[:LISTED]}…'} ({approval.id})"
+    text = visible(approval.arguments)
+    return f"{visible(approval.tool)} {text if len(text) <= LISTED else f'{text[:LISTED]}…'} ({approval.id})"
 
 
 def example(waiting: Sequence[Approval]) -> str:
@@ -338,13 +337,13 @@ def example(waiting: Sequence[Approval]) -> str:
 
 def decision_lines(decisions: Sequence[Decision]) -> str:
     """The effect of verdicts, a line each."""
-    return "\n".join(each.error or decision_line(each) for each in decisions)
+    return "\n".join(decision.error or decision_line(decision) for decision in decisions)
 
 
 def decision_line(decision: Decision) -> str:
-    kept = "" if decision.grant is None else f" Later calls of it run by themselves: grant {decision.grant}."
+    grant = "" if decision.grant is None else f" Later calls of it run by themselves: grant {decision.grant}."
     waits = f" {visible(decision.waits)}" if decision.waits else ""
-    return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{kept}{waits}"
+    return f"{outcome(decision.approval)}: {visible(decision.approval.tool)}.{grant}{waits}"
 
 
 def outcome(approval: Approval) -> str:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Cleared, Entry, Judged, Log, Replied, Stopped, Withdrawn
-from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.projections import Conversation
@@ -19,6 +19,7 @@ from bridge_mcp.core.spending import day_of
 from bridge_mcp.core.state import CallState, open_calls, open_fates, state_of, unread
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
+from bridge_mcp.operations.appending import append_following
 from bridge_mcp.ports import ChannelTraits, Clock, Pairing, Rules, Store
 
 __all__ = ["clear", "conversation_status", "pair", "stop", "unpair", "withdraw"]
@@ -29,17 +30,13 @@ MAX_SUBJECT = 128
 
 async def stop(store: Store, clock: Clock, conversation: str, by: str, reason: str = "stopped by request") -> bool:
     """Stop the current turn: waiting calls are cancelled, running ones cut off. False if there was nothing to stop."""
-    while True:
-        log = await store.log.tail(conversation)
+
+    def stopping(log: Log) -> tuple[Entry, ...]:
         if not log or isinstance(decide(log, Policy(conversation), clock.now()), Idle):
-            return False
-        head = log[-1].seq + 1
-        cancelled = cancel_waiting(log, by)
-        try:
-            await store.log.intend(conversation, head, *cancelled, Stopped(reason, head, by))
-        except Conflict:
-            continue
-        return True
+            return ()
+        return (*cancel_waiting(log, by), Stopped(reason, log[-1].seq + 1, by))
+
+    return await append_following(store.log, conversation, stopping)
 
 
 async def withdraw(store: Store, conversation: str, message: int, by: str, reason: str) -> bool:
@@ -47,16 +44,7 @@ async def withdraw(store: Store, conversation: str, message: int, by: str, reaso
 
     A turn that has read no other message is stopped; from others only this message is removed.
     """
-    while True:
-        log = await store.log.tail(conversation)
-        entries = taking_back(log, message, by, reason)
-        if not entries:
-            return False
-        try:
-            await store.log.intend(conversation, log[-1].seq + 1, *entries)
-        except Conflict:
-            continue
-        return True
+    return await append_following(store.log, conversation, lambda log: taking_back(log, message, by, reason))
 
 
 def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ...]:
@@ -75,16 +63,11 @@ def taking_back(log: Log, message: int, by: str, reason: str) -> tuple[Entry, ..
 
 async def clear(store: Store, conversation: str, by: str) -> bool:
     """Begin a new epoch: the model sees nothing before it, people still can. False if there was nothing to clear."""
-    while True:
-        log = await store.log.tail(conversation)
-        if not log or not since_cleared(log):
-            return False
-        try:
-            head = log[-1].seq + 1
-            await store.log.intend(conversation, head, *cancel_waiting(log, by), Cleared(by), wake=None)
-        except Conflict:
-            continue
-        return True
+
+    def clearing(log: Log) -> tuple[Entry, ...]:
+        return (*cancel_waiting(log, by), Cleared(by)) if since_cleared(log) else ()
+
+    return await append_following(store.log, conversation, clearing, wake=None)
 
 
 def cancel_waiting(log: Log, by: str) -> list[Judged]:
@@ -138,9 +121,9 @@ async def pair(
     traits: Mapping[str, ChannelTraits],
     who: Principal,
     code: str,
-    wanted: Pairing,
+    pairing: Pairing,
 ) -> Pairing:
-    """Pair the chat that was shown `code`, or the subject in `wanted`."""
+    """Pair the chat that was shown `code`, or the subject in `pairing`."""
     now = clock.now()
     if code:
         asked = next((r for r in await store.access.requests(now) if r.code == code.strip().upper()), None)
@@ -148,14 +131,14 @@ async def pair(
             raise NotFound(
                 f"There is no open code '{code[:40]}'.", fix="Codes expire; have them write to the bot again."
             )
-        wanted = replace(wanted, channel=asked.channel, subject=asked.subject, name=wanted.name or asked.name)
-    if wanted.channel not in traits or not who.sees(f"{wanted.channel}/{wanted.subject}"):
-        raise NotFound(f"There is no channel '{wanted.channel}'.", fix="See list_channels.")
-    if not traits[wanted.channel].needs_pairing:
-        raise BadInput(f"{wanted.channel} is open to this machine's user.", fix="It needs no pairing.")
-    if not re.fullmatch(traits[wanted.channel].subjects, wanted.subject[:MAX_SUBJECT]):
-        raise BadInput(f"'{wanted.subject[:40]}' is no chat or user id.", fix="Pass the platform's own id, or a code.")
-    paired = replace(wanted, by=who.name, at=now)
+        pairing = replace(pairing, channel=asked.channel, subject=asked.subject, name=pairing.name or asked.name)
+    if pairing.channel not in traits or not who.sees(f"{pairing.channel}/{pairing.subject}"):
+        raise NotFound(f"There is no channel '{pairing.channel}'.", fix="See list_channels.")
+    if not traits[pairing.channel].needs_pairing:
+        raise BadInput(f"{pairing.channel} is open to this machine's user.", fix="It needs no pairing.")
+    if not re.fullmatch(traits[pairing.channel].subjects, pairing.subject[:MAX_SUBJECT]):
+        raise BadInput(f"'{pairing.subject[:40]}' is no chat or user id.", fix="Pass the platform's own id, or a code.")
+    paired = replace(pairing, by=who.name, at=now)
     await store.access.pair(paired)
     event = Event(
         "pairing.added", "", now, body={"channel": paired.channel, "subject": paired.subject, "role": paired.role}

@@ -114,16 +114,16 @@ async def published_settings(store: Store) -> Settings | None:
     return replace(
         read(Settings, body),
         channels=tuple(published_channels(body.get("channels"))),
-        lacking=tuple(str(each) for each in lacking) if isinstance(lacking, list) else (),
+        lacking=tuple(str(text) for text in lacking) if isinstance(lacking, list) else (),
     )
 
 
 def published_channels(body: JSON) -> Iterator[PublishedChannel]:
     """The channels of an engine, with what they can do."""
-    for each in body if isinstance(body, list) else []:
-        can: Any = read(Capabilities, each.get("can")) if isinstance(each, dict) else Capabilities()
+    for channel in body if isinstance(body, list) else []:
+        can: Any = read(Capabilities, channel.get("can")) if isinstance(channel, dict) else Capabilities()
         can = replace(can, markdown=tuple(can.markdown), topics=tuple(can.topics))
-        yield replace(read(PublishedChannel, each), can=can)
+        yield replace(read(PublishedChannel, channel), can=can)
 
 
 def difference(own: Settings, engine: Settings) -> str:
@@ -135,7 +135,7 @@ def difference(own: Settings, engine: Settings) -> str:
     if own.file != engine.file:
         option = f" For this process to read the same: --config {engine.file}" if engine.file else ""
         return f"The engine runs {engine.where}, and this process read {own.where}: the engine's holds.{option}"
-    missing = [each.name for each in own.channels if each.name not in {other.name for other in engine.channels}]
+    missing = [c.name for c in own.channels if c.name not in {other.name for other in engine.channels}]
     if missing:
         return f"The engine has no channel {' and none '.join(missing)}: it was started with other variables."
     return ""
@@ -175,11 +175,11 @@ class Roster:
             return
         self._taken = settings
         own: Mapping[str, Any] = self.own_rules.channels
-        refill(self.traits, {each.name: each.traits for each in settings.channels})
-        rules = {each.name: own.get(each.name) or default_rules(each) for each in settings.channels}
+        refill(self.traits, {channel.name: channel.traits for channel in settings.channels})
+        rules = {channel.name: own.get(channel.name) or default_rules(channel) for channel in settings.channels}
         refill(self._channels, {**(own if settings is self.own else {}), **rules})
         self.delivered_by_commit.clear()
-        self.delivered_by_commit.update(each.name for each in settings.channels if each.delivered_by_commit)
+        self.delivered_by_commit.update(channel.name for channel in settings.channels if channel.delivered_by_commit)
 
     async def look(self, store: Store, lives: bool) -> None:
         """Use the published settings, if an engine runs in another process."""

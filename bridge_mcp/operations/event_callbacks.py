@@ -22,7 +22,7 @@ async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple
     subscriptions, count = await store.subscriptions.failing(client, MAX_SHOWN)
     more = count - len(subscriptions)
     others = (Warned(f"{more:,} more subscriptions to events fail.", CHECK),) if more > 0 else ()
-    return (*(Warned(failure_text(each), Fix("callback", each.id)) for each in subscriptions), *others)
+    return (*(Warned(failure_text(s), Fix("callback", s.id)) for s in subscriptions), *others)
 
 
 def failure_text(subscription: EventSubscription) -> str:
@@ -30,11 +30,13 @@ def failure_text(subscription: EventSubscription) -> str:
     times = {0: "before it was renewed", 1: "once"}.get(
         subscription.failures, f"{subscription.failures} times in a row"
     )
-    what = f"Events {subscription.event} for client {subscription.client}: their callback at {subscription.host} fails"
+    subject = (
+        f"Events {subscription.event} for client {subscription.client}: their callback at {subscription.host} fails"
+    )
     why = f" ({subscription.last_error})" if subscription.last_error else ""
-    then = (
+    next_step = (
         "Nothing is posted until the client subscribes again, and nothing is lost while the feed keeps its events."
         if subscription.suspended
         else "It is tried again, after pauses of up to ten minutes."
     )
-    return f"{what}{why}, {times}. {then}"
+    return f"{subject}{why}, {times}. {next_step}"

@@ -24,6 +24,7 @@ from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import (
     Call,
     Collected,
+    Entry,
     External,
     Finished,
     Judged,
@@ -42,6 +43,7 @@ from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.requests import asking_for_requests, is_requested, rules_for_requests
 from bridge_mcp.core.steps import HandOver
 from bridge_mcp.core.tools import JSON, arguments_text, call_digest, parse_arguments
+from bridge_mcp.operations.appending import append_following
 from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.ports import Clock, Rules, Store
 
@@ -126,7 +128,7 @@ def policy_of(
 ) -> Policy:
     """What `decide` may know of such a call beside its log."""
     spec = external_tool(external)
-    wanted = is_requested(external)
+    requested = is_requested(external)
     return Policy(
         conversation=conversation,
         tools={spec.name: spec},
@@ -135,8 +137,8 @@ def policy_of(
         own_places=rules.own_places,
         cli=rules.cli,
         separate=rules.separate,
-        defaults=asking_for_requests(rules.asking) if wanted else asking_at_doors(rules.asking),
-        rules=rules_for_requests(rules.tools) if wanted else rules_at_door(rules.tools, external.server),
+        defaults=asking_for_requests(rules.asking) if requested else asking_at_doors(rules.asking),
+        rules=rules_for_requests(rules.tools) if requested else rules_at_door(rules.tools, external.server),
         callers=callers,
     )
 
@@ -207,9 +209,9 @@ class ExternalCalls(Struct, frozen=True):
         with CommitWait(self.store.agenda, timeout_s) as wait:
             while True:
                 log = await self.store.log.load(conversation)
-                over = outcome_entry(log)
-                if over is not None:
-                    return over
+                outcome = outcome_entry(log)
+                if outcome is not None:
+                    return outcome
                 begun = await self.take(conversation, log)
                 if begun is not None:
                     return begun
@@ -245,7 +247,7 @@ class ExternalCalls(Struct, frozen=True):
 
         `claim` is the key with which its caller came for it, where that is not a process of this machine.
         """
-        asked = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
+        asked = next((logged.entry for logged in log if isinstance(logged.entry, Requested)), None)
         if asked is None or asked.external is None:
             return None
         now = self.clock.now()
@@ -291,12 +293,8 @@ async def report(store: Store, conversation: str, finished: Finished) -> bool:
 
 async def lapse(store: Store, conversation: str, outcome: Finished) -> bool:
     """Close a call that nobody waits for any more, and its verdict with it; False if its log says already."""
-    while True:
-        log = await store.log.load(conversation)
-        if not log or outcome_entry(log) is not None:
-            return False
-        try:
-            await store.log.intend(conversation, log[-1].seq + 1, *closing_entries(log, outcome), wake=None)
-        except Conflict:
-            continue
-        return True
+
+    def closing(log: Log) -> tuple[Entry, ...]:
+        return closing_entries(log, outcome) if log and outcome_entry(log) is None else ()
+
+    return await append_following(store.log, conversation, closing, whole=True, wake=None)

@@ -49,21 +49,21 @@ class Keepers(Struct, frozen=True):
     clock: Clock
 
 
-async def forget(keepers: Keepers, wanted: ToForget, progress: Progress = lambda what: None) -> bool:
+async def forget(keepers: Keepers, request: ToForget, progress: Progress = lambda what: None) -> bool:
     """Forget a conversation or a person; whether the file of the store could be written anew at once.
 
     Raises:
         NotFound: there is nothing of it.
         Unreadable: an entry of it cannot be read; what could be done is done, and the rest is noted.
     """
-    if wanted.kind == "conversation" and await keepers.store.history.conversation(wanted.subject) is None:
-        raise NotFound(f"There is no conversation '{wanted.subject}'.", fix="Write it as `bridge-mcp status` does.")
-    if wanted.kind == "person":
-        channel, subject = person_in(wanted.subject)
-        known = await keepers.store.access.find(channel, subject)
-        if not known and not await conversations_of(keepers.store, channel, subject):
-            raise NotFound(f"Nobody called '{wanted.subject}' is known.", fix="Write CHANNEL/ID with the numeric id.")
-    await keepers.store.forgetting.note(wanted)
+    if request.kind == "conversation" and await keepers.store.history.conversation(request.subject) is None:
+        raise NotFound(f"There is no conversation '{request.subject}'.", fix="Write it as `bridge-mcp status` does.")
+    if request.kind == "person":
+        channel, subject = person_in(request.subject)
+        pairing = await keepers.store.access.find(channel, subject)
+        if not pairing and not await conversations_of(keepers.store, channel, subject):
+            raise NotFound(f"Nobody called '{request.subject}' is known.", fix="Write CHANNEL/ID with the numeric id.")
+    await keepers.store.forgetting.note(request)
     return await go_on(keepers, progress)
 
 
@@ -79,7 +79,7 @@ async def go_on(keepers: Keepers, progress: Progress = lambda what: None) -> boo
             continue
         await keepers.store.forgetting.done(wanted)
     await remove_files(keepers)
-    if any(each.kind == "compact" for each in await keepers.store.forgetting.noted()):
+    if any(request.kind == "compact" for request in await keepers.store.forgetting.noted()):
         progress("free pages")
         return await keepers.store.forgetting.compact()
     return True
@@ -90,11 +90,11 @@ async def forget_conversation(keepers: Keepers, conversation: str, by: str, why:
     progress(conversation)
     store = keepers.store
     await end_all(keepers, conversation, by)
-    gone = await store.forgetting.entries(conversation, None, by=by, why=why)
+    forgotten = await store.forgetting.entries(conversation, None, by=by, why=why)
     for log in await store.forgetting.reminders_for(conversation):
         await store.log.record(log, Rang())
         await store.forgetting.entries(log, None, by=by, why=why)
-    await forget_prompts(keepers, gone, by, why)
+    await forget_prompts(keepers, forgotten, by, why)
     await store.forgetting.beside(conversation)
     if keepers.drafts is not None:
         keepers.drafts.forget(conversation)
@@ -102,24 +102,24 @@ async def forget_conversation(keepers: Keepers, conversation: str, by: str, why:
     await store.forgetting.entries(conversation, None, by=by, why=why)
 
 
-async def forget_person(keepers: Keepers, wanted: ToForget, progress: Progress) -> None:
+async def forget_person(keepers: Keepers, request: ToForget, progress: Progress) -> None:
     """Forget a person: their own chats whole, and what is theirs in all others, calls and other channels included."""
-    channel, subject = person_in(wanted.subject)
+    channel, subject = person_in(request.subject)
     principal, store = f"{channel}:{subject}", keepers.store
     for conversation in await conversations_of(store, channel, subject):
         address = Address.of(conversation)
         if (address.channel, address.chat) == (channel, subject):
-            await forget_conversation(keepers, conversation, wanted.by, "person", progress)
+            await forget_conversation(keepers, conversation, request.by, "person", progress)
             continue
         sender = subject if address.channel == channel else ELSEWHERE
         if sender == ELSEWHERE and not any(of_person(await store.log.load(conversation), sender, principal)):
             continue  # it only speaks of them
         progress(conversation)
-        await stop(store, keepers.clock, conversation, wanted.by, WHY)  # whoever else waits there is told so
+        await stop(store, keepers.clock, conversation, request.by, WHY)  # whoever else waits there is told so
         seqs, quoting = of_person(await store.log.load(conversation), sender, principal)
         await settle_unsent(keepers, conversation, set(seqs))
-        gone = await store.forgetting.entries(conversation, seqs, quoting, by=wanted.by, why="person")
-        await forget_prompts(keepers, gone, wanted.by, "person")
+        forgotten = await store.forgetting.entries(conversation, seqs, quoting, by=request.by, why="person")
+        await forget_prompts(keepers, forgotten, request.by, "person")
         if keepers.drafts is not None:
             keepers.drafts.forget(conversation)
     await store.forgetting.person(channel, subject, principal)
@@ -127,10 +127,10 @@ async def forget_person(keepers: Keepers, wanted: ToForget, progress: Progress) 
 
 async def conversations_of(store: Store, channel: str, subject: str) -> tuple[str, ...]:
     """The conversations in which a person is: their own chats, and those with them in the log."""
-    own = f"{channel}/{subject}"
-    named = await store.history.conversations(within=frozenset({own}), limit=200)
+    direct = f"{channel}/{subject}"
+    named = await store.history.conversations(within=frozenset({direct}), limit=200)
     conversations = await store.forgetting.conversations_with(channel, subject)
-    return tuple(dict.fromkeys([*(each.id for each in named[0]), *conversations]))
+    return tuple(dict.fromkeys([*(chat.id for chat in named[0]), *conversations]))
 
 
 async def end_all(keepers: Keepers, conversation: str, by: str) -> None:
@@ -154,9 +154,9 @@ async def settle_unsent(keepers: Keepers, conversation: str, seqs: set[int] | No
         await keepers.store.log.record(conversation, *ends)
 
 
-async def forget_prompts(keepers: Keepers, gone: Forgotten, by: str, why: Why) -> None:
+async def forget_prompts(keepers: Keepers, forgotten: Forgotten, by: str, why: Why) -> None:
     """Forget what asked people for approvals that are gone, and reminded them, wherever that was."""
-    for place, seqs in (await keepers.store.forgetting.prompts_of(gone.approvals)).items():
+    for place, seqs in (await keepers.store.forgetting.prompts_of(forgotten.approvals)).items():
         await settle_unsent(keepers, place, set(seqs))
         await keepers.store.forgetting.entries(place, seqs, by=by, why=why)
 
@@ -185,9 +185,11 @@ async def retain(keepers: Keepers, rules: Rules, old_before: Callable[[float], f
             unsettled = await keepers.store.log.unsettled(conversation)
             end = last + 1 if unsettled is None else min(last + 1, unsettled)
             await settle_unsent(keepers, conversation, set(range(end)))
-            gone = await keepers.store.forgetting.entries(conversation, range(end), by="retention", why="retention")
-            await forget_prompts(keepers, gone, "retention", "retention")
-            count += gone.entries > 0
+            forgotten = await keepers.store.forgetting.entries(
+                conversation, range(end), by="retention", why="retention"
+            )
+            await forget_prompts(keepers, forgotten, "retention", "retention")
+            count += forgotten.entries > 0
     if count:
         await keepers.store.forgetting.done()
     return count

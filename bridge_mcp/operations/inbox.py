@@ -11,6 +11,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from bridge_mcp.core import chat_texts
+from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import (
     Edited,
     Heard,
@@ -131,7 +132,7 @@ class Intake:
         """See `ports.Inbox`."""
         conversations, _ = await self._store.history.conversations(within=frozenset({channel}), limit=at_most)
         let_in = await self._store.access.pairings(channel)
-        every = [*(each.id.partition("/")[2] for each in conversations), *(each.subject for each in let_in)]
+        every = [*(Address.of(c.id).target for c in conversations), *(pairing.subject for pairing in let_in)]
         return tuple(dict.fromkeys(every))[:at_most]
 
     async def hear(self, incoming: Incoming, via: Via = "", scopes: frozenset[Scope] | None = None) -> int:
@@ -241,15 +242,15 @@ class Intake:
     ) -> Heard:
         """The entry with its responder, or the question it answers. A continuation goes where its beginning went."""
         responder = self._responder(incoming.channel, known)
-        wanted = is_addressed(incoming, self._channel(incoming.channel))
+        addressed = is_addressed(incoming, self._channel(incoming.channel))
         first = before.entry if before is not None else None
         if before is not None and isinstance(first, Heard):
-            wanted = wanted or first.to != "off"
-            heard = structs.replace(heard, continues=before.seq, to=responder if wanted else "off")
+            addressed = addressed or first.to != "off"
+            heard = structs.replace(heard, continues=before.seq, to=responder if addressed else "off")
             if first.answers is not None:
                 return structs.replace(heard, answers=first.answers)
         else:
-            heard = structs.replace(heard, to=responder if wanted else "off")
+            heard = structs.replace(heard, to=responder if addressed else "off")
         answered = await self._answered_question(conversation, known, incoming, replied)
         if answered is None:
             return heard
@@ -295,14 +296,14 @@ class Intake:
             return
         rules = self._channel(incoming.channel)
         edited = Edited(before.seq, incoming.text, f"{incoming.key}:{incoming.edit}")
-        was = await unanswered_message(self._store, conversation, before.seq)
+        heard = await unanswered_message(self._store, conversation, before.seq)
         if incoming.outsider == "bot":
-            was = None
-        command, hint = await self._as_command(conversation, incoming, rules) if was else (False, "")
-        if was is not None and was.answers is None and not command and not hint and is_addressed(incoming, rules):
+            heard = None
+        command, hint = await self._as_command(conversation, incoming, rules) if heard else (False, "")
+        if heard is not None and heard.answers is None and not command and not hint and is_addressed(incoming, rules):
             known = await self._store.history.conversation(conversation)
             responder = self._responder(incoming.channel, known)
-            if was.to == "off" or (was.to, responder) == ("assistant", "assistant"):
+            if heard.to == "off" or (heard.to, responder) == ("assistant", "assistant"):
                 edited = structs.replace(edited, to=responder)
         command = command and not commands.is_command(before.text)
         await self._store.log.record(conversation, edited, offset=None if command else offset_after(incoming))
@@ -348,7 +349,7 @@ class Intake:
             # By the clock before it was ever set ahead: `is_open` corrects this for each question.
             now = self._clock.now() - self._scene.ahead_since(0.0)
             every = await self._store.history.questions(conversation, now)
-            open_questions = [each for each in every if await is_open(self._scene, each)]
+            open_questions = [question for question in every if await is_open(self._scene, question)]
         return answer_of(open_questions, incoming, replied=replied is not None)
 
     async def _command(self, conversation: str, incoming: Incoming, who: Principal, hint: str) -> None:

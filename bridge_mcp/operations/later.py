@@ -14,10 +14,11 @@ from datetime import datetime
 
 from msgspec import structs
 
-from bridge_mcp.core.entries import CALLS, Posted, Scheduled, Stopped
-from bridge_mcp.core.errors import BadInput, Conflict, NotFound
+from bridge_mcp.core.entries import CALLS, Entry, Log, Posted, Scheduled, Stopped
+from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.results import Later
 from bridge_mcp.operations import status_board
+from bridge_mcp.operations.appending import append_following
 from bridge_mcp.ports import Recorded, Store
 
 __all__ = ["cancel", "cancel_of_gone", "due_time", "log_of", "schedule", "scheduled_messages"]
@@ -101,28 +102,23 @@ async def cancel(store: Store, later: Later, by: str) -> bool:
     Raises:
         NotFound: there never was such a message.
     """
-    log = f"{CALLS}/{later.id}"
-    while True:
-        entries = await store.log.load(log)
-        if not entries:
+
+    def cancelling(log: Log) -> tuple[Entry, ...]:
+        if not log:
             raise NotFound(f"There is no message '{later.id}' to be sent later.", fix="See scheduled_messages.")
-        if len(entries) > 1:
-            return False
-        try:
-            await store.log.intend(log, 1, Stopped("cancelled", 1, by), wake=None)
-        except Conflict:
-            continue
-        return True
+        return (Stopped("cancelled", 1, by),) if len(log) == 1 else ()
+
+    return await append_following(store.log, f"{CALLS}/{later.id}", cancelling, whole=True, wake=None)
 
 
-async def cancel_of_gone(store: Store, named: Collection[str]) -> int:
+async def cancel_of_gone(store: Store, clients: Collection[str]) -> int:
     """Cancel what clients wanted to send that the config named at the last start, and names no more; how many.
 
-    A client of the store is ended by `revoke_client`, which cancels its messages itself. `named` are the clients of the
+    A client of the store is ended by `revoke_client`, which cancels its messages itself. `clients` are those of the
     config now; the name `oauth` stands for all that an authorization server lets in.
     """
-    stored = {each.name for each in await store.clients.all()}
-    before, now = await status_board.named_clients(store), tuple(sorted(named))
+    stored = {client.name for client in await store.clients.all()}
+    before, now = await status_board.named_clients(store), tuple(sorted(clients))
     gone = set(before) - set(now) - stored
     count = 0
     for message in await scheduled_messages(store) if gone else ():

@@ -81,8 +81,8 @@ def is_addressed(incoming: Incoming, rules: ChannelRules) -> bool:
     """Whether the message is to be answered: in groups, by the group's mode."""
     if not incoming.group:
         return incoming.addressed
-    wanted = rules.group_mode(incoming.chat)
-    return wanted == "always" or (wanted == "mention" and incoming.addressed)
+    mode = rules.group_mode(incoming.chat)
+    return mode == "always" or (mode == "mention" and incoming.addressed)
 
 
 def offset_after(arrival: Arrival) -> ChannelOffset | None:

@@ -34,38 +34,38 @@ def outbox_file(path: str, folders: Sequence[Path]) -> Path:
             f"'{visible(path[:MAX_SHOWN])}' cannot be sent: no folder is open for that.",
             fix="Name one in [files] outbox.",
         )
-    shown = visible(path[:MAX_SHOWN])
+    label = visible(path[:MAX_SHOWN])
     if "\0" in path or len(path) > MAX_PATH or any(len(name.encode()) > MAX_NAME for name in path.split("/")):
         raise BadInput(
-            f"'{shown}' is not a name that a file can have: names are at most {MAX_NAME} bytes, without NUL.",
+            f"'{label}' is not a name that a file can have: names are at most {MAX_NAME} bytes, without NUL.",
             fix="Pass a path below an outbox folder.",
         )
     try:
-        return find_file(path, shown, folders)
+        return find_file(path, label, folders)
     except (OSError, RuntimeError) as exc:  # a name that is invalid here, `~nobody`, or an unreadable folder
-        raise BadInput(f"'{shown}' cannot be looked at: {exc}.", fix="Pass a path below an outbox folder.") from None
+        raise BadInput(f"'{label}' cannot be looked at: {exc}.", fix="Pass a path below an outbox folder.") from None
 
 
-def find_file(path: str, shown: str, folders: Sequence[Path]) -> Path:
+def find_file(path: str, label: str, folders: Sequence[Path]) -> Path:
     """See `outbox_file`."""
-    wanted = Path(path).expanduser()
-    candidates = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
+    target = Path(path).expanduser()
+    candidates = [target] if target.is_absolute() else [folder / target for folder in folders]
     for candidate in candidates:
         real = candidate.resolve()
         if real.is_file() and any(real.is_relative_to(folder.resolve()) for folder in folders):
             if real.stat().st_nlink > 1:
                 raise BadInput(
-                    f"'{shown}' has another name on this disk (a hard link), and may be a file from elsewhere.",
+                    f"'{label}' has another name on this disk (a hard link), and may be a file from elsewhere.",
                     fix="Put a copy of it into the outbox folder.",
                 )
             if real.stat().st_size > MAX_FILE:
                 raise BadInput(
-                    f"'{shown}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
+                    f"'{label}' has {real.stat().st_size:,} bytes; at most {MAX_FILE:,} can be sent.",
                     fix="Send a smaller file, or a link.",
                 )
             return real
     raise BadInput(
-        f"There is no file '{shown}' in an outbox folder.",
+        f"There is no file '{label}' in an outbox folder.",
         fix=f"Put it below one of: {', '.join(map(str, folders))}.",
     )
 

@@ -68,8 +68,8 @@ async def turn_in_chat(store: Store, conversation: str) -> int | None:
     channel, chat, _ = Address.of(conversation)
     active, _ = await store.history.conversations(within=frozenset({f"{channel}/{chat}"}), limit=NEIGHBOURS)
     last, turn = -1.0, None
-    for each in active:
-        log = await store.log.load(each.id, limit=LOOKS[0])
+    for thread in active:
+        log = await store.log.load(thread.id, limit=LOOKS[0])
         for size in range(len(log), 0, -1):
             number = next_turn(log[size - 1 : size])
             if number is None:

@@ -16,9 +16,9 @@ MAIN = "main"
 async def owners_chat(access: Access, traits: Mapping[str, ChannelTraits]) -> str:
     """The private chat of the approver who was let in first; else the main conversation here; "" for neither."""
     approvers = [
-        each
-        for each in await access.pairings()
-        if each.role == "approver" and each.subject.isdecimal() and each.channel in traits
+        pairing
+        for pairing in await access.pairings()
+        if pairing.role == "approver" and pairing.subject.isdecimal() and pairing.channel in traits
     ]
     if approvers:
         first = min(approvers, key=lambda each: each.at)

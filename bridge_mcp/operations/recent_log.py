@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge_mcp.core.entries import Forgot, Log, Logged
 from bridge_mcp.core.redate import AHEAD_S, none_ahead, questions_later, shift_logged
 from bridge_mcp.core.state import reaches_back_to
-from bridge_mcp.core.transcript import begins_at
+from bridge_mcp.core.transcript import view_begins_at
 from bridge_mcp.ports import LogStore
 
 if TYPE_CHECKING:
@@ -49,23 +49,23 @@ class LogCache:
 
         It reaches back to where the model's view begins, if that is not much further than `limit`.
         """
-        kept = self._kept.pop(conversation, None)
-        if kept:
-            new = await self._log.load(conversation, kept[-1].seq, most=limit + 1)
+        cached = self._kept.pop(conversation, None)
+        if cached:
+            new = await self._log.load(conversation, cached[-1].seq, most=limit + 1)
             # What was forgotten since is in memory still, until all of it is read again.
             if len(new) <= limit and not any(isinstance(logged.entry, Forgot) for logged in new):
-                kept.extend(self._dated(new))
-                trim(kept, limit)
+                cached.extend(self._dated(new))
+                trim(cached, limit)
             else:
-                kept = None  # so much was said since that most of it is of no use
-        if not kept:
+                cached = None  # so much was said since that most of it is of no use
+        if not cached:
             entries = await self._log.tail(conversation, limit)
-            if entries and entries[0].seq > begins_at(entries):
+            if entries and entries[0].seq > view_begins_at(entries):
                 entries = await self._log.tail(conversation, FAR * limit)
-            kept = list(self._dated(entries))
-        if kept:
-            self._kept[conversation] = kept
-        return kept
+            cached = list(self._dated(entries))
+        if cached:
+            self._kept[conversation] = cached
+        return cached
 
     def _dated(self, entries: Log) -> Log:
         """Entries as read now: one that is ahead of the clock counts as written now."""
@@ -78,13 +78,13 @@ class LogCache:
 
     def set_back(self, by: float) -> None:
         """The clock was set back by so many seconds: what waits is not to wait longer for that."""
-        for kept in self._kept.values():
-            kept[:] = [shift_logged(logged, -by) for logged in kept]
+        for cached in self._kept.values():
+            cached[:] = [shift_logged(logged, -by) for logged in cached]
 
     def set_ahead(self, by: float) -> None:
         """The clock was set ahead by so many seconds: what people were asked stays open for as long as before."""
-        for kept in self._kept.values():
-            kept[:] = [questions_later(logged, by) for logged in kept]
+        for cached in self._kept.values():
+            cached[:] = [questions_later(logged, by) for logged in cached]
 
     def known(self, conversation: str) -> Log:
         """The tail as it was read last, with what was added since; nothing where it is not kept any more."""
@@ -92,18 +92,18 @@ class LogCache:
 
     def add(self, conversation: str, *entries: Logged) -> bool:
         """Note what was appended just now; False, and nothing noted, where something came in between."""
-        kept = self._kept.get(conversation)
-        if not kept or kept[-1].seq + 1 != entries[0].seq:
+        cached = self._kept.get(conversation)
+        if not cached or cached[-1].seq + 1 != entries[0].seq:
             return False
-        kept.extend(entries)
+        cached.extend(entries)
         return True
 
 
-def trim(kept: list[Logged], limit: int) -> None:
+def trim(entries: list[Logged], limit: int) -> None:
     """Forget the beginning of a tail that has grown to twice its limit, but nothing that is needed."""
-    if len(kept) > 2 * limit:
-        needed = reaches_back_to(kept)
-        if len(kept) < 2 * FAR * limit:
-            needed = min(needed, begins_at(kept))
-        spare = needed - kept[0].seq
-        del kept[: min(len(kept) - limit, max(0, spare))]
+    if len(entries) > 2 * limit:
+        needed = reaches_back_to(entries)
+        if len(entries) < 2 * FAR * limit:
+            needed = min(needed, view_begins_at(entries))
+        spare = needed - entries[0].seq
+        del entries[: min(len(entries) - limit, max(0, spare))]

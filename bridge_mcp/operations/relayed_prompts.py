@@ -91,13 +91,13 @@ class RelayedPrompts(Struct, frozen=True):
 
     async def answer(self, conversation: str, tell: Callable[[bool], Awaitable[None]], timeout_s: float) -> bool:
         """Wait for the end of a prompt, and `tell` the verdict, if it is one; False when time is up."""
-        got = await self.calls.cleared(conversation, timeout_s)
-        if isinstance(got, Begun):
+        outcome = await self.calls.cleared(conversation, timeout_s)
+        if isinstance(outcome, Begun):
             await tell(True)
-            await self.calls.finish(got, Finished(got.call, "unknown", SENT))
-        elif isinstance(got, Finished) and got.outcome == "denied":
+            await self.calls.finish(outcome, Finished(outcome.call, "unknown", SENT))
+        elif isinstance(outcome, Finished) and outcome.outcome == "denied":
             await tell(False)
-        return got is not None
+        return outcome is not None
 
     async def close(self, conversation: str) -> None:
         """Close a prompt that nobody waits for any more."""
@@ -110,7 +110,7 @@ class RelayedPrompts(Struct, frozen=True):
         with CommitWait(store.agenda, HOOK_S) as wait:
             while True:
                 waiting = await store.approvals.find(status="waiting")
-                if any(each.tool == name and each.asked_at >= since for each in waiting):
+                if any(approval.tool == name and approval.asked_at >= since for approval in waiting):
                     return True
                 if not await wait.more(HOOK_S):
                     return False
@@ -125,10 +125,10 @@ async def answered_elsewhere(
     many were closed.
     """
     waiting = await store.approvals.find(status="waiting")
-    shown = [each for each in waiting if each.tool == external_name(door, tool) and shows(each.arguments, arguments)]
-    if not shown:
+    matching = [a for a in waiting if a.tool == external_name(door, tool) and shows(a.arguments, arguments)]
+    if not matching:
         return 0
-    oldest = min(shown, key=lambda each: each.asked_at)
+    oldest = min(matching, key=lambda each: each.asked_at)
     return int(await lapse(store, oldest.conversation, outcome))
 
 

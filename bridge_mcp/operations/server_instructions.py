@@ -42,15 +42,15 @@ async def trust(store: Store, clock: Clock, server: str, code: str) -> str:
         BadInput: the code is that of another text.
         NotFound: no server of this name has instructions that differ from the trusted ones.
     """
-    change = next((each for each in await changes(store) if each.server == server), None)
+    change = next((candidate for candidate in await changes(store) if candidate.server == server), None)
     if change is None:
         raise NotFound(
             f"There is no tool server '{server[:40]}' whose instructions have changed.",
             fix="See which are used: list_tools, or bridge-mcp servers list.",
         )
     if not code:
-        shown = visible(change.now[:MAX_INSTRUCTIONS], lines=True)
-        return f"The tool server {server} says now:\n\n{shown}\n\nThe code of this text, to accept it: {change.code}"
+        excerpt = visible(change.now[:MAX_INSTRUCTIONS], lines=True)
+        return f"The tool server {server} says now:\n\n{excerpt}\n\nThe code of this text, to accept it: {change.code}"
     if code != change.code:
         raise BadInput("This code stands for another text.", fix="Look at what the server says now.")
     pins, subject = store.tool_pins, instructions_of(server)

@@ -135,7 +135,7 @@ async def note_retention(store: Store, at: float) -> None:
 async def named_clients(store: Store) -> tuple[str, ...]:
     """The clients that the config named when an engine last started."""
     body = await store.status.get("named_clients")
-    return tuple([str(each) for each in body]) if isinstance(body, list) else ()
+    return tuple([str(name) for name in body]) if isinstance(body, list) else ()
 
 
 async def put_named_clients(store: Store, names: Sequence[str]) -> None:
@@ -196,10 +196,10 @@ def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHeal
 
 def read(cls: type[T], body: JSON) -> T:
     """A flat value from its published form; fields of a newer version are ignored."""
-    known = frozenset(cls.__struct_fields__)
+    names = frozenset(cls.__struct_fields__)
     fields = body if isinstance(body, dict) else {}
-    return cls(**{name: value for name, value in fields.items() if name in known})
+    return cls(**{name: value for name, value in fields.items() if name in names})
 
 
 def read_all(cls: type[T], body: JSON) -> list[T]:
-    return [read(cls, each) for each in body] if isinstance(body, list) else []
+    return [read(cls, item) for item in body] if isinstance(body, list) else []

@@ -30,8 +30,8 @@ from bridge_mcp.core.entries import (
     Stopped,
     Withdrawn,
     approval_id,
+    message_id,
 )
-from bridge_mcp.core.entries import message_id as message_of
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.gathering import LONGEST_S
 from bridge_mcp.core.requests import RequestState, request_in
@@ -79,12 +79,12 @@ class Parsed(Struct, frozen=True):
 
 def turn(conversation: str, seq: int) -> str:
     """The ticket of the turn that this message opened or joined."""
-    return f"turn:{message_of(conversation, seq)}"
+    return f"turn:{message_id(conversation, seq)}"
 
 
 def question(conversation: str, seq: int) -> str:
     """The ticket of this question."""
-    return f"question:{message_of(conversation, seq)}"
+    return f"question:{message_id(conversation, seq)}"
 
 
 def call(conversation: str) -> str:
@@ -198,7 +198,7 @@ class Watched:
             raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
         for look in range(MAX_LOOKS):
             entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
-            ended = next((end for each in entries if (end := self._end(each)) is not None), None)
+            ended = next((end for entry in entries if (end := self._end(entry)) is not None), None)
             if ended is not None:
                 return ended
             if entries:
@@ -214,7 +214,7 @@ class Watched:
                 self._read, self._changed = last.seq, last.at
                 break
         waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MAX_APPROVALS)
-        return Ticket(self.ticket, "turn", conversation, state="open", approvals=tuple(each.id for each in waiting))
+        return Ticket(self.ticket, "turn", conversation, state="open", approvals=tuple(a.id for a in waiting))
 
     def _end(self, logged: Logged) -> Ticket | None:
         """The ticket of the turn, if this entry ends it; else None."""
@@ -237,9 +237,9 @@ class Watched:
                 return Ticket(
                     self.ticket, "question", conversation, state="open"
                 )  # a long text that the platform split: more of it is to come
-            here, text = message_of(conversation, answer), "" if answering is None else answering.text
+            message, text = message_id(conversation, answer), "" if answering is None else answering.text
             return Ticket(
-                self.ticket, "question", conversation, state="done", outcome="answered", text=text, message=here
+                self.ticket, "question", conversation, state="done", outcome="answered", text=text, message=message
             )
         expired = asked.question.expires_at and now >= asked.question.expires_at
         if expired or await self._store.log.find(conversation, f"lapsed:{seq}") is not None:
@@ -261,13 +261,13 @@ def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
     conversation = parsed.conversation
     match logged.entry:
         case Replied(upto=upto, calls=(), text=text) if upto > parsed.seq:
-            here = message_of(conversation, logged.seq) if text else ""
-            return Ticket(ticket, "turn", conversation, state="done", outcome="replied", text=text, message=here)
+            message = message_id(conversation, logged.seq) if text else ""
+            return Ticket(ticket, "turn", conversation, state="done", outcome="replied", text=text, message=message)
         case Stopped(upto=upto, reason=reason, text=text) if upto > parsed.seq:
-            here = message_of(conversation, logged.seq) if text else ""
+            message = message_id(conversation, logged.seq) if text else ""
             outcome = "cancelled" if reason == CANCELLED else "stopped"
             return Ticket(
-                ticket, "turn", conversation, state="done", outcome=outcome, text=text or reason, message=here
+                ticket, "turn", conversation, state="done", outcome=outcome, text=text or reason, message=message
             )
         case Withdrawn(message=parsed.seq):
             return Ticket(ticket, "turn", conversation, state="done", outcome="cancelled", text=CANCELLED)
@@ -279,24 +279,22 @@ def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
 
 def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
     """The state of a client's call, by the whole log of its conversation."""
-    return with_times(of_call(log, ticket, conversation), log)
-
-
-def with_times(ticket: Ticket, log: Log) -> Ticket:
-    return replace(ticket, since=log[0].at, changed=log[-1].at)
+    return replace(of_call(log, ticket, conversation), since=log[0].at, changed=log[-1].at)
 
 
 def of_request(request: RequestState, ticket: str) -> Ticket:
     """How the ticket stands of a call that its caller runs elsewhere: it is done once there is a verdict."""
-    here, standing, verdict = request.conversation, request.standing, request.judged
-    if standing == "waiting":
-        return Ticket(ticket, "call", here, state="open", approvals=(request.approval,) if request.approval else ())
-    done = Ticket(ticket, "call", here, state="done", outcome=standing, text=verdict.note if verdict else "")
-    if standing == "approved" and verdict is not None and request.finished is None:
+    conversation, status, verdict = request.conversation, request.standing, request.judged
+    if status == "waiting":
+        return Ticket(
+            ticket, "call", conversation, state="open", approvals=(request.approval,) if request.approval else ()
+        )
+    done = Ticket(ticket, "call", conversation, state="done", outcome=status, text=verdict.note if verdict else "")
+    if status == "approved" and verdict is not None and request.finished is None:
         return replace(done, structured=approved_text(request, verdict))
-    if standing == "consumed":
+    if status == "consumed":
         return done
-    if request.finished is not None and (standing == "over" or request.finished.outcome == "undelivered"):
+    if request.finished is not None and (status == "over" or request.finished.outcome == "undelivered"):
         return replace(done, outcome=request.finished.outcome, text=request.finished.content)
     return done
 

@@ -40,11 +40,11 @@ async def close_what_is_over(store: Store) -> None:
 
     An unreadable one is logged and left as it is.
     """
-    for approval in [each async for each in waiting(store)]:
+    for approval in [a async for a in waiting(store)]:
         try:
             open_now = {call.id for call, _ in open_calls(await store.log.tail(approval.conversation))}
             if approval.call and approval.call not in open_now:
-                over = Judged(approval.call, "cancelled", "bridge", digest=approval.digest, note=OVER, via="rule")
-                await store.log.record(approval.conversation, over)
+                cancelled = Judged(approval.call, "cancelled", "bridge", digest=approval.digest, note=OVER, via="rule")
+                await store.log.record(approval.conversation, cancelled)
         except StoreError as exc:
             logger.error("%s: the approval %s cannot be looked at: %s", approval.conversation, approval.id, exc)

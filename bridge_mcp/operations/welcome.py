@@ -39,12 +39,12 @@ async def keep_first_message(state: ChannelState, incoming: Incoming) -> None:
         at=incoming.at,
         bare=incoming.bare[:MAX_TEXT],
         topic=incoming.topic,
-        heard="" if commands.is_command(incoming.bare or incoming.text) else encode(heard_entry(incoming)),
+        heard="" if commands.is_command(incoming.bare or incoming.text) else encode(first_entry(incoming)),
     )
     await state.keep_first_message(message, at_most=MAX_KEPT)
 
 
-def heard_entry(incoming: Incoming) -> Heard:
+def first_entry(incoming: Incoming) -> Heard:
     return Heard(
         incoming.text[:MAX_TEXT],
         incoming.sender,
@@ -89,7 +89,7 @@ class WelcomeWorker:
     def _greeting(self, channel: str, pairings: tuple[Pairing, ...]) -> str:
         rules = self._rules.channels.get(channel)
         responder: Responder = rules.responder if rules is not None else "relay"
-        return chat_texts.let_in(responder, may_decide=any(each.role == "approver" for each in pairings))
+        return chat_texts.let_in(responder, may_decide=any(pairing.role == "approver" for pairing in pairings))
 
     async def _hear(self, first_message: FirstMessage) -> None:
         """Take in a message as any other."""

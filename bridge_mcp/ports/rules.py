@@ -87,6 +87,10 @@ class ChannelRules(Struct, frozen=True):
         owner = match.groupdict().get("owner")
         return f"{self.name}/{owner}" if owner else AGENTS
 
+    def has_server(self, server: str) -> bool:
+        """Whether its assistant has the tools of a tool server."""
+        return self.tool_servers is None or server in self.tool_servers
+
     def bot_mode(self, chat: str) -> BotMode:
         """What holds for other bots in a chat, or in a topic of it."""
         return self.bot_chats.get(chat) or self.bot_chats.get(Address.on(self.name, chat).chat) or self.bots

@@ -11,13 +11,12 @@ from bridge_mcp.core.grants import Grant, makes_grants
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.results import InstructionChange, ToolChange
 from bridge_mcp.operations import commands, conversations, server_instructions, status_board, tool_pins
-from bridge_mcp.operations.addresses import check_text
 from bridge_mcp.operations.client_limits import may_use
 from bridge_mcp.ports import (
     Pairing,
     PairingRequest,
 )
-from bridge_mcp.service.base import BridgeBase
+from bridge_mcp.service.base import BridgeBase, check_patterns
 
 __all__ = ["Administration"]
 
@@ -32,7 +31,7 @@ class Administration(BridgeBase):
         who.require("admin")
         self._within(who, channel)
         pairings = await self.store.access.pairings(channel)
-        requests = await self.store.access.requests(self._clock.now())
+        requests = await self.store.access.requests(self.clock.now())
         return (
             tuple(p for p in pairings if who.sees(f"{p.channel}/{p.subject}")),
             tuple(r for r in requests if who.sees(f"{r.channel}/{r.subject}") and channel in ("", r.channel)),
@@ -53,29 +52,29 @@ class Administration(BridgeBase):
         if role not in ("user", "approver"):
             raise BadInput(f"There is no role '{role}'.", fix="Use user or approver.")
         return await conversations.pair(
-            self.store, self._clock, self.traits, who, code, Pairing(channel, chat, role, name=name)
+            self.store, self.clock, self.traits, who, code, Pairing(channel, chat, role, name=name)
         )
 
     async def unpair_chat(self, who: Principal, *, channel: str, chat: str) -> None:
         """End a pairing. Raises NotFound if there is none."""
         who.require("admin")
         if not who.sees(f"{channel}/{chat}") or not await conversations.unpair(
-            self.store, self._clock, channel, chat, who.name
+            self.store, self.clock, channel, chat, who.name
         ):
             raise NotFound(f"{chat} is not paired on {channel}.", fix="See list_pairings.")
 
     async def list_grants(self, who: Principal) -> tuple[Grant, ...]:
         """The grants in force."""
         who.require("admin")
-        return tuple([grant for grant in await self.store.grants.active(self._clock.now()) if touches(who, grant)])
+        return tuple([grant for grant in await self.store.grants.active(self.clock.now()) if touches(who, grant)])
 
     async def revoke_grant(self, who: Principal, grant: int) -> None:
         """End a grant; running calls go on."""
-        existing = next((each for each in await self.list_grants(who) if each.id == grant), None)
+        existing = next((active for active in await self.list_grants(who) if active.id == grant), None)
         if existing is None or not await self.store.grants.revoke(grant):
             raise NotFound(f"There is no grant {grant}.", fix="See list_grants.")
         body = {"grant": grant, "tool": existing.tool, "by": who.name}
-        await self.store.feed.publish(Event("grant.revoked", "", self._clock.now(), body=dict(body)))
+        await self.store.feed.publish(Event("grant.revoked", "", self.clock.now(), body=dict(body)))
 
     async def make_grant(
         self,
@@ -103,10 +102,8 @@ class Administration(BridgeBase):
             self._within(who, where)
         if who.within and not who.sees(where if "/" in where else f"{where}/"):
             raise Denied(f"{who.name} is limited to some chats, and grants nothing beyond.", fix="Name one of them.")
-        for name, pattern in (arguments or {}).items():
-            check_text(name, "arguments", 200)
-            check_text(pattern, "arguments", 2_000)
-        now = self._clock.now()
+        check_patterns(arguments or {}, "arguments")
+        now = self.clock.now()
         until = now + for_s if for_s > 0 else 0.0
         patterns = tuple(sorted((arguments or {}).items()))
         return await self.store.grants.add(
@@ -129,7 +126,7 @@ class Administration(BridgeBase):
             BadInput: the digest does not match.
         """
         who.require("admin")
-        change = next((each for each in await self.list_changes(who) if each.spec.name == tool), None)
+        change = next((changed for changed in await self.list_changes(who) if changed.spec.name == tool), None)
         if change is None:
             raise NotFound(f"No tool '{tool}' has changed.", fix="See: bridge-mcp servers changes")
         if digest not in ("", change.digest):
@@ -141,7 +138,7 @@ class Administration(BridgeBase):
         """The tool servers that give other instructions than those that are trusted, with both texts."""
         who.require("admin")
         changes = await server_instructions.changes(self.store)
-        return tuple(each for each in changes if may_use(who.within, self.rules, each.server))
+        return tuple(change for change in changes if may_use(who.within, self.rules, change.server))
 
     async def retry_channel(self, who: Principal, channel: str) -> None:
         """Have the engine run a channel afresh within seconds, whatever pause it is in."""
@@ -149,27 +146,27 @@ class Administration(BridgeBase):
         self._within(who, channel)
         if channel not in self.traits:
             raise NotFound(f"There is no channel '{channel[:80]}'.", fix="See list_channels.")
-        await status_board.ask_retry(self.store, channel, self._clock.now())
+        await status_board.ask_retry(self.store, channel, self.clock.now())
 
     async def reload_tool_servers(self, who: Principal) -> None:
         """Have the engine connect the tool servers again, as `/reload` in a chat does."""
         who.require("admin")
         if who.within:
             raise Denied(f"{who.name} is limited to some chats, and tool servers serve all.", fix="The owner has to.")
-        await status_board.ask_reload(self.store, self._clock.now())
+        await status_board.ask_reload(self.store, self.clock.now())
 
     async def trust_instructions(self, who: Principal, server: str, code: str = "") -> str:
         """Accept a tool server's changed instructions; without their `code`, show them. Returns a text for people."""
         who.require("admin")
         if not may_use(who.within, self.rules, server):
             raise NotFound(f"There is no tool server '{server[:80]}'.", fix="See list_tools.")
-        return await server_instructions.trust(self.store, self._clock, server, code)
+        return await server_instructions.trust(self.store, self.clock, server, code)
 
     async def run_command(self, who: Principal, conversation: str, command: str) -> str:
         """Run one of the chat commands (`/status`, `/clear`, `/stop`, …) in a conversation; returns its answer."""
         who.require("admin")
         self._address(who, conversation)
-        scene = commands.Scene(self.store, self.rules, self.traits, clock=self._clock, check=self._check)
+        scene = commands.Scene(self.store, self.rules, self.traits, clock=self.clock, check=self._check)
         return await commands.run(scene, who, conversation, command)
 
 

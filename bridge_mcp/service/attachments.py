@@ -47,10 +47,10 @@ class Filing(BridgeBase):
             FetchFailed: the file is larger than `max_bytes`, or the platform does not give it (any more).
         """
         attachment, channel = await self._attachment(who, message, index)
-        most = check_range("max_bytes", max_bytes, MAX_FILE)
-        return Fetched(attachment, await self._fetch(channel, attachment, most))
+        limit = check_range("max_bytes", max_bytes, MAX_FILE)
+        return Fetched(attachment, await self._fetch(channel, attachment, limit))
 
-    async def whole_text(self, who: Principal, of: str, *, structured: bool = False) -> Fetched:
+    async def whole_text(self, who: Principal, source: str, *, structured: bool = False) -> Fetched:
         """The text of a message, a ticket or an approval as a file; with `structured`, its JSON.
 
         Of an approval both are the arguments. The rest of a result that is too long for its ticket is among its files.
@@ -58,27 +58,27 @@ class Filing(BridgeBase):
         Raises:
             NotFound: there is no such message, ticket or approval, or it has no JSON.
         """
-        text, as_json = await self._says(who, of, structured=structured)
+        text, as_json = await self._says(who, source, structured=structured)
         if structured and not text:
-            raise NotFound(f"{of} has no structured part.", fix="Use form=text.")
+            raise NotFound(f"{source} has no structured part.", fix="Use form=text.")
         name, mime = (WHOLE_JSON, "application/json") if as_json else (WHOLE_TEXT, "text/plain")
         data = text.encode("utf-8", "replace")
         return Fetched(Attachment("", "file", mime, name=name, size=len(data)), data)
 
-    async def _says(self, who: Principal, of: str, *, structured: bool) -> tuple[str, bool]:
+    async def _says(self, who: Principal, source: str, *, structured: bool) -> tuple[str, bool]:
         """A text that `who` may read, and whether it is JSON."""
-        if of.startswith("ap_"):
+        if source.startswith("ap_"):
             who.require("read")
-            approval = await self._approval(who, of)
+            approval = await self._approval(who, source)
             return approval.edited or approval.arguments, True
-        if ":" in of:
-            conversation = tickets.parse(of).conversation
+        if ":" in source:
+            conversation = tickets.parse(source).conversation
             if not tickets.is_call_of(conversation, who.name):
                 who.require("read")
             self._address(who, conversation, calls=True)
-            ticket = await tickets.look(self.store, of, self._clock.now())
+            ticket = await tickets.look(self.store, source, self.clock.now())
             return (ticket.structured, True) if structured else (ticket.text, False)
-        return ("" if structured else (await self._readable(who, of)).text), False
+        return ("" if structured else (await self._readable(who, source)).text), False
 
     async def _readable(self, who: Principal, message: str) -> Message:
         """A message that `who` may read."""
@@ -108,7 +108,7 @@ class Filing(BridgeBase):
         if not tickets.is_call_of(conversation, who.name):
             who.require("read")
         self._address(who, conversation, calls=True)
-        return (await tickets.look(self.store, ticket, self._clock.now())).attachments
+        return (await tickets.look(self.store, ticket, self.clock.now())).attachments
 
     async def _files(self, who: Principal, files: Sequence[str]) -> tuple[Attachment, ...]:
         """Files to send: a path below an outbox folder, or `MESSAGE_ID/INDEX` or `TICKET/INDEX` of one that came in.

@@ -37,7 +37,6 @@ from bridge_mcp.operations.engine_liveness import silence, troubles
 from bridge_mcp.operations.engine_settings import Settings
 from bridge_mcp.operations.inbox import Intake
 from bridge_mcp.ports import (
-    ChannelRules,
     ChannelTraits,
     Clock,
     Draft,
@@ -111,7 +110,6 @@ class BridgeBase:
         self.intake = Intake(store, rules, traits, clock, check=check)
         self.verdicts = approvals.ApprovalDesk.of(store, clock, check, rules)
         self.clock = clock
-        self._clock = clock
         self._check = check
         self._is_engine = is_engine
         self._engine_lives = engine_lives
@@ -143,17 +141,14 @@ class BridgeBase:
             tuple(server for server in listed.servers if may_use(who.within, self.rules, server.name)),
         )
 
-    def _channel_rules(self, channel: str) -> ChannelRules:
-        return self.rules.channel(channel)
-
     def _within(self, who: Principal, channel: str) -> frozenset[str]:
         """The channels and conversations that a list is limited to; empty: no limit."""
         if not channel:
             return who.within
         if channel not in self.traits or not who.sees_channel(channel):
             raise NotFound(f"There is no channel '{channel}'.", fix=f"The channels are: {self._names(who)}.")
-        own = frozenset(place for place in who.conversations if Address.of(place).channel == channel)
-        return own if own and channel not in who.channels else frozenset({channel})
+        narrowed = frozenset(place for place in who.conversations if Address.of(place).channel == channel)
+        return narrowed if narrowed and channel not in who.channels else frozenset({channel})
 
     def _names(self, who: Principal) -> str:
         return ", ".join(name for name in self.traits if who.sees_channel(name)) or "none"
@@ -221,7 +216,7 @@ class BridgeBase:
         watched = tickets.Watched(self.store, ticket)
         with CommitWait(self.store.agenda, check_wait(wait_s)) as wait:
             while True:
-                state = await watched.look(self._clock.now())
+                state = await watched.look(self.clock.now())
                 if state.state == "done":
                     return state
                 # A question may expire, and no entry tells that.
@@ -235,7 +230,7 @@ class BridgeBase:
         """A warning if a result depends on an engine that gives no sign of life; "" if it does, or is this process."""
         if self._is_engine() or not self._engine_lives():
             return ""
-        return silence(self._pulse(), self._clock.now())
+        return silence(self._pulse(), self.clock.now())
 
     def draft(self, who: Principal, conversation: str) -> Draft | None:
         """The text so far of the reply that a model gives there; None for none, and for one that nobody asked for.
@@ -254,7 +249,7 @@ class BridgeBase:
         """
         if not self._engine_lives() or await status_board.engine(self.store) is None:
             return False
-        silent, failing = self._silence(), troubles(self._pulse(), self.store.health(), self._clock.now())
+        silent, failing = self._silence(), troubles(self._pulse(), self.store.health(), self.clock.now())
         return not silent and not any(failing)
 
     async def _pass_on(self, progress: ToolProgress, cursor: int, conversation: str) -> int:
@@ -263,8 +258,8 @@ class BridgeBase:
         for event in page.events:
             done, total = event.body.get("progress"), event.body.get("total")
             if isinstance(done, int | float):
-                of = total if isinstance(total, int | float) else None
-                progress(done, of, str(event.body.get("message") or ""))
+                out_of = total if isinstance(total, int | float) else None
+                progress(done, out_of, str(event.body.get("message") or ""))
         return page.cursor
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:
@@ -291,11 +286,18 @@ class BridgeBase:
             )
 
 
-def check_range(what: str, value: int, most: int) -> int:
+def check_range(name: str, value: int, most: int) -> int:
     """The value. Raises BadInput unless it is from 1 to `most`."""
     if not 1 <= value <= most:
-        raise BadInput(f"{what} is {value}.", fix=f"Use 1 to {most}.")
+        raise BadInput(f"{name} is {value}.", fix=f"Use 1 to {most}.")
     return value
+
+
+def check_patterns(patterns: Mapping[str, str], name: str = "remember_arguments") -> None:
+    """Raise BadInput unless patterns over arguments (`core/grants.py`) can be stored."""
+    for argument, pattern in patterns.items():
+        check_text(argument, name, 200)
+        check_text(pattern, name, 2_000)
 
 
 def check_wait(seconds: float) -> float:

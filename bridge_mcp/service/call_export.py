@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bridge_mcp.core.call_life import Life, is_over, new_life, with_entry
-from bridge_mcp.core.entries import Logged
+from bridge_mcp.core.entries import Logged, call_origin
 from bridge_mcp.ports import Store
 
 __all__ = ["MAX_CALLS", "lives_since"]
@@ -26,8 +26,7 @@ async def lives_since(store: Store, since: float) -> AsyncIterator[Life]:
 
 async def life_of(store: Store, conversation: str, call: str) -> Life:
     """One call, from the log that tells of it. What cannot be read there is passed over."""
-    begun, _, _ = call.partition(".")
-    life, after = new_life(conversation, call), (int(begun) if begun.isdigit() else 0) - 1
+    life, after = new_life(conversation, call), (call_origin(call) or 0) - 1
     while True:
         page = await store.log.read(conversation, after, most=PAGE)
         for logged in page:

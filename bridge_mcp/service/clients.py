@@ -37,11 +37,11 @@ class Clients(BridgeBase):
         scopes: Collection[str] = ("read",),
         channels: Collection[str] = (),
         conversations: Collection[str] = (),
-        taken: Collection[str] = (),
+        taken_names: Collection[str] = (),
     ) -> tuple[StoredClient, str]:
         """Add a client. Returns it and its token, which cannot be shown again.
 
-        Without `channels` and `conversations` it has no limits. `taken` are names of clients in the config.
+        Without `channels` and `conversations` it has no limits. `taken_names` are those of clients in the config.
 
         Raises:
             BadInput: the name is taken or not usable; a scope, a channel or a conversation does not exist.
@@ -64,9 +64,9 @@ class Clients(BridgeBase):
             channels=frozenset(channels),
             conversations=frozenset(conversations),
             by=who.name,
-            created_at=self._clock.now(),
+            created_at=self.clock.now(),
         )
-        if name in taken or not await self.store.clients.add(client):
+        if name in taken_names or not await self.store.clients.add(client):
             raise BadInput(f"There is a client '{name}' already.", fix="Use another name, or revoke it first.")
         await self._tell("client.added", client, who)
         return client, token
@@ -81,12 +81,12 @@ class Clients(BridgeBase):
 
         `scopes` are those of its last token, which alone tells them of a client of the authorization server.
         """
-        known = {visitor.name: visitor for visitor in self._clients}
+        visitors = {visitor.name: visitor for visitor in self._clients}
         if name.startswith("oauth:"):
-            allowed = known.get("oauth")
+            allowed = visitors.get("oauth")
             return None if allowed is None else replace(allowed, name=name, scopes=allowed.scopes & scopes)
-        if name in known:
-            return known[name]
+        if name in visitors:
+            return visitors[name]
         stored = next((client for client in await self.store.clients.all() if client.name == name), None)
         return None if stored is None else stored.principal
 
@@ -117,7 +117,7 @@ class Clients(BridgeBase):
 
     async def _tell(self, kind: Kind, client: StoredClient, who: Principal) -> None:
         body = {"client": client.name, "scopes": ", ".join(sorted(client.scopes)), "by": who.name}
-        await self.store.feed.publish(Event(kind, "", self._clock.now(), body=dict(body)))
+        await self.store.feed.publish(Event(kind, "", self.clock.now(), body=dict(body)))
 
 
 def scopes_of(names: Collection[str]) -> frozenset[Scope]:
@@ -128,6 +128,6 @@ def scopes_of(names: Collection[str]) -> frozenset[Scope]:
     """
     unknown = [name for name in names if name not in SCOPES]
     if unknown or not names:
-        what = f"There is no scope '{unknown[0][:80]}'." if unknown else "A client without a scope can do nothing."
-        raise BadInput(what, fix=f"The scopes are: {', '.join(SCOPES)}.")
+        complaint = f"There is no scope '{unknown[0][:80]}'." if unknown else "A client without a scope can do nothing."
+        raise BadInput(complaint, fix=f"The scopes are: {', '.join(SCOPES)}.")
     return frozenset(scope for scope in SCOPES if scope in names)

@@ -30,7 +30,7 @@ from bridge_mcp.operations.approvals import ApprovalOptions
 from bridge_mcp.operations.clocks import elapsed
 from bridge_mcp.operations.commit_wait import CommitWait
 from bridge_mcp.ports import ToolProgress
-from bridge_mcp.service.base import BridgeBase, check_wait
+from bridge_mcp.service.base import BridgeBase, check_patterns, check_wait
 
 __all__ = ["ApprovalOptions", "Deciding", "decided"]
 
@@ -100,9 +100,7 @@ class Deciding(BridgeBase):
         check_text(yes.note, "note", 2_000)
         if yes.remember not in ("once", "conversation", "always"):
             raise BadInput(f"'{yes.remember}' cannot be remembered.", fix="Use once, conversation or always.")
-        for name, pattern in yes.remember_arguments.items():
-            check_text(name, "remember_arguments", 200)
-            check_text(pattern, "remember_arguments", 2_000)
+        check_patterns(yes.remember_arguments)
         if not 0 <= yes.remember_s <= LONGEST_S:
             raise BadInput(
                 f"Nothing is remembered for {yes.remember_s:g} s.", fix=f"Use 0 (for ever) to {LONGEST_S:g}."
@@ -123,15 +121,15 @@ class Deciding(BridgeBase):
         """These approvals, once no reviewer looks at them any more, or has kept people waiting for too long."""
         with CommitWait(self.store.agenda, REVIEWS_S) as wait:
             while True:
-                read = [await self.store.approvals.get(each) for each in approvals]
-                reviewed = tuple(each for each in read if each is not None)
-                if not any(each.in_review for each in reviewed) or not await wait.more(REVIEWS_S):
+                read = [await self.store.approvals.get(approval) for approval in approvals]
+                reviewed = tuple(approval for approval in read if approval is not None)
+                if not any(approval.in_review for approval in reviewed) or not await wait.more(REVIEWS_S):
                     return reviewed
 
     async def _approvals(self, who: Principal, approval_ids: Sequence[str]) -> list[Approval]:
         if not 0 < len(approval_ids) <= MAX_AT_ONCE:
             raise BadInput(f"{len(approval_ids)} calls cannot be decided at once.", fix=f"Name 1 to {MAX_AT_ONCE}.")
-        return [await self._approval(who, each) for each in dict.fromkeys(approval_ids)]
+        return [await self._approval(who, word) for word in dict.fromkeys(approval_ids)]
 
     async def call_tool(
         self,
@@ -152,21 +150,21 @@ class Deciding(BridgeBase):
         tool's server gave it, too.
         """
         who.require("tools")
-        written = arguments_text(arguments)
+        text = arguments_text(arguments)
         conversation = f"{CALLS}/{tickets.call_conversation(who.name, idempotency_key or uuid4().hex)}"
         within, ends = tuple(sorted(who.within)), elapsed() + check_wait(wait_s)
         fast_path = self._fast_path()
         spec = fast_path.find(conversation, tool, within) if fast_path else None
         if spec is None:
             fast_path, spec = None, await self._published_tool(who, tool, wait_s)
-        meant = repaired_arguments(written, spec.schema)
-        if meant != written:
-            written, arguments = meant, parse_arguments(meant)
+        repaired = repaired_arguments(text, spec.schema)
+        if repaired != text:
+            text, arguments = repaired, parse_arguments(repaired)
         wrong = await self._check(spec, arguments)
         if wrong:
             raise BadInput(f"These arguments do not fit {tool}: {wrong}", fix="See its schema in list_tools.")
         asked = Requested(
-            (Call(call_id(0, 0), tool, written),), by=who.name, within=within, verbatim=verbatim, trace=who.trace
+            (Call(call_id(0, 0), tool, text),), by=who.name, within=within, verbatim=verbatim, trace=who.trace
         )
         ticket = tickets.call(conversation)
         if idempotency_key and await self.store.log.load(conversation, limit=1):
@@ -179,8 +177,8 @@ class Deciding(BridgeBase):
                 await self.store.log.intend(conversation, 0, asked)
         except Conflict:
             await self._same_request(conversation, asked)
-        left = min(wait_s, max(0.0, ends - elapsed()))
-        return await self._wait(ticket, left, for_people=False, progress=progress)
+        remaining_s = min(wait_s, max(0.0, ends - elapsed()))
+        return await self._wait(ticket, remaining_s, for_people=False, progress=progress)
 
     async def callable_tools(self, who: Principal) -> ToolList:
         """The nested tools that `who` may call, as the engine last published them."""

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from bridge_mcp.core.call_history import CallRecord, calls_of
+from bridge_mcp.core.entries import call_origin
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.grants import Grant, grant_place, makes_grants
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.tools import ToolSpec, parse_arguments
 from bridge_mcp.operations import approvals
-from bridge_mcp.operations.addresses import check_text
-from bridge_mcp.service.base import BridgeBase
+from bridge_mcp.service.base import BridgeBase, check_patterns
 
 __all__ = ["ApprovalDetails", "GrantPreview", "Looking"]
 
@@ -58,9 +58,9 @@ class Looking(BridgeBase):
             spec = await approvals.spec_of(self.store, approval)
         except BadInput:
             spec = None
-        begun = int(approval.call.partition(".")[0] or 0)
+        begun = call_origin(approval.call) or 0
         log = await self.store.log.read(approval.conversation, begun - 1, most=AROUND)
-        record = next((each for each in calls_of(approval.conversation, log) if each.id == approval.call), None)
+        record = next((call for call in calls_of(approval.conversation, log) if call.id == approval.call), None)
         may = approval.status == "waiting" and self.verdicts.may(who, approval)
         return ApprovalDetails(approval, spec, record, may_decide=may)
 
@@ -73,18 +73,16 @@ class Looking(BridgeBase):
         """
         who.require("read")
         approval = await self._approval(who, approval_id)
-        for name, pattern in patterns.items():
-            check_text(name, "remember_arguments", 200)
-            check_text(pattern, "remember_arguments", 2_000)
+        check_patterns(patterns)
         where = "" if everywhere else grant_place(approval.conversation)
         grant = Grant(0, approval.tool, where, tuple(patterns.items()))
         approvals = await self.store.approvals.find(within=who.within, limit=LOOKED)
-        alike = [each for each in approvals if each.tool == approval.tool and each.id != approval.id]
-        matched = [each for each in alike if covers(grant, each, self._clock.now())]
+        alike = [other for other in approvals if other.tool == approval.tool and other.id != approval.id]
+        matched = [other for other in alike if covers(grant, other, self.clock.now())]
         complaint = "" if makes_grants(approval.tool) else "Whoever asks keeps standing permissions itself."
-        if not complaint and not covers(grant, approval, self._clock.now()):
+        if not complaint and not covers(grant, approval, self.clock.now()):
             complaint = "These patterns do not cover this very call."
-        return GrantPreview(tuple(matched), tuple([each for each in alike if each not in matched]), complaint)
+        return GrantPreview(tuple(matched), tuple([other for other in alike if other not in matched]), complaint)
 
 
 def covers(grant: Grant, approval: Approval, now: float) -> bool:

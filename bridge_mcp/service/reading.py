@@ -70,8 +70,8 @@ class Reading(BridgeBase):
             await self._known(who, conversation)
         bound = None
         if before:
-            of, bound = parse_message(before)
-            if of != conversation:
+            conversation_of, bound = parse_message(before)
+            if conversation_of != conversation:
                 raise BadInput(f"'{before}' is not a message of {conversation}.", fix="Pass an id from read_messages.")
         limit = check_range("limit", limit, 200)
         messages = await self.store.history.messages(conversation, before=bound, limit=limit)
@@ -88,7 +88,7 @@ class Reading(BridgeBase):
         log = list(await self.store.log.read(conversation, first - 1, most=most))
         if bound is None:
             return log
-        open_still = [each.id for each in calls_of(conversation, log, bound) if not each.outcome]
+        open_still = [record.id for record in calls_of(conversation, log, bound) if not record.outcome]
         for call in open_still[:MAX_OPEN]:
             for kind in ("judged", "tool"):
                 with suppress(Unreadable):  # the call itself stays, as one whose outcome is unknown
@@ -125,7 +125,7 @@ class Reading(BridgeBase):
         With both, `after` acknowledges: the consumer's stored cursor moves there, and never back.
         """
         who.require("read")
-        wanted = event_types(types)
+        selected = event_types(types)
         if conversation:
             self._address(who, conversation)
         after = stands_at = await self._cursor(who, after, consumer)
@@ -134,7 +134,7 @@ class Reading(BridgeBase):
                 page = await self.store.feed.read(
                     after,
                     check_range("limit", limit, 500),
-                    types=wanted,
+                    types=selected,
                     conversation=conversation,
                     within=who.within,
                 )
@@ -232,17 +232,17 @@ class Reading(BridgeBase):
 
     async def _decidable(self, who: Principal, conversation: str, limit: int, cursor: str) -> ApprovalPage:
         """A page of the approvals that `who` may decide. Few wait, so all are read."""
-        waits = [each async for each in waiting(self.store, conversation=conversation, within=who.within)]
-        own = [each for each in waits if self.verdicts.may(who, each)]
+        waits = [approval async for approval in waiting(self.store, conversation=conversation, within=who.within)]
+        own = [wait for wait in waits if self.verdicts.may(who, wait)]
         older = waiting(self.store, conversation=conversation, within=who.within, before=cursor)
-        page = [each async for each in older if self.verdicts.may(who, each)] if cursor else own
+        page = [approval async for approval in older if self.verdicts.may(who, approval)] if cursor else own
         return ApprovalPage(tuple(page[:limit]), len(own), page[limit - 1].id if len(page) > limit else "")
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
         """The state of one conversation: responder, what it waits for, and its cost."""
         who.require("read")
         await self._known(who, conversation)
-        return await conversations.conversation_status(self.store, self.rules, self._clock, conversation)
+        return await conversations.conversation_status(self.store, self.rules, self.clock, conversation)
 
     async def read_log(
         self, who: Principal, conversation: str, *, after: int = -1, limit: int = 10_000

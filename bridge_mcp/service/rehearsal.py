@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.call_history import CallRecord, calls_of
-from bridge_mcp.core.entries import Asked, Call, Log, Requested
+from bridge_mcp.core.entries import Asked, Call, Log, Requested, call_origin
 from bridge_mcp.core.external_calls import external_tool
 from bridge_mcp.core.policy import Ask, Free, Policy, Refuse
 from bridge_mcp.core.suggestions import Seen
@@ -51,9 +51,9 @@ async def calls_since(store: Store, since: float, most: int) -> list[tuple[str, 
     """The calls of the logs that were asked about, begun or ended since then, at most so many, the newest first."""
     calls: list[tuple[str, Log, CallRecord]] = []
     for conversation, call in reversed(await store.log.calls_since(since, most)):
-        begun = int(call.partition(".")[0] or 0) if call.partition(".")[0].isdigit() else 0
+        begun = call_origin(call) or 0
         log = await store.log.load(conversation, begun - 1, most=AROUND)
-        record = next((each for each in calls_of(conversation, log) if each.id == call), None)
+        record = next((candidate for candidate in calls_of(conversation, log) if candidate.id == call), None)
         if record is not None:
             calls.append((conversation, log, record))
     return calls
@@ -74,7 +74,7 @@ async def rehearse_calls(
     grants = await store.grants.active(now)
     results: list[Rehearsed] = []
     for conversation, log, record in calls:
-        requested = next((each.entry for each in log if isinstance(each.entry, Requested)), None)
+        requested = next((logged.entry for logged in log if isinstance(logged.entry, Requested)), None)
         if requested is not None and requested.external is not None:
             policy = policy_of(rules, conversation, requested.external, grants)
             policy = replace(policy, tools={(spec := external_tool(requested.external)).name: spec})
@@ -88,8 +88,7 @@ async def rehearse_calls(
 def policy_for(rules: Rules, conversation: str, requested: Requested | None, tools: dict[str, ToolSpec]) -> Policy:
     """The policy of a conversation whose calls the engine runs, without grants."""
     channel = rules.channel(Address.of(conversation).channel)
-    allowed = channel.tool_servers
-    offered = {name: spec for name, spec in tools.items() if allowed is None or spec.server in allowed}
+    offered = {name: spec for name, spec in tools.items() if channel.has_server(spec.server)}
     within = requested.within if requested is not None else ()
     words = rules_within(within, rules, offered.values()) if within else (*channel.tools, *rules.tools)
     return Policy(
@@ -114,8 +113,8 @@ def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -
         case Ask(because):
             reviewer = policy.reviewer(call)
             decides = reviewer is not None and reviewer.may == "approve"
-            then: Now = "review" if decides else "ask"
-            return Rehearsed(conversation, record, spec, now=then, because=because, quorum=quorum)
+            prospect: Now = "review" if decides else "ask"
+            return Rehearsed(conversation, record, spec, now=prospect, because=because, quorum=quorum)
 
 
 def asked_calls(calls: Sequence[tuple[str, Log, CallRecord]], still_ask: set[tuple[str, str]]) -> list[Seen]:

@@ -81,7 +81,7 @@ class Requesting(Clients):
         if request.standing == "waiting":
             ticket = tickets.call(request.conversation)
             return await self._wait(ticket, wait_s, for_people=not who.attended)
-        return await tickets.look(self.store, tickets.call(request.conversation), self._clock.now())
+        return await tickets.look(self.store, tickets.call(request.conversation), self.clock.now())
 
     async def consume_approval(
         self, who: Principal, ticket: str, *, digest: str, idempotency_key: str = ""
@@ -110,7 +110,7 @@ class Requesting(Clients):
             NotFound: `who` was given no such ticket.
         """
         await self.finish_request(who, call_of(ticket), outcome, text)
-        return await tickets.look(self.store, ticket, self._clock.now())
+        return await tickets.look(self.store, ticket, self.clock.now())
 
     # -- by conversation, for protocols that have names of their own for tickets -------------------------------
 
@@ -194,7 +194,7 @@ class Requesting(Clients):
                 "This bridge gives no verdicts on calls that others run.",
                 fix="The owner can: provider = true under [approvals] in bridge.toml.",
             )
-        return ApprovalRequests(self.store, self.rules, self._clock)
+        return ApprovalRequests(self.store, self.rules, self.clock)
 
     async def _own(self, who: Principal, conversation: str) -> None:
         """Let pass who asked for the call.
@@ -219,15 +219,15 @@ def call_of(ticket: str) -> str:
     return parsed.conversation
 
 
-def check_name(name: str, what: str) -> None:
+def check_name(name: str, noun: str) -> None:
     """Let pass a name that shows as what it is.
 
     Raises:
         BadInput: it is empty, too long, or has characters that hide or mark up.
     """
-    check_text(name, what, MAX_NAME)
+    check_text(name, noun, MAX_NAME)
     if not name.strip() or not name.isprintable() or "`" in name:
         raise BadInput(
-            f"{what} is not a name that can be shown.",
+            f"{noun} is not a name that can be shown.",
             fix="Use letters, digits and signs that can be seen, and no backticks.",
         )

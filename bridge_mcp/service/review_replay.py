@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from msgspec import Struct, structs
 
-from bridge_mcp.core.entries import Asked, Log, Reviewed
+from bridge_mcp.core.entries import Asked, Log, Reviewed, call_origin
 from bridge_mcp.core.messages import message_tokens
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.review import review_request
@@ -99,7 +99,7 @@ async def decided_approvals(store: Store, since: float) -> AsyncIterator[Approva
 
 async def case_of(store: Store, approval: Approval, spec: ToolSpec | None) -> Case | None:
     """A call as its reviewer would have seen it; None where its log does not tell."""
-    begun = int(approval.call.partition(".")[0] or 0)
+    begun = call_origin(approval.call) or 0
     log = await store.log.load(approval.conversation, begun - BEFORE, most=AROUND)
     for index, logged in enumerate(log):
         if isinstance(logged.entry, Asked) and logged.entry.call == approval.call:

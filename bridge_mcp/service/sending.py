@@ -94,7 +94,7 @@ class Sending(Filing):
             trace=who.trace,
         )
         if send_at:
-            at = later.due_time(send_at, self._clock.now())
+            at = later.due_time(send_at, self.clock.now())
             id, recorded = await later.schedule(self.store, conversation, entry, at)
             return Sent(id, "scheduled", repeated=not recorded.new, warning=self._silence())
         return await self._sent(conversation, await self._write(conversation, entry), wait_s)
@@ -102,8 +102,8 @@ class Sending(Filing):
     async def scheduled_messages(self, who: Principal) -> tuple[Later, ...]:
         """The messages to be sent later that `who` may see, the next one first; without `read`, those of its own."""
         who.require("send")
-        visible = [each for each in await later.scheduled_messages(self.store) if who.sees(each.conversation)]
-        return tuple([each for each in visible if each.by == who.name or "read" in who.scopes])
+        visible = [message for message in await later.scheduled_messages(self.store) if who.sees(message.conversation)]
+        return tuple([message for message in visible if message.by == who.name or "read" in who.scopes])
 
     async def cancel_scheduled(self, who: Principal, message: str) -> bool:
         """Have a message not sent later; False if its time came first.
@@ -111,10 +111,10 @@ class Sending(Filing):
         Raises:
             NotFound: there is no such message that `who` may see.
         """
-        scheduled = next((each for each in await self.scheduled_messages(who) if each.id == message), None)
+        scheduled = next((m for m in await self.scheduled_messages(who) if m.id == message), None)
         if scheduled is None:
             raise NotFound(f"No message '{message[:80]}' waits for its time.", fix="See scheduled_messages.")
-        await claims.free_for(self.store, who, scheduled.conversation, self._clock.now())
+        await claims.free_for(self.store, who, scheduled.conversation, self.clock.now())
         return await later.cancel(self.store, scheduled, who.name)
 
     async def edit_message(
@@ -133,26 +133,26 @@ class Sending(Filing):
             Denied: it was written by somebody else, or by the bridge itself.
         """
         who.require("send")
-        known = await self._message(who, message)
-        if known.direction == "in" or known.author.id not in (who.name, ASSISTANT.id):
+        stored = await self._message(who, message)
+        if stored.direction == "in" or stored.author.id not in (who.name, ASSISTANT.id):
             raise Denied(f"{message} was not sent by {who.name}.", fix="Edit messages of your own, or send a new one.")
         check_text(text, "text")
         if not text.strip():
             raise BadInput("The text is empty.", fix="Pass the whole new text.")
-        check_edit(*self._able(known.conversation), buttons=len(buttons))
-        entry = Revised(known.seq, text, sender_of(who), key=own_key(who, idempotency_key), buttons=pressable(buttons))
-        return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
+        check_edit(*self._able(stored.conversation), buttons=len(buttons))
+        entry = Revised(stored.seq, text, sender_of(who), key=own_key(who, idempotency_key), buttons=pressable(buttons))
+        return await self._sent(stored.conversation, await self._write(stored.conversation, entry), wait_s)
 
     async def react(
         self, who: Principal, message: str, emoji: str, *, idempotency_key: str = "", wait_s: float = 5.0
     ) -> Sent:
         """Set a reaction on a message; an empty emoji removes it."""
         who.require("send")
-        known = await self._message(who, message)
+        stored = await self._message(who, message)
         check_text(emoji, "emoji", 32)
-        check_reaction(*self._able(known.conversation))
-        entry = Reacted(known.seq, emoji.strip(), sender_of(who), key=own_key(who, idempotency_key))
-        return await self._sent(known.conversation, await self._write(known.conversation, entry), wait_s)
+        check_reaction(*self._able(stored.conversation))
+        entry = Reacted(stored.seq, emoji.strip(), sender_of(who), key=own_key(who, idempotency_key))
+        return await self._sent(stored.conversation, await self._write(stored.conversation, entry), wait_s)
 
     async def ask_user(
         self,
@@ -176,7 +176,7 @@ class Sending(Filing):
             raise BadInput("The choices are not usable.", fix="Pass at most 20 different choices, none empty.")
         for choice in choices:
             check_text(choice, "choices", 200)
-        now = self._clock.now()
+        now = self.clock.now()
         entry = Posted(
             question,
             by=sender_of(who),
@@ -231,7 +231,7 @@ class Sending(Filing):
         asked = await self.store.history.message(parsed.conversation, parsed.seq)
         if asked is None or asked.author != sender_of(who):
             raise Denied(f"{who.name} did not start this turn.", fix="Use /stop in its chat, if you may.")
-        state = await tickets.look(self.store, ticket, self._clock.now())
+        state = await tickets.look(self.store, ticket, self.clock.now())
         if state.state == "done":
             return False
         return await conversations.withdraw(self.store, parsed.conversation, parsed.seq, who.name, tickets.CANCELLED)
@@ -244,9 +244,9 @@ class Sending(Filing):
         if responder not in ("assistant", "relay", "off", "default"):
             raise BadInput(f"There is no responder '{responder}'.", fix="Use assistant, relay, off or default.")
         await self._open(who, conversation)
-        wanted: Responder | None = None if responder == "default" else responder
-        await self.store.log.record(conversation, Configured(who.name, wanted))
-        return wanted or self._channel_rules(Address.of(conversation).channel).responder
+        override: Responder | None = None if responder == "default" else responder
+        await self.store.log.record(conversation, Configured(who.name, override))
+        return override or self.rules.channel(Address.of(conversation).channel).responder
 
     async def claim_conversation(self, who: Principal, conversation: str, for_s: float) -> Claim | None:
         """Have a conversation for itself for `for_s` seconds (at most 3600): no other client writes there meanwhile.
@@ -259,9 +259,9 @@ class Sending(Filing):
         who.require("send")
         await self._open(who, conversation)
         if for_s == 0:
-            await claims.release(self.store, who, conversation, self._clock.now())
+            await claims.release(self.store, who, conversation, self.clock.now())
             return None
-        return await claims.claim(self.store, who, conversation, for_s, self._clock.now())
+        return await claims.claim(self.store, who, conversation, for_s, self.clock.now())
 
     async def say(self, who: Principal, conversation: str, text: str, *, name: str = "", key: str = "") -> str:
         """Write in a conversation of a local channel, as the person at the terminal or in the console.
@@ -279,14 +279,14 @@ class Sending(Filing):
             )
         check_text(text, "text")
         sender = Sender(who.name, name or who.name, "owner" if who.kind == "owner" else "client")
-        incoming = Incoming(channel, address.target, key or uuid4().hex, sender=sender, text=text, at=self._clock.now())
+        incoming = Incoming(channel, address.target, key or uuid4().hex, sender=sender, text=text, at=self.clock.now())
         seq = await self.intake.hear(incoming, who.via if who.via in ("cli", "console") else "", who.scopes)
         return message_id(conversation, seq)
 
     async def _writable(self, who: Principal, conversation: str) -> None:
         """Raise unless `who` may write there now: it is open to messages, and no other client has claimed it."""
         await self._open(who, conversation)
-        await claims.free_for(self.store, who, conversation, self._clock.now())
+        await claims.free_for(self.store, who, conversation, self.clock.now())
 
     def _able(self, conversation: str) -> tuple[str, Capabilities]:
         """The channel of a conversation, and what it can do."""

@@ -32,11 +32,11 @@ class StatusReading(BridgeBase):
         """The channels `who` may see, in the order of the config."""
         who.require("read")
         reported = await status_board.channels(self.store)
-        seen = {name: traits for name, traits in self.traits.items() if who.sees_channel(name)}
-        today = [await self._today(self._within(who, name)) for name in seen]
+        visible = {name: traits for name, traits in self.traits.items() if who.sees_channel(name)}
+        today = [await self._today(self._within(who, name)) for name in visible]
         return tuple(
-            replace(status_board.channel_info(traits, self._channel_rules(name), reported.get(name)), today=taken)
-            for (name, traits), taken in zip(seen.items(), today, strict=True)
+            replace(status_board.channel_info(traits, self.rules.channel(name), reported.get(name)), today=spent)
+            for (name, traits), spent in zip(visible.items(), today, strict=True)
         )
 
     async def list_tools(self, who: Principal) -> ToolList:
@@ -51,7 +51,7 @@ class StatusReading(BridgeBase):
         engine = reported if lives else None
         starting = engine is None and (lives or self._starting())
         theirs = await published_settings(self.store) if lives and not self._is_engine() else None
-        read = theirs or self._settings
+        settings = theirs or self._settings
         listed = await self._tools(who)
         channels = await self.list_channels(who)
         pulse = self._pulse() if lives else None
@@ -75,7 +75,7 @@ class StatusReading(BridgeBase):
             version=__version__,
             role="engine" if self._is_engine() else "face",
             engine="silent" if silent else "running" if engine else "starting" if starting else "none",
-            settings=read.where,
+            settings=settings.where,
             engine_pid=engine.pid if engine else None,
             engine_since=engine.since if engine else 0.0,
             engine_seen=pulse.at if pulse else 0.0,
@@ -86,9 +86,9 @@ class StatusReading(BridgeBase):
             queued_messages=await self.store.outbox.pending(who.within),
             event_cursor=await self.store.feed.head(who.within),
             today=await self._today(who.within),
-            warnings=tuple(each.text for each in warned),
-            fixes=tuple(each.fix for each in warned),
-            workers=() if who.within else tuple(worker(each) for each in await self.store.workers.listed()),
+            warnings=tuple(warning.text for warning in warned),
+            fixes=tuple(warning.fix for warning in warned),
+            workers=() if who.within else tuple(worker(info) for info in await self.store.workers.listed()),
             queue=Queue() if who.within else await self.store.workers.queue(),
         )
 
@@ -97,10 +97,10 @@ class StatusReading(BridgeBase):
     ) -> tuple[Warned, ...]:
         """The warnings of a status: of the store, the settings, and what the engine published."""
         silent = self._silence() if looked.lives else ""
-        stored = () if who.within else tuple(troubles(pulse, self.store.health(), self._clock.now()))
+        stored = () if who.within else tuple(troubles(pulse, self.store.health(), self.clock.now()))
         return (
             *([Warned(silent, Fix(paste=f"kill -CONT {pulse.pid}"))] if silent and pulse else []),
-            *(Warned(each, CHECK) for each in stored),
+            *(Warned(text, CHECK) for text in stored),
             *self._of_settings(who, theirs, pulse),
             *(await self._crowded(who)),
             *(await failing_callbacks(self.store, who)),
@@ -109,7 +109,7 @@ class StatusReading(BridgeBase):
 
     async def _crowded(self, who: Principal) -> tuple[Warned, ...]:
         """Warnings for channels with so many requests for pairing that the oldest are dropped."""
-        asking = Counter(each.channel for each in await self.store.access.requests(self._clock.now()))
+        asking = Counter(request.channel for request in await self.store.access.requests(self.clock.now()))
         return tuple(
             Warned(
                 f"Channel {name}: {count} strangers ask to be let in, and the oldest requests give way to new ones. "
@@ -136,9 +136,9 @@ class StatusReading(BridgeBase):
             else:  # the engine reads no settings anew before it is another process
                 words, paste = started_again(theirs, pulse.pid) if pulse else ("", "bridge-mcp serve")
                 yield Warned(f"{differs} {words}".strip(), Fix(paste=paste))
-        read = theirs or self._settings
-        for lacks in read.lacking:  # of what is started once the secret is there
-            yield Warned(lacks, Fix(paste=read.service or read.command or CHECK.paste))
+        settings = theirs or self._settings
+        for lacks in settings.lacking:  # of what is started once the secret is there
+            yield Warned(lacks, Fix(paste=settings.service or settings.command or CHECK.paste))
 
     async def _failing(self, who: Principal) -> dict[str, Trouble]:
         """What fails in the engine, as far as `who` may see it: some of it names a conversation."""
@@ -146,16 +146,16 @@ class StatusReading(BridgeBase):
 
     async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
         """By channel: which calls nobody could approve there. `who` counts as an approver."""
-        stored = [each.principal for each in await self.store.clients.all()]
+        stored = [client.principal for client in await self.store.clients.all()]
         asking = [who] if who.kind == "client" else []
         reach = ApproverCheck(
             self.rules, self.traits, await self.store.access.pairings(), clients=[*self._clients, *stored, *asking]
         )
-        return {name: told for name, told in reach.complaints(listed.tools).items() if who.sees_channel(name)}
+        return {name: complaint for name, complaint in reach.complaints(listed.tools).items() if who.sees_channel(name)}
 
     async def _today(self, within: frozenset[str]) -> Spent:
         """The tokens and cost of models since 00:00 UTC, in these channels and chats, or in all."""
-        day = day_of(self._clock.now())
+        day = day_of(self.clock.now())
         return sum(await self.store.spending.on(day, *(within or {""})), Spent())
 
 

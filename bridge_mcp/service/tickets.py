@@ -9,8 +9,8 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from bridge_mcp.core.entries import Finished, Judged, Requested
-from bridge_mcp.core.errors import BadInput, Conflict, Denied, NotFound
+from bridge_mcp.core.entries import Entry, Finished, Judged, Log, Requested
+from bridge_mcp.core.errors import BadInput, Denied, NotFound
 from bridge_mcp.core.evidence import with_evidence
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.projections import Approval
@@ -18,6 +18,7 @@ from bridge_mcp.core.results import Decision, Ticket
 from bridge_mcp.core.state import open_fates
 from bridge_mcp.operations import conversations, tickets
 from bridge_mcp.operations.addresses import check_text
+from bridge_mcp.operations.appending import append_following
 from bridge_mcp.operations.approvals import ApprovalOptions, check_undecided
 from bridge_mcp.service.base import sender_of
 from bridge_mcp.service.deciding import decided
@@ -41,12 +42,12 @@ class Following(Topics):
             raise BadInput(f"'{ticket}' is an approval, not a ticket.", fix="See list_approvals.")
         if parsed.kind == "call":
             log = await self.store.log.load(parsed.conversation)
-            own = bool(log) and isinstance(log[0].entry, Requested) and log[0].entry.by == who.name
+            is_own = bool(log) and isinstance(log[0].entry, Requested) and log[0].entry.by == who.name
         else:
             self._address(who, parsed.conversation)
             asked = await self.store.history.message(parsed.conversation, parsed.seq)
-            own = asked is not None and asked.author == sender_of(who)
-        if not own:
+            is_own = asked is not None and asked.author == sender_of(who)
+        if not is_own:
             raise NotFound(f"{who.name} was given no ticket '{ticket}'.", fix="Use a ticket of your own.")
         return await self._wait(ticket, wait_s, for_people=for_people)
 
@@ -65,25 +66,21 @@ class Following(Topics):
             return False
         if await self._take_back(who, state.conversation):
             return True
-        return await conversations.stop(self.store, self._clock, state.conversation, who.name, tickets.CANCELLED)
+        return await conversations.stop(self.store, self.clock, state.conversation, who.name, tickets.CANCELLED)
 
     async def _take_back(self, who: Principal, conversation: str) -> bool:
         """Cancel the call of a conversation if it has not begun; returns whether it had not."""
-        while True:
-            log = await self.store.log.load(conversation)
+
+        def taken_back(log: Log) -> tuple[Entry, ...]:
             entries: list[Judged | Finished] = []
             for call, fate in open_fates(log):
                 if fate.asked is not None and fate.judged is None:
                     entries.append(Judged(call.id, "cancelled", who.name, via=who.via))
                 elif fate.asked is not None and not fate.begun:  # approved, and its tool is not there
                     entries.append(Finished(call.id, "stopped", "Not run: its caller took it back."))
-            if not entries:
-                return False
-            try:
-                await self.store.log.intend(conversation, log[-1].seq + 1, *with_evidence(log, entries))
-            except Conflict:
-                continue
-            return True
+            return with_evidence(log, entries)
+
+        return await append_following(self.store.log, conversation, taken_back, whole=True)
 
     async def decide_in_person(
         self, who: Principal, ticket: str, approval_id: str, *, digest: str, approve: bool, note: str = ""
@@ -98,9 +95,9 @@ class Following(Topics):
         """
         person = self._person_at(who, "mcp form")
         check_text(note, "note", 2_000)
-        stands, approval = await self.follow(who, ticket), await self._approval(who, approval_id)
+        status, approval = await self.follow(who, ticket), await self._approval(who, approval_id)
         check_undecided(approval)
-        if approval_id not in stands.approvals:
+        if approval_id not in status.approvals:
             raise NotFound(f"{ticket} does not wait for {approval_id}.", fix="Ask again how the ticket stands.")
         return await self._decided(person, approval, digest=digest, approve=approve, note=note)
 

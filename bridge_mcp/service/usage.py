@@ -41,7 +41,7 @@ class Usage(Struct, frozen=True):
     @property
     def total(self) -> Spent:
         """Of all days."""
-        return sum((each.total for each in self.days), Spent())
+        return sum((day.total for day in self.days), Spent())
 
     @property
     def shares(self) -> tuple[tuple[str, Spent, int], ...]:
@@ -59,7 +59,7 @@ class UsageReading(BridgeBase):
         A model without a name is one that the log does not name.
         """
         who.require("read")
-        today = day_of(self._clock.now())
+        today = day_of(self.clock.now())
         first = today - check_range("days", days, 366) + 1
         by_day: dict[int, list[tuple[str, Spent]]] = {day: [] for day in range(first, today + 1)}
         for taken in await self.store.spending.between(first, today, *(who.within or {""})):

@@ -34,7 +34,7 @@ from bridge_mcp.core.policy import Policy
 from bridge_mcp.core.state import open_calls, reaches_back_to, unsettled_after
 from bridge_mcp.core.steps import CallModel, Cut, Idle, Run, Summarise, Wait
 from bridge_mcp.core.tools import tool_name, tool_names
-from bridge_mcp.core.transcript import About, ChatMessage, TranscriptBuilder, past, transcript
+from bridge_mcp.core.transcript import Annotations, ChatMessage, TranscriptBuilder, past, transcript
 from tests.unit.logs import ANN, TOOLS, asked
 
 POLICY = Policy("local/main", TOOLS)
@@ -170,14 +170,14 @@ def test_every_transcript_is_valid_for_the_chat_format(log: list[Logged]) -> Non
 def test_what_is_remembered_of_a_past_is_what_would_be_read_anew(
     log: list[Logged], uptos: list[int | None], trimmed: int
 ) -> None:
-    memory, about = TranscriptBuilder(), About(str, "files")
+    memory, about = TranscriptBuilder(), Annotations(str, "files")
     for length in range(1, len(log) + 1):
         upto = uptos[length % len(uptos)]
         # A tail loses its beginning now and then.
         view = log[trimmed if length > 2 * trimmed else 0 : length]
         chars = 3 if length % 7 == 6 else 0
-        kept = memory.past(view, upto=upto, result_chars=chars, image_turns=1, about=about)
-        anew = past(view, upto=upto, result_chars=chars, image_turns=1, about=about)
+        kept = memory.past(view, upto=upto, result_chars=chars, image_turns=1, annotations=about)
+        anew = past(view, upto=upto, result_chars=chars, image_turns=1, annotations=about)
         assert kept == anew
         assert [turn.tokens for turn in kept.turns] == [turn.tokens for turn in anew.turns]
 

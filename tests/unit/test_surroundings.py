@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.entries import Attachment, Heard, Sender
 from bridge_mcp.core.prompt_context import MAX_INSTRUCTIONS, Place, chat_context, place_of, server_instructions
-from bridge_mcp.core.transcript import About, past
+from bridge_mcp.core.transcript import Annotations, past
 from bridge_mcp.engine.turns.timestamps import teller
 from tests.unit.logs import ANN, heard, log, model_started, replied
 
@@ -53,8 +53,8 @@ def test_each_message_says_when_it_was_written_and_in_groups_by_whom() -> None:
         Heard("me", Sender("owner", "Eve", "owner"), "4"),
         Heard("?", Sender("9"), "5", group=True),
     )
-    about = About(teller("UTC"), "family/-1")
-    assert [message.about for message in past(entries, about=about).messages()] == [
+    about = Annotations(teller("UTC"), "family/-1")
+    assert [message.about for message in past(entries, annotations=about).messages()] == [
         '[from "Ann" (id 7); Thu 1970-01-01 00:16]',
         '[from "Ann\\" (id 7)]⏎no" (id 8); Thu 1970-01-01 00:16; files: "family/-1#1/0" (image)]',
         '[from "host" (a client); Thu 1970-01-01 00:16]',
@@ -64,11 +64,11 @@ def test_each_message_says_when_it_was_written_and_in_groups_by_whom() -> None:
 
 
 def test_what_stood_in_front_of_a_message_stays_as_it_is_when_more_comes() -> None:
-    about = About(teller("UTC"))
+    about = Annotations(teller("UTC"))
     entries = log(Heard("a", ANN, "1", group=True), model_started(), replied("b"))
-    before = past(entries, about=about).messages()
+    before = past(entries, annotations=about).messages()
     more = log(*(e.entry for e in entries), Heard("c", Sender("8", "Bob"), "2", group=True))
-    assert past(more, about=about).messages()[: len(before)] == before
+    assert past(more, annotations=about).messages()[: len(before)] == before
 
 
 def test_times_are_told_in_the_owners_zone_over_its_changes() -> None:

@@ -29,7 +29,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.messages import ChatMessage, message_tokens
 from bridge_mcp.core.summary import summary_request, summary_text
 from bridge_mcp.core.token_estimate import calibration, ceiling, tokens_of
-from bridge_mcp.core.transcript import SUMMARY, begins_at, past, transcript
+from bridge_mcp.core.transcript import SUMMARY, past, transcript, view_begins_at
 from bridge_mcp.core.window import Window, fit, fit_smaller_window, squeeze
 from tests.unit.logs import ANN, finished, heard, log, model_started, replied
 from tests.unit.test_core_properties import check_chat_format
@@ -139,7 +139,7 @@ def test_a_cut_in_the_log_is_where_the_view_begins_from_then_on() -> None:
     seen = past(longer)
     assert seen.messages()[0].text.endswith("they talked")
     assert seen.messages()[1:] == fit(past(entries), Window(), 3000).messages
-    assert begins_at(longer) == cut
+    assert view_begins_at(longer) == cut
     again = fit(seen, Window(), 3000)
     assert again.cut is None, "after a cut there is room"
     assert past(longer[cut:]).messages() == seen.messages(), "a tail from there shows the same"

@@ -143,7 +143,7 @@ async def add_client(visit: Visit) -> Response:
             scopes=form.all("scope"),
             channels=[place for place in limits if "/" not in place],
             conversations=[place for place in limits if "/" in place],
-            taken=visit.console.taken,
+            taken_names=visit.console.taken,
         )
     except BadInput as exc:
         return await clients(visit, told=str(exc))

@@ -55,7 +55,7 @@ class PromptWorker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        for approval in reversed([each async for each in waiting(self._store)]):
+        for approval in reversed([a async for a in waiting(self._store)]):
             await self._ask(approval)
         await follow_feed(self._store, READER, FOLLOWED, self._follow_readable)
 
@@ -99,14 +99,14 @@ class PromptWorker:
 
     async def _tell(self, approval: Approval) -> None:
         """The prompt loses its buttons and says who decided; that is all that a late press can find."""
-        by = await self._name(approval.decided_by)
+        decider = await self._name(approval.decided_by)
         for place, key in (
             *((place, prompt_key(approval)) for place in self._places(approval)),
             (approval.escalate_to, escalation_key(approval.id, 1)),
         ):
             seq = await self._store.traces.posted(place, key) if place else None
             if seq is not None:
-                revision = structs.replace(self._outcome(approval, place, seq, by), key=f"decided:{key}")
+                revision = structs.replace(self._outcome(approval, place, seq, decider), key=f"decided:{key}")
                 await self._store.log.record(place, revision)
 
     def _outcome(self, approval: Approval, place: str, prompted: int, by: str) -> Revised | Posted:
@@ -132,5 +132,5 @@ class PromptWorker:
     async def _name(self, principal: str) -> str:
         """What people call whoever decided: the name under which they were let in; the log has the id."""
         channel, colon, subject = principal.partition(":")
-        known = await self._store.access.find(channel, subject) if colon else ()
-        return next((each.name for each in known if each.name), principal)
+        pairings = await self._store.access.find(channel, subject) if colon else ()
+        return next((pairing.name for pairing in pairings if pairing.name), principal)

@@ -78,8 +78,8 @@ class ChatActivity:
 
         It is taken back once the call is over, however it ended: from then on a message tells it, or nothing does.
         """
-        if shown := self._active.get(conversation):
-            shown.draft, shown.text = started + 1, text
+        if activity := self._active.get(conversation):
+            activity.draft, activity.text = started + 1, text
         if self._drafts is not None:
             self._drafts.put(conversation, started + 1, text)
 
@@ -95,7 +95,7 @@ class ChatActivity:
         async with anyio.create_task_group() as tasks:
             while True:
                 await self._begun.wait()
-                for conversation in [name for name, shown in self._active.items() if shown.told is None]:
+                for conversation in [name for name, activity in self._active.items() if activity.told is None]:
                     self._active[conversation].told = (0, "")
                     tasks.start_soon(self._show, conversation)
 
@@ -112,13 +112,13 @@ class ChatActivity:
     async def _follow(self, conversation: str) -> None:
         """Show one conversation until its turn has ended."""
         address = Address.of(conversation)
-        channel, shown = self._channels[address.channel], self._active[conversation]
+        channel, activity = self._channels[address.channel], self._active[conversation]
         chat = await chat_migrations.current(self._state, address)
         await anyio.sleep(GRACE_S)
         while conversation not in self._ended:
-            now = (shown.draft, shown.text if channel.traits.can.drafts else "")
-            if shown.told == (0, "") or shown.idle_s >= TYPING_S or (now[1] and now != shown.told):
+            now = (activity.draft, activity.text if channel.traits.can.drafts else "")
+            if activity.told == (0, "") or activity.idle_s >= TYPING_S or (now[1] and now != activity.told):
                 await channel.show(chat, *now)
-                shown.told, shown.idle_s = now, 0.0
+                activity.told, activity.idle_s = now, 0.0
             await anyio.sleep(TICK_S)
-            shown.idle_s += TICK_S
+            activity.idle_s += TICK_S

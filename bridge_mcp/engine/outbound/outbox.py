@@ -123,11 +123,11 @@ class OutboxWorker:
         try:
             await self._recover()
             looked, now, free = time.monotonic(), self._clock.now(), MAX_SENDS - len(self._sending)
-            held = self._pauses.at(looked)
-            for place in self._unbegun.keys() - self._sending - held:
+            paused = self._pauses.at(looked)
+            for place in self._unbegun.keys() - self._sending - paused:
                 await self._postpone(self._unbegun[place], 0.0, "it could not be begun")
                 del self._unbegun[place]
-            skip = frozenset(self._sending | held)
+            skip = frozenset(self._sending | paused)
             due = await self._store.outbox.due(now, free, skip, self._only) if free > 0 else ()
             for message in due:
                 self._sending.add(message.conversation)
@@ -152,8 +152,8 @@ class OutboxWorker:
                 continue
             if not self._settles(message):
                 logger.warning("%s was being sent when that was interrupted: its part may have gone out", message.id)
-                sent = (*message.platform_ids, LOST)
-                await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, sent)
+                platform_ids = (*message.platform_ids, LOST)
+                await self._store.outbox.progress(message.conversation, message.seq, message.parts + 1, platform_ids)
             await self._queue_again(message, message.attempts, 0.0, "the bridge was interrupted")
         self._looked = time.monotonic()
 
@@ -237,10 +237,10 @@ class OutboxWorker:
             logger.exception("%s: the message could not be made ready", message.id)
             return self._after_failure(message, SendFailed(f"It could not be made ready: {error_line(exc)}"), growing)
         try:
-            sent = await self._send_parts(channel, parts, message)
+            platform_ids = await self._send_parts(channel, parts, message)
         except SendFailed as exc:
             return self._after_failure(message, exc, growing)
-        return partial(self._record_delivered, message, sent)
+        return partial(self._record_delivered, message, platform_ids)
 
     async def _parts(self, channel: Channel, action: OutgoingAction) -> Sequence[Part]:
         """The parts of an action; those of a long text are made on a thread, for that takes a while."""
@@ -260,45 +260,47 @@ class OutboxWorker:
         if message.kind == "message":
             await self._state.set_undelivered(message.conversation, reason[:MAX_REASON], at_most=MAX_UNDELIVERED)
 
-    async def _record_delivered(self, message: Message, sent: tuple[str, ...]) -> None:
-        status = "uncertain" if LOST in sent else "sent"
+    async def _record_delivered(self, message: Message, platform_ids: tuple[str, ...]) -> None:
+        status = "uncertain" if LOST in platform_ids else "sent"
         try:
-            await self._store.log.record(message.conversation, delivered_entry(message, status, sent))
+            await self._store.log.record(message.conversation, delivered_entry(message, status, platform_ids))
         except BadInput as exc:  # the platform gave an id that no store can hold
             logger.error("%s: its ids on the platform cannot be kept: %s", message.id, exc)
             await self._store.log.record(message.conversation, Delivered(message.seq, status, ()))
         if message.topic is not None and status == "sent":
-            await topic_titles.store_topic_title(self._state, Address.of(message.conversation), message.topic, sent)
+            await topic_titles.store_topic_title(
+                self._state, Address.of(message.conversation), message.topic, platform_ids
+            )
         if status == "sent":
             await self._state.clear_undelivered(message.conversation)
 
-    async def _send_parts(self, channel: Channel, left: Sequence[Part], message: Message) -> tuple[str, ...]:
+    async def _send_parts(self, channel: Channel, unsent: Sequence[Part], message: Message) -> tuple[str, ...]:
         """Send the parts that are left; the platform's ids of all of them.
 
         Raises:
             SendFailed: a part surely did not go out; those before it are noted.
         """
-        sent, count, prompts = message.platform_ids, message.parts + len(left), bool(asks_for(message))
-        for number, part in enumerate(left, start=message.parts + 1):
-            if prompts and number == count and LOST in sent:
+        platform_ids, count, prompts = message.platform_ids, message.parts + len(unsent), bool(asks_for(message))
+        for number, part in enumerate(unsent, start=message.parts + 1):
+            if prompts and number == count and LOST in platform_ids:
                 raise SendFailed(NOT_WHOLE)
             try:
-                sent += await channel.send(part)
+                platform_ids += await channel.send(part)
             except SendUncertain as exc:
                 if self._settles(message):
                     raise SendFailed(str(exc), retry_after_s=0.0) from exc
                 logger.warning("%s, part %d of %d: %s", message.id, number, count, exc)
-                sent += (LOST,)
+                platform_ids += (LOST,)
             except SendFailed:
                 raise
             except Exception:
                 logger.exception("%s, part %d of %d: the channel failed unexpectedly", message.id, number, count)
-                sent += (LOST,)
+                platform_ids += (LOST,)
             if number < count:
                 # Before the next part goes out: else a crash would send this one again.
-                noted = partial(self._store.outbox.progress, message.conversation, message.seq, number, sent)
+                noted = partial(self._store.outbox.progress, message.conversation, message.seq, number, platform_ids)
                 await self._supervisor.until_done(f"Writing down what came of {message.id}", noted)
-        return sent
+        return platform_ids
 
     async def _action(self, message: Message) -> OutgoingAction:
         """A stored message, edit or reaction as the platform's adapter takes it.
@@ -352,20 +354,20 @@ class OutboxWorker:
         return () if not key or key.startswith(PRESSED) else (key,)
 
 
-def delivered_entry(message: Message, status: Literal["sent", "uncertain"], sent: tuple[str, ...]) -> Delivered:
+def delivered_entry(message: Message, status: Literal["sent", "uncertain"], platform_ids: tuple[str, ...]) -> Delivered:
     """That a message went out; of an edit also that its parts are those of the edited message from now on.
 
     A reaction has no id of its own on the platform: what its channel answers is the id of the message it is below.
     """
     if message.kind == "reaction":
         return Delivered(message.seq, status, ())
-    of = message.target if message.kind == "edit" and status == "sent" else None
-    return Delivered(message.seq, status, sent, of=of)
+    edited = message.target if message.kind == "edit" and status == "sent" else None
+    return Delivered(message.seq, status, platform_ids, of=edited)
 
 
 def with_choices(message: Message) -> str:
     """The text of a question with its choices below it, where there are no buttons; writing one answers it."""
     choices = message.question.choices if message.question is not None else ()
-    return (
-        "\n".join((message.text, "", *(f"- {escape_markdown(each)}" for each in choices))) if choices else message.text
-    )
+    if not choices:
+        return message.text
+    return "\n".join((message.text, "", *(f"- {escape_markdown(choice)}" for choice in choices)))

@@ -24,18 +24,18 @@ __all__ = ["fire_reminder", "send_reminder"]
 
 async def fire_reminder(store: Store, traits: Mapping[str, ChannelTraits], conversation: str, step: Ring) -> None:
     """Put a reminder into the assistant's conversation, as a message that it has to read; or post a message. Once."""
-    wanted = step.scheduled
-    if wanted.posts is not None:
-        if await is_let_in(store.access, traits, wanted.conversation):
-            await store.log.record(wanted.conversation, wanted.posts)
+    scheduled = step.scheduled
+    if scheduled.posts is not None:
+        if await is_let_in(store.access, traits, scheduled.conversation):
+            await store.log.record(scheduled.conversation, scheduled.posts)
             await store.log.record(conversation, Rang())
         else:
             await store.log.record(conversation, Stopped("the chat is not let in any more", 1))
         return
-    text = chat_texts.reminder(wanted.text)
+    text = chat_texts.reminder(scheduled.text)
     bridge = Sender("bridge", "reminder", "bot")
-    heard = Heard(text, bridge, f"reminder:{wanted.call}", to="assistant", asked_by=wanted.asked_by)
-    await store.log.record(wanted.conversation, heard)
+    heard = Heard(text, bridge, f"reminder:{scheduled.call}", to="assistant", asked_by=scheduled.asked_by)
+    await store.log.record(scheduled.conversation, heard)
     await store.log.record(conversation, Rang())
 
 
@@ -53,8 +53,8 @@ async def send_reminder(
     further = asked.also_route if asked is not None and reminded.why != "escalation" else ()
     for place in dict.fromkeys((route, *further)):
         if asked is not None and place and await is_let_in(store.access, traits, place):
-            known = traits.get(Address.of(place).channel)
-            can = known.can if known is not None else Capabilities()
+            channel_traits = traits.get(Address.of(place).channel)
+            can = channel_traits.can if channel_traits is not None else Capabilities()
             await store.log.record(place, await reminder_message(store, clock, asked, place, reminded, can=can))
     await store.log.record(conversation, structs.replace(reminded, to=route))
 

@@ -43,16 +43,16 @@ class Uploads:
         return tuple([await self._upload(channel, file) for file in files])
 
     async def _upload(self, channel: str, file: Attachment) -> Upload:
-        scheme, _, rest = file.ref.partition(":")
+        scheme, _, target = file.ref.partition(":")
         match scheme:
             case "file":
                 try:
-                    path = await anyio.to_thread.run_sync(outbox_file, rest, self._folders)
+                    path = await anyio.to_thread.run_sync(outbox_file, target, self._folders)
                 except BadInput as exc:
                     raise SendFailed(str(exc)) from None
                 return Upload(file.kind, plain_name(file.name or path.name), file.mime, path=path)
             case "of":
-                source, _, ref = rest.partition(":")
+                source, _, ref = target.partition(":")
                 if source == channel:
                     return Upload(file.kind, file.name, file.mime, ref=ref)
                 return Upload(file.kind, file.name, file.mime, data=await self._fetched(source, file, ref))
@@ -62,9 +62,9 @@ class Uploads:
                 except NotFound as exc:
                     raise SendFailed(str(exc)) from None
             case "arguments":
-                approval = await self._approvals.get(rest)
+                approval = await self._approvals.get(target)
                 if approval is None:
-                    raise SendFailed(f"The arguments of {rest[:80]} cannot be sent: there is no such approval.")
+                    raise SendFailed(f"The arguments of {target[:80]} cannot be sent: there is no such approval.")
                 # JSON escapes stand for what hides: the file reads as it looks, and holds the same values.
                 data = escaped(pretty(approval.arguments)).encode("utf-8", "backslashreplace")
                 return Upload(file.kind, file.name, file.mime, data=data)

@@ -154,7 +154,7 @@ class ConversationWorker:
         within: tuple[str, ...] = ()
         if tools:
             await self._servers_ready()
-            within = next((each.entry.within for each in log if isinstance(each.entry, Requested)), ())
+            within = next((logged.entry.within for logged in log if isinstance(logged.entry, Requested)), ())
         return await self._deps.policies.snapshot(self.conversation, tools=tools, within=within)
 
     async def _servers_ready(self) -> None:
@@ -172,20 +172,20 @@ class ConversationWorker:
         if self.signal.given:
             return True  # a call may have ended since, and leaves no entry where its outcome comes later
         # Not longer, even if nothing is due: clocks jump, and machines sleep.
-        left = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
-        return await self._until_effect(effects, left) or not await self._log.rest(look.state.head, until)
+        remaining_s = None if until is None else min(LOOK_AGAIN_S, max(0.0, until - self._deps.clock.now()))
+        return await self._until_effect(effects, remaining_s) or not await self._log.rest(look.state.head, until)
 
-    async def _until_effect(self, effects: Effects, left: float | None) -> bool:
+    async def _until_effect(self, effects: Effects, remaining_s: float | None) -> bool:
         """Wait for running effects, at most so long; False where none runs."""
         if not (effects.calls or effects.reviews or effects.asking is not None):
             return False
-        await self.signal.wait(left)
+        await self.signal.wait(remaining_s)
         return True
 
     def _here(self, step: Run, policy: Policy) -> tuple[Run, str]:
         """A step with the calls that can run in this process; without any, the server of the first, which is away."""
-        of = {call.id: spec.server for call, _, _ in step.calls if (spec := policy.tools.get(call.tool)) is not None}
-        away = {call: server for call, server in of.items() if self._deps.away(server)}
+        servers = {call.id: policy.tools[call.tool].server for call, _, _ in step.calls if call.tool in policy.tools}
+        away = {call: server for call, server in servers.items() if self._deps.away(server)}
         here = tuple(each for each in step.calls if each[0].id not in away)
         return Run(here), "" if here else next(iter(away.values()))
 
@@ -249,7 +249,7 @@ class ConversationWorker:
 
     async def _ask(self, step: Ask, look: Look) -> None:
         now = self._deps.clock.now()
-        by = tool_calls.requested_by(self.conversation, look.state.log)
+        asker = tool_calls.requested_by(self.conversation, look.state.log)
         external, asked = tool_calls.external_of(look.log), [call for call, _ in step.calls]
         entries: list[Entry] = []
         for call, because in step.calls:
@@ -259,8 +259,8 @@ class ConversationWorker:
             if wrong:
                 entries.append(Finished(call.id, "error", wrong))
                 continue
-            how = look.policy.asking(call.tool)
-            entries.append(ask_entry(call, spec, how, now, by, reason, external, look.policy.reviewer(call)))
+            settings = look.policy.asking(call.tool)
+            entries.append(ask_entry(call, spec, settings, now, asker, reason, external, look.policy.reviewer(call)))
         await self._intend(look, *entries)
 
     async def _run(self, step: Run, look: Look, effects: Effects) -> None:
@@ -277,7 +277,7 @@ class ConversationWorker:
             begun.append((call, spec, started))
             entries.append(started)
         await self._intend(look, *entries)
-        verbatim = any(isinstance(each.entry, Requested) and each.entry.verbatim for each in look.log)
+        verbatim = any(isinstance(logged.entry, Requested) and logged.entry.verbatim for logged in look.log)
         for call, spec, started in begun:
             if spec.changed and tool_calls.was_told_of_change(spec.changed, call, look.state.log):
                 await self._deps.toolbox.accept(spec)

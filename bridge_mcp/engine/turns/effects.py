@@ -84,9 +84,9 @@ class Effects:
             if any(supersedes(logged.entry, started) for logged in since):
                 scope.cancel()
         if self._calls:
-            wanted = {call.id for call, _ in state.open_fates}
+            open_ids = {call.id for call, _ in state.open_fates}
             for call, scope in self._calls.items():
-                if call not in wanted:
+                if call not in open_ids:
                     scope.cancel()
 
         if self._reviews:
@@ -172,9 +172,9 @@ class Effects:
 
     async def _until(self, at: float) -> None:
         """Wait until this time: a continuation of the message may come, which cancels the wait."""
-        left = at - self._deps.clock.now()
-        if 0 < left <= LONGEST_S:
-            await anyio.sleep(left)
+        remaining_s = at - self._deps.clock.now()
+        if 0 < remaining_s <= LONGEST_S:
+            await anyio.sleep(remaining_s)
 
 
 def wakes_at(entry: Replied | Summarised | Failed) -> float | None:

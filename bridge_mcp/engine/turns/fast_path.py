@@ -151,10 +151,10 @@ class FastPath:
         intent = tool_calls.started_entry(call, spec, arguments, because, action.entry.by)
         if spec.read_only:
             return await self._look(action, spec, intent)
-        written = await deps.store.log.intend(action.conversation, 0, action.entry, intent)
+        log = await deps.store.log.intend(action.conversation, 0, action.entry, intent)
         action.written.set()
         finished = await self._outcome(action, spec, intent)
-        return await self._finish(action, written, finished)
+        return await self._finish(action, log, finished)
 
     async def _look(self, action: PendingCall, spec: ToolSpec, intent: Started) -> bool:
         """Run a call that only reads, and write everything at its end; or its beginning, if that is long in coming."""
@@ -189,14 +189,14 @@ class FastPath:
             logger.exception("%s: a client's call could not be written down", action.conversation)
             action.end(failed=BridgeError(f"The call could not be written down: {error_line(exc)}.", fix=ASK_AGAIN))
 
-    async def _finish(self, action: PendingCall, written: Log, finished: Finished) -> bool:
+    async def _finish(self, action: PendingCall, begun: Log, finished: Finished) -> bool:
         """Write the outcome where it belongs if nothing came in between; whether there is something left to worker."""
         log = self._deps.store.log
 
         async def write() -> tuple[Log, bool]:
             try:
-                last = await log.intend(action.conversation, len(written), finished, wake=None)
-                return (*written, *last), False
+                last = await log.intend(action.conversation, len(begun), finished, wake=None)
+                return (*begun, *last), False
             except Conflict:
                 await log.record(action.conversation, finished)
                 return await log.load(action.conversation), True
@@ -241,13 +241,13 @@ class FastPath:
             logger.warning("%s: nobody can take this call back: %s", action.conversation, exc)
 
 
-def both(one: ToolProgress | None, other: ToolProgress | None) -> ToolProgress | None:
+def both(first: ToolProgress | None, second: ToolProgress | None) -> ToolProgress | None:
     """Tell two."""
-    if one is None or other is None:
-        return one or other
+    if first is None or second is None:
+        return first or second
 
     def tell(progress: float, total: float | None, words: str) -> None:
-        one(progress, total, words)
-        other(progress, total, words)
+        first(progress, total, words)
+        second(progress, total, words)
 
     return tell

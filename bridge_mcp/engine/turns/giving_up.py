@@ -46,9 +46,9 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
         if known is None:
             return
         closed = [
-            Judged(each.call, "cancelled", BRIDGE.id, digest=each.digest, note=reason, via="rule")
-            async for each in waiting(deps.store, conversation=conversation)
-            if each.call
+            Judged(approval.call, "cancelled", BRIDGE.id, digest=approval.digest, note=reason, via="rule")
+            async for approval in waiting(deps.store, conversation=conversation)
+            if approval.call
         ]
         try:
             stopped = Stopped(reason, known.head, BRIDGE.id, text=text)

@@ -65,15 +65,15 @@ async def for_reader(deps: Deps, conversation: str, exc: ModelFailed) -> str:
     if FOR_THE_OWNER not in exc.for_chat:
         return exc.for_chat
     channel, subject, _ = Address.of(conversation)
-    how = exc.fix or str(exc)
+    fix = exc.fix or str(exc)
     traits = deps.traits.get(channel)
     if traits is not None and not traits.needs_pairing:
-        return exc.for_chat.replace(FOR_THE_OWNER, how)
+        return exc.for_chat.replace(FOR_THE_OWNER, fix)
     pairings = await deps.store.access.find(channel, subject)
     # An approver is a person: the ids of groups begin with a minus.
-    if subject.startswith("-") or not any(each.role == "approver" for each in pairings):
+    if subject.startswith("-") or not any(pairing.role == "approver" for pairing in pairings):
         return exc.for_chat
-    return exc.for_chat.replace(FOR_THE_OWNER, escape_markdown(how))
+    return exc.for_chat.replace(FOR_THE_OWNER, escape_markdown(fix))
 
 
 async def summary(deps: Deps, step: Summarise, prepared: Prepared, started: int) -> Summarised | Failed:
@@ -125,9 +125,9 @@ def reply_entry(answer: ModelReply, started: int, step: CallModel, tools: Sequen
 
     Numbers that it wrote as texts are mended here, before anybody is asked: what is shown is what runs.
     """
-    wanted = {call.tool for call in answer.calls}
-    schemas = {spec.name: spec.schema for spec in tools if spec.name in wanted} if wanted else {}
-    read = (started, -1) if step.upto is None else (step.upto, started)
+    called = {call.tool for call in answer.calls}
+    schemas = {spec.name: spec.schema for spec in tools if spec.name in called} if called else {}
+    upto_and_ref = (started, -1) if step.upto is None else (step.upto, started)
     calls = tuple(
         Call(
             call_id(started, index),
@@ -141,11 +141,11 @@ def reply_entry(answer: ModelReply, started: int, step: CallModel, tools: Sequen
     return Replied(
         whole_characters(answer.text),
         calls,
-        read[0],
+        upto_and_ref[0],
         turn=step.turn,
         model=whole_characters(answer.model),
         usage=answer.usage,
-        ref=read[1],
+        ref=upto_and_ref[1],
         finish=answer.finish,
         kept=answer.kept,
         kept_for=answer.kept_for,

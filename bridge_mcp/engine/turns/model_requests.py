@@ -11,7 +11,7 @@ from bridge_mcp.core.prompt_context import chat_context, place_of, server_instru
 from bridge_mcp.core.roles import order_messages
 from bridge_mcp.core.summary import summary_request
 from bridge_mcp.core.token_estimate import AROUND, calibration, ceiling, tokens_of
-from bridge_mcp.core.transcript import About, ModelView
+from bridge_mcp.core.transcript import Annotations, ModelView
 from bridge_mcp.core.window import Window, fit
 from bridge_mcp.engine.turns.policies import Policies
 from bridge_mcp.engine.turns.timestamps import teller
@@ -54,25 +54,25 @@ class Requests:
         capacity = await self._model.capacity(rules.model)
         window = replace(rules.window.known_to_be(capacity.context_tokens), messages=rules.history_limit)
         system = self._system(conversation, rules, log)
-        seen = self._transcripts.of(conversation).past(
+        view = self._transcripts.of(conversation).past(
             log,
             upto=upto,
             result_chars=window.shown_chars,
             image_turns=window.image_turns,
             images=capacity.images,
             pdfs=capacity.pdfs,
-            about=about(conversation, rules),
+            annotations=annotations_of(conversation, rules),
         )
-        tools, tools_tokens = self._policies.offer(conversation, seen)
+        tools, tools_tokens = self._policies.offer(conversation, view)
         scale = calibration(log)
         budget = min(window.room / scale, ceiling(log))
         fixed = (tokens_of(system) + AROUND if system else 0) + tools_tokens
-        fitted = fit(seen, window, max(budget - fixed, MIN_ROOM))
+        fitted = fit(view, window, max(budget - fixed, MIN_ROOM))
         head = (ChatMessage("system", system),) if system else ()
         request = ModelRequest(
             rules.model, order_messages((*head, *fitted.messages)), tools, conversation=conversation, scale=scale
         )
-        return Prepared(request, fixed + fitted.estimate, fitted.cut, past=seen, budget=budget)
+        return Prepared(request, fixed + fitted.estimate, fitted.cut, past=view, budget=budget)
 
     def summary(self, prepared: Prepared, cut: int) -> tuple[ModelRequest, int]:
         """The request for a summary of what stands before `cut`, and its estimate. It offers no tools."""
@@ -93,11 +93,11 @@ class Requests:
         return "\n\n".join(filter(None, parts))
 
 
-def about(conversation: str, rules: ChannelRules) -> About:
+def annotations_of(conversation: str, rules: ChannelRules) -> Annotations:
     """What a channel's model is told of each message."""
     if not rules.chat_context:
-        return About()
-    return About(teller(rules.timezone), conversation if SENDS in rules.builtin_tools else "")
+        return Annotations()
+    return Annotations(teller(rules.timezone), conversation if SENDS in rules.builtin_tools else "")
 
 
 async def window_of(rules: ChannelRules, model: Model) -> Window:

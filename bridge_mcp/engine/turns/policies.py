@@ -95,14 +95,14 @@ class Policies:
         every = self._offered_to(conversation)
         if len(every.tools) <= MAX_TOOLS:
             return every.tools, every.tokens
-        wanted = wanted_tools(message for turn in past.turns for message in turn.messages)
-        wanted = frozenset(name for name in wanted if name in every.by_name)
-        chosen = every.chosen.get(wanted)
+        used = wanted_tools(message for turn in past.turns for message in turn.messages)
+        used = frozenset(name for name in used if name in every.by_name)
+        chosen = every.chosen.get(used)
         if chosen is None:
             if len(every.chosen) >= OFFERS:
                 every.chosen.clear()
-            tools = choose_tools(every.tools, wanted)
-            chosen = every.chosen[wanted] = (tools, tools_tokens(tools))
+            tools = choose_tools(every.tools, used)
+            chosen = every.chosen[used] = (tools, tools_tokens(tools))
         return chosen
 
     def crowded(self) -> dict[str, str]:
@@ -116,18 +116,13 @@ class Policies:
         offered = self._offered.get((channel, within))
         if offered is None or offered.of is not now:
             rules = self.channel(conversation)
-            allowed, wanted = rules.tool_servers, rules.builtin_tools
-            nested = tuple(
-                s for s in now if may_call(within, self._rules, s) and (allowed is None or s.server in allowed)
-            )
-            with_them = {READ_RESULT, FIND_TOOLS} if len(nested) + len(wanted) >= MAX_TOOLS else {READ_RESULT}
-            own = tuple(s for s in now if s.server == BRIDGE and (s.tool in wanted or s.name in with_them))
-            tools = (*nested, *own) if (nested or wanted) and channel != CALLS else nested
+            builtin = rules.builtin_tools
+            nested = tuple(s for s in now if may_call(within, self._rules, s) and rules.has_server(s.server))
+            with_them = {READ_RESULT, FIND_TOOLS} if len(nested) + len(builtin) >= MAX_TOOLS else {READ_RESULT}
+            bridge_tools = tuple(s for s in now if s.server == BRIDGE and (s.tool in builtin or s.name in with_them))
+            tools = (*nested, *bridge_tools) if (nested or builtin) and channel != CALLS else nested
             missing = frozenset(s.name for s in now if s.server == BRIDGE) - {s.name for s in tools}
-            if within:
-                words = rules_within(within, self._rules, tools)
-            else:
-                words = (*rules.tools, *self._rules.tools)
+            words = rules_within(within, self._rules, tools) if within else (*rules.tools, *self._rules.tools)
             offered = self._offered[channel, within] = Offered(
                 now,
                 tools,
@@ -140,21 +135,17 @@ class Policies:
 
     def _sources(self, conversation: str, within: tuple[str, ...], offered: Offered) -> Mapping[str, ToolSource]:
         """The tool servers that the config gives a conversation, and the bridge's own tools as one of them."""
-        allowed = self.channel(conversation).tool_servers
+        rules = self.channel(conversation)
         sources = {BRIDGE: ToolSource(withheld=offered.withheld)}
         for server in self._toolbox.status():
-            if may_use(within, self._rules, server.name) and (allowed is None or server.name in allowed):
+            if may_use(within, self._rules, server.name) and rules.has_server(server.name):
                 sources[server.name] = ToolSource(server.state == "ready", frozenset(server.withheld))
         return sources
 
     def instructions(self, rules: ChannelRules) -> tuple[tuple[str, str], ...]:
         """What the tool servers of a channel may say in its system prompt, by their names, in the config's order."""
-        allowed = rules.tool_servers
-        return tuple(
-            (server.name, server.in_prompts)
-            for server in self._toolbox.status()
-            if server.in_prompts and (allowed is None or server.name in allowed)
-        )
+        servers = self._toolbox.status()
+        return tuple((s.name, s.in_prompts) for s in servers if s.in_prompts and rules.has_server(s.name))
 
     def _quiet(self) -> dict[str, float]:
         """Until when it is quiet, by channel, where it is."""

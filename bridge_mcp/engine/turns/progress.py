@@ -40,7 +40,7 @@ class ProgressPublisher:
         call, approval = started.call, approval_id(conversation, started.call)
 
         def hear(progress: float, total: float | None, words: str) -> None:
-            said = "".join(char if char.isprintable() else " " for char in words[:MAX_WORDS])
+            message = "".join(char if char.isprintable() else " " for char in words[:MAX_WORDS])
             body: dict[str, JSON] = {
                 "call": call,
                 "approval": approval,
@@ -48,7 +48,7 @@ class ProgressPublisher:
                 "digest": started.digest,
                 "progress": progress,
                 "total": total,
-                "message": said,
+                "message": message,
             }
             self._latest[conversation, call] = Event("tool.progress", conversation, self._clock.now(), body=body)
             self._wake.set()

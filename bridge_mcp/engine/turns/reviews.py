@@ -111,13 +111,13 @@ async def review(
     except Exception:
         logger.exception("%s: the review of %s failed unexpectedly", conversation, asked.tool)
         return escalate(asked.call, asked.digest, "it failed unexpectedly; see the log")
-    said = opinion_of(answer.text if not answer.calls else "")
+    opinion = opinion_of(answer.text if not answer.calls else "")
     if answer.finish:
-        said = replace(said, says="escalate", reason=f"its answer is not whole ({answer.finish})")
+        opinion = replace(opinion, says="escalate", reason=f"its answer is not whole ({answer.finish})")
     return Reviewed(
         asked.call,
-        said.says,
-        said.reason,
+        opinion.says,
+        opinion.reason,
         model=answer.model,
         digest=asked.digest,
         usage=answer.usage,

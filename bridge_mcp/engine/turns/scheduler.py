@@ -88,16 +88,16 @@ class Scheduler:
         if self._changed:
             self._changed = False  # before the search: what changes meanwhile is looked at in the next one
             self._unsure |= dict.fromkeys(await self._agenda.waiting(MAX_WAITING))
-        taken = self._begun | drives.under_way
+        busy = self._begun | drives.under_way
         # Conversations under way, or paused, are due as well: look far enough to see past them.
-        ahead = len(taken) + len(self._paused)
-        due = await self._agenda.due(now, drives.most - len(taken) + ahead) if len(taken) < drives.most else ()
+        ahead = len(busy) + len(self._paused)
+        due = await self._agenda.due(now, drives.most - len(busy) + ahead) if len(busy) < drives.most else ()
         moment = time.monotonic()
         for conversation in (*due, *self._unsure):
-            taken = self._begun | drives.under_way  # the search has taken time, and the fast path may have begun
-            if conversation in taken or self._paused.get(conversation, 0.0) > moment:
+            busy = self._begun | drives.under_way  # the search has taken time, and the fast path may have begun
+            if conversation in busy or self._paused.get(conversation, 0.0) > moment:
                 continue
-            if len(taken) >= drives.most:
+            if len(busy) >= drives.most:
                 break
             self._unsure.pop(conversation, None)
             self._begun.add(conversation)

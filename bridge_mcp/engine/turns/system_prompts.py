@@ -43,16 +43,16 @@ class SystemPrompts:
         """What a reviewer is to go by; the last good one where its file is gone or is no text, "" if none was read."""
         return self._read(path, f"reviewer {path.name}", "its policy", "")
 
-    def _read(self, path: Path, name: str, what: str, before: str) -> str:
-        kept = self._kept.get(path)
+    def _read(self, path: Path, name: str, noun: str, before: str) -> str:
+        cached = self._kept.get(path)
         try:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
-            if kept is None or kept.stamp != stamp:
-                kept = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
+            if cached is None or cached.stamp != stamp:
+                cached = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-            self._complaints[name] = f"{what} {path} cannot be read ({why}); the last good one holds. Mend it there."
-            return kept.text if kept else before
+            self._complaints[name] = f"{noun} {path} cannot be read ({why}); the last good one holds. Mend it there."
+            return cached.text if cached else before
         self._complaints.pop(name, None)
-        return kept.text
+        return cached.text

@@ -15,8 +15,8 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 @lru_cache(maxsize=32)
 def teller(zone: str) -> Callable[[float], str]:
     """Tells epoch seconds as `Tue 2026-11-24 10:43`."""
-    where = UTC if zone == "UTC" else ZoneInfo(zone)  # not every system has its own data of time zones
-    at_minute = lru_cache(maxsize=4096)(partial(format_time, where))
+    timezone = UTC if zone == "UTC" else ZoneInfo(zone)  # not every system has its own data of time zones
+    at_minute = lru_cache(maxsize=4096)(partial(format_time, timezone))
     return lambda at: at_minute(int(at // 60))
 
 

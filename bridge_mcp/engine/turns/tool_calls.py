@@ -31,7 +31,7 @@ async def argument_error(toolbox: Toolbox, spec: ToolSpec, arguments: str) -> st
 
 def repetition_note(call: Call, asked: Sequence[Call]) -> str:
     """What people are told of a call that an answer asks for more than once; "" of any other."""
-    same = [each.id for each in asked if each.tool == call.tool and same_arguments(each.arguments, call.arguments)]
+    same = [other.id for other in asked if other.tool == call.tool and same_arguments(other.arguments, call.arguments)]
     if len(same) < 2:
         return ""
     return f"; the same call is asked for {len(same)} times at once, this is number {same.index(call.id) + 1}"
@@ -39,13 +39,13 @@ def repetition_note(call: Call, asked: Sequence[Call]) -> str:
 
 def external_of(log: Log) -> External | None:
     """What the last request of a log says of a call that its caller runs; None of any other."""
-    asked = next((each.entry for each in reversed(log) if isinstance(each.entry, Requested)), None)
+    asked = next((logged.entry for logged in reversed(log) if isinstance(logged.entry, Requested)), None)
     return asked.external if asked is not None else None
 
 
-def same_arguments(one: str, other: str) -> bool:
+def same_arguments(first: str, second: str) -> bool:
     try:
-        return one == other or canonical(parse_arguments(one)) == canonical(parse_arguments(other))
+        return first == second or canonical(parse_arguments(first)) == canonical(parse_arguments(second))
     except BadInput:
         return False
 
@@ -109,12 +109,12 @@ def requested_by(conversation: str, log: Log) -> str:
     """
     people: dict[str, None] = {}
     log = relevant(log)
-    read = max((e.entry.upto for e in log if isinstance(e.entry, Replied)), default=0)
+    upto = max((e.entry.upto for e in log if isinstance(e.entry, Replied)), default=0)
     for logged in log:
         match logged.entry:
             case Requested(by=by):
                 return by
-            case Heard(to="assistant", sender=sender, asked_by=by) if logged.seq < read:
+            case Heard(to="assistant", sender=sender, asked_by=by) if logged.seq < upto:
                 if sender.kind in ("client", "owner"):
                     people[sender.id] = None
                 elif sender.kind == "person":

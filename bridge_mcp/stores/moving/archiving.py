@@ -91,11 +91,11 @@ class SnapshotEnd(PostgresEnd):
         assert not writes, "a snapshot is read"
         with self._told():
             self._connection = connection = self._database.connect(wait_s=CONNECT_S)
-            if not (found := version(connection, self.place)):
+            if not (schema := version(connection, self.place)):
                 raise BadInput(f"There is no store at {self.place}.", fix="Name its configuration: --config.")
-            if found < newest():
+            if schema < newest():
                 raise StoreError(
-                    f"The store {self.place} has schema version {found}; this bridge_mcp backs up version {newest()}.",
+                    f"The store {self.place} has schema version {schema}; this bridge_mcp backs up version {newest()}.",
                     fix="Run bridge-mcp migrate first, once all workers have this version.",
                 )
             connection.execute("SET idle_in_transaction_session_timeout = 0")
@@ -105,7 +105,7 @@ class SnapshotEnd(PostgresEnd):
             # Locks come before the snapshot, which is that of the first query.
             names = spelled_tables(frozenset((*TABLES, "feed", "kept_files", VERSION_TABLE)))
             connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE".encode())
-            if version(connection, self.place) != found:
+            if version(connection, self.place) != schema:
                 raise StoreError(f"The store {self.place} is being migrated.", fix="Run this again.")
 
     def named(self, statement: str, **values: object) -> list[Row]:
@@ -153,9 +153,9 @@ class FilledEnd(PostgresEnd):
         migrate_database(self._database)
         self._alone()
         for table in OWNED:
-            if found := self.count(table):
+            if count := self.count(table):
                 raise BadInput(
-                    f"{self.place} is not empty ({table}: {found:,}), and a restore overwrites no database.",
+                    f"{self.place} is not empty ({table}: {count:,}), and a restore overwrites no database.",
                     fix="Create an empty one (createdb), name it in [store] url, and restore into that. "
                     "Nothing was changed.",
                 )

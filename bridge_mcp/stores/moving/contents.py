@@ -81,8 +81,8 @@ class DatabaseFiles:
 
     def get(self, digest: str) -> bytes | None:
         """None for one that is gone."""
-        found = self._run("kept_file", hash=digest)
-        return bytes(found[0][0]) if found else None
+        rows = self._run("kept_file", hash=digest)
+        return bytes(rows[0][0]) if rows else None
 
     def put(self, digest: str, data: bytes) -> None:
         """Into its table."""
@@ -123,21 +123,21 @@ def index_words(source: End, target: End, progress: Progress) -> None:
 
 def pages(end: End, table: str) -> list[Row]:
     """The id, name and channel of every conversation."""
-    found: list[Row] = []
+    page: list[Row] = []
     after: Sequence[object] | None = None
     while rows := end.page(table, ("id", "name", "channel"), ("id",), after, PAGE):
-        found += rows
+        page += rows
         after = rows[-1][:1]
-    return found
+    return page
 
 
 def faults(end: End, progress: Progress) -> Sequence[str]:
     """What is wrong with a store, a line each: all that stands beside a log is computed from it, and each link too."""
-    told: Callable[[int, int], object] = partial(progress, "check")
+    report: Callable[[int, int], object] = partial(progress, "check")
     if not isinstance(end, PostgresEnd):
-        return verify_file(Path(end.url.removeprefix("sqlite:///")), progress=told)
+        return verify_file(Path(end.url.removeprefix("sqlite:///")), progress=report)
     session = Session(Database(end.url), newest(), reading=True)
     try:
-        return findings(session, "", told)
+        return findings(session, "", report)
     finally:
         session.close()

@@ -91,14 +91,14 @@ class End(Protocol):
 
 def spelled(columns: Sequence[str]) -> str:
     """Columns in a statement."""
-    return ", ".join(f'"{each}"' for each in columns)
+    return ", ".join(f'"{column}"' for column in columns)
 
 
 def paged(table: str, columns: Sequence[str], key: Key, after: Sequence[Any] | None, mark: str) -> str:
     """A statement for the next rows of a table."""
     marks = ", ".join([mark] * len(key))
-    where = f"WHERE ({spelled(key)}) > ({marks})" if after is not None else ""
-    return f'SELECT {spelled(columns)} FROM "{table}" {where} ORDER BY {spelled(key)} LIMIT {mark}'
+    condition = f"WHERE ({spelled(key)}) > ({marks})" if after is not None else ""
+    return f'SELECT {spelled(columns)} FROM "{table}" {condition} ORDER BY {spelled(key)} LIMIT {mark}'
 
 
 class SqliteEnd:
@@ -163,13 +163,13 @@ class SqliteEnd:
 
     def state(self, name: str) -> Any:
         """See `End`."""
-        found = self._rows("SELECT state FROM moving WHERE name = ?", [name])
-        return msgspec.json.decode(found[0][0]) if found else None
+        rows = self._rows("SELECT state FROM moving WHERE name = ?", [name])
+        return msgspec.json.decode(rows[0][0]) if rows else None
 
     def head(self) -> int:
         """See `End`."""
-        found = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        return int(found[0][0]) if found else 0
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        return int(rows[0][0]) if rows else 0
 
     def set_head(self, head: int) -> None:
         """See `End`."""
@@ -303,8 +303,8 @@ class PostgresEnd:
 
     def state(self, name: str) -> Any:
         """See `End`."""
-        found = self._rows("SELECT state FROM moving WHERE name = %s", [name])
-        return msgspec.json.decode(found[0][0]) if found else None
+        rows = self._rows("SELECT state FROM moving WHERE name = %s", [name])
+        return msgspec.json.decode(rows[0][0]) if rows else None
 
     def head(self) -> int:
         """See `End`."""

@@ -156,9 +156,9 @@ class Move:
     def _pages(self, table: str, columns: tuple[str, ...], keep: int) -> Iterator[Row]:
         """The first `keep` columns of every row of the source."""
         key = TABLES[table]
-        wanted = (*columns[:keep], *key)
+        selected = (*columns[:keep], *key)
         after: Sequence[Any] | None = None
-        while rows := self._source.page(table, wanted, key, after, BATCH):
+        while rows := self._source.page(table, selected, key, after, BATCH):
             yield from (row[:keep] for row in rows)
             after = rows[-1][keep:]
 
@@ -169,54 +169,54 @@ class Move:
         source, key = self._source, TABLES[table]
         ours = source.columns(table)
         theirs = self._target.columns(table)
-        shared = tuple(each for each in ours if each in theirs)
-        made = tuple(each for each in theirs if (table, each) in COMPUTED and each not in shared)
-        at = [shared.index(each) for each in key]
+        shared = tuple(name for name in ours if name in theirs)
+        computed = tuple(column for column in theirs if (table, column) in COMPUTED and column not in shared)
+        at = [shared.index(column) for column in key]
         of, reached = source.count(table), msgspec.convert(self._target.state(table) or {}, Reached)
         after, done = reached.after, reached.done
         self._progress(table, done, of)
         while rows := bounded(source.page(table, shared, key, after, BATCH)):
             after = [rows[-1][index] for index in at]
             done += len(rows)
-            full = [(*row, *self._made(table, made, shared, row)) for row in rows]
-            self._target.put(table, (*shared, *made), full, Reached(after, done))
+            full = [(*row, *self._made(table, computed, shared, row)) for row in rows]
+            self._target.put(table, (*shared, *computed), full, Reached(after, done))
             self._progress(table, done, of)
         self._rows += done
 
-    def _made(self, table: str, made: tuple[str, ...], columns: tuple[str, ...], row: Row) -> tuple[Any, ...]:
+    def _made(self, table: str, computed: tuple[str, ...], columns: tuple[str, ...], row: Row) -> tuple[Any, ...]:
         """The columns of a row that the source does not have."""
-        known = dict(zip(columns, row, strict=True)) if made else {}
-        return tuple(COMPUTED[table, each](known) for each in made)
+        by_column = dict(zip(columns, row, strict=True)) if computed else {}
+        return tuple(COMPUTED[table, column](by_column) for column in computed)
 
     # -- files ------------------------------------------------------------------------------------------------
 
     def _move_files(self) -> int:
         """Copy the files that are not there; how many the source has."""
         ours, theirs = self._files
-        wanted, there = ours.hashes(), set(theirs.hashes())
-        for number, digest in enumerate(wanted):
-            self._progress("files", number, len(wanted))
-            if digest not in there and (data := ours.get(digest)) is not None:
+        source_hashes, target_hashes = ours.hashes(), set(theirs.hashes())
+        for number, digest in enumerate(source_hashes):
+            self._progress("files", number, len(source_hashes))
+            if digest not in target_hashes and (data := ours.get(digest)) is not None:
                 theirs.put(digest, data)
-        self._progress("files", len(wanted), len(wanted))
-        return len(wanted)
+        self._progress("files", len(source_hashes), len(source_hashes))
+        return len(source_hashes)
 
     # -- after ------------------------------------------------------------------------------------------------
 
     def _differences(self) -> Iterator[str]:
         """What the target has not as the source has it, a line each."""
         for table in TABLES:
-            here, there = self._source.count(table), self._target.count(table)
-            if here != there:
-                yield f"{table}: {here:,} rows at the source, {there:,} at the target"
+            source_count, target_count = self._source.count(table), self._target.count(table)
+            if source_count != target_count:
+                yield f"{table}: {source_count:,} rows at the source, {target_count:,} at the target"
         columns, key = ("name", "head", "tip"), ("name",)
         after: Sequence[Any] | None = None
         while rows := self._source.page("conversations", columns, key, after, BATCH):
             theirs = self._target.page("conversations", columns, key, after, BATCH)
             mine = [(name, head, bytes(tip)) for name, head, tip in rows]
-            for one, other in zip(mine, [(name, head, bytes(tip)) for name, head, tip in theirs], strict=False):
-                if one != other:
-                    yield f"{one[0]}: its hash chain ends otherwise at the target"
+            for left, right in zip(mine, [(name, head, bytes(tip)) for name, head, tip in theirs], strict=False):
+                if left != right:
+                    yield f"{left[0]}: its hash chain ends otherwise at the target"
             after = rows[-1][:1]
         ours, theirs_files = (set(files.hashes()) for files in self._files)
         if missing := ours - theirs_files:
@@ -224,10 +224,10 @@ class Move:
 
     def _faults(self) -> Iterator[str]:
         """What is wrong with the target and was not with the source: each chain is computed anew."""
-        found = self._verify(self._target, self._progress)
-        if found:
+        faults = self._verify(self._target, self._progress)
+        if faults:
             before = set(self._verify(self._source, self._progress))
-            yield from (line for line in found if line not in before)
+            yield from (line for line in faults if line not in before)
 
 
 def bounded(rows: list[Row]) -> list[Row]:

@@ -53,9 +53,9 @@ class SqlAccess(Face):
         def operation(session: Session) -> PairingRequest | None:
             session.alone("pairing_requests")
             session.put("delete_expired_pairing_requests", now=request.at, ahead=request.at + FAR_AHEAD_S)
-            own = session.row("pairing_request_of", channel=request.channel, subject=request.subject)
-            if own is not None:
-                return PairingRequest(*own)
+            earlier = session.row("pairing_request_of", channel=request.channel, subject=request.subject)
+            if earlier is not None:
+                return PairingRequest(*earlier)
             if session.value("count_pairing_requests", channel=request.channel) >= at_most:
                 before = request.at - stands_s
                 if not session.run("delete_oldest_pairing_request", channel=request.channel, before=before):

@@ -29,8 +29,7 @@ class SqlAgenda:
 
     async def next_due(self, after: float) -> float | None:
         """Epoch seconds; None if nothing is due later."""
-        found: float | None = await self._reads.value("next_due_at", after=after)
-        return found
+        return await self._reads.value("next_due_at", after=after)
 
     async def waiting(self, limit: int) -> tuple[str, ...]:
         """See `ports.Agenda`; each conversation once."""
@@ -67,10 +66,10 @@ class SqlAgenda:
 
     async def take_over(self, now: float) -> None:
         """See `ports.Agenda`; writes only if there are times in the future."""
-        held = await self._reads.value(
+        holder = await self._reads.value(
             "has_times_from_the_future", now=now, ahead=now + AHEAD_S, latest=now + LONGEST_WAIT_S
         )
-        if not held:
+        if not holder:
             return
 
         def operation(session: Session) -> None:

@@ -111,8 +111,8 @@ class Append:
             begun = {"name": self.name, "channel": self._channel, "at": self._now, "folded": self._folded}
             self._id = session.insert("insert_conversation", **begun)
             self._new = False
-        if (about := of_forgotten(prepared.entry)) is not None:
-            prepared = self._as_told_late(prepared, about)
+        if (subject := of_forgotten(prepared.entry)) is not None:
+            prepared = self._as_told_late(prepared, subject)
         at, salt = self._now, urandom(SALT_BYTES)
         tip = link(self._tip, self.name, seq, at, content_digest(salt, prepared.body))
         entry = {"id": self._id, "at": at, "body": prepared.body, "link": tip, "salt": salt}
@@ -123,9 +123,9 @@ class Append:
         self._follow(logged)
         return logged
 
-    def _as_told_late(self, prepared: Prepared, about: int) -> Prepared:
+    def _as_told_late(self, prepared: Prepared, subject: int) -> Prepared:
         """What is told of an entry that was forgotten meanwhile comes without its content."""
-        if self._session.is_forgotten(self._id, about):
+        if self._session.is_forgotten(self._id, subject):
             return prepare(redact_entry(prepared.entry, self.head))
         return prepared
 

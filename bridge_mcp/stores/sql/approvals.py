@@ -59,14 +59,14 @@ class SqlApprovals:
 
         def read(session: Session) -> int:
             place = {"name": conversation, "within": dump(sorted(within))}
-            found: int
+            count: int
             if status:
-                found = session.value("count_approvals_with_status", status=status, **place)
+                count = session.value("count_approvals_with_status", status=status, **place)
             elif conversation or within:
-                found = session.value("count_approvals_in", **place)
+                count = session.value("count_approvals_in", **place)
             else:
-                found = session.value("count_approvals")
-            return found
+                count = session.value("count_approvals")
+            return count
 
         return await self._reads.short(read) if status == "waiting" else await self._reads.long(read)
 
@@ -83,16 +83,17 @@ def listed(session: Session, row: Row) -> Approval:
 
 def with_words(session: Session, row: Row) -> Approval:
     """An approval with what was said of it: by its reviewer, and the votes on it, where it takes several."""
-    found = approval_of(row)
-    if found.reviewer:
-        escalated, reviewed = (key(Reviewed(found.call, says)) for says in ("escalate", "approve"))
-        first = session.row("reviews", name=found.conversation, escalated=escalated, reviewed=reviewed)
+    approval = approval_of(row)
+    if approval.reviewer:
+        escalated, reviewed = (key(Reviewed(approval.call, says)) for says in ("escalate", "approve"))
+        first = session.row("reviews", name=approval.conversation, escalated=escalated, reviewed=reviewed)
         said = None if first is None else decode(first[0])
-        found = found.after_review(said) if isinstance(said, Reviewed) else found
-    if found.quorum < 2:
-        return found
-    first = f"voted:{found.call}:"
+        approval = approval.after_review(said) if isinstance(said, Reviewed) else approval
+    if approval.quorum < 2:
+        return approval
+    first = f"voted:{approval.call}:"
     votes = [
-        decode(body) for (body,) in session.rows("votes", name=found.conversation, first=first, last=f"{first[:-1]};")
+        decode(body)
+        for (body,) in session.rows("votes", name=approval.conversation, first=first, last=f"{first[:-1]};")
     ]
-    return replace(found, votes=tuple([vote.by for vote in votes if isinstance(vote, Voted)]))
+    return replace(approval, votes=tuple([vote.by for vote in votes if isinstance(vote, Voted)]))

@@ -18,8 +18,7 @@ class SqlChannelState(Face):
 
     async def offset(self, channel: str) -> int | None:
         """None before the first update."""
-        found: int | None = await self._reads.value("channel_offset", channel=channel)
-        return found
+        return await self._reads.value("channel_offset", channel=channel)
 
     async def set_offset(self, position: ChannelOffset) -> None:
         """Writes only a changed offset."""

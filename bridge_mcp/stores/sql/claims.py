@@ -25,13 +25,13 @@ class SqlClaims(Face):
         def operation(session: Session) -> Claim | None:
             session.alone("claims")
             session.put("delete_ended_claims", now=now, ahead=now + AHEAD_S)
-            held = holding(session, claim.conversation, now)
-            if held is not None and held.client != claim.client:
-                return held
-            if held is None and session.value("count_claims_of", client=claim.client) >= at_most:
+            claim_held = holding(session, claim.conversation, now)
+            if claim_held is not None and claim_held.client != claim.client:
+                return claim_held
+            if claim_held is None and session.value("count_claims_of", client=claim.client) >= at_most:
                 return None
-            where = {"conversation": claim.conversation, "client": claim.client}
-            session.put("put_claim", **where, until=claim.until, at=now)
+            key = {"conversation": claim.conversation, "client": claim.client}
+            session.put("put_claim", **key, until=claim.until, at=now)
             tell(session, "conversation.claimed", claim, now)
             return claim
 
@@ -42,11 +42,11 @@ class SqlClaims(Face):
 
         def operation(session: Session) -> bool:
             session.alone("claims")
-            held = holding(session, conversation, now)
-            if held is None or held.client != client:
+            claim_held = holding(session, conversation, now)
+            if claim_held is None or claim_held.client != client:
                 return False
             session.put("delete_claim", conversation=conversation, client=client)
-            tell(session, "conversation.released", held, now)
+            tell(session, "conversation.released", claim_held, now)
             return True
 
         return await self._writer.execute(operation, None)

@@ -58,5 +58,5 @@ class SqlClients(Face):
 def client(row: Any) -> StoredClient:
     """From the columns (name, token_hash, scopes, channels, conversations, by, created_at)."""
     name, token_hash, scopes, channels, conversations, by, created_at = row
-    limits = [frozenset(json.loads(each)) for each in (scopes, channels, conversations)]
+    limits = [frozenset(json.loads(text)) for text in (scopes, channels, conversations)]
     return StoredClient(name, token_hash, *limits, by=by, created_at=created_at)

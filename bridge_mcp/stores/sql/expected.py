@@ -104,61 +104,61 @@ def sealed_by(
     return link(expected.tip, name, seq, at, body if salt is None else content_digest(salt, body))
 
 
-def fold(name: str, expected: Expected, here: Logged) -> None:
+def fold(name: str, expected: Expected, logged: Logged) -> None:
     """Take an entry into what is expected."""
-    if here.seq == 0:
-        expected.last_at = here.at
-    expected.head, expected.at = here.seq + 1, here.at
-    if wakes(here.entry):
-        expected.woken = here.seq
-    message = message_of(name, here, status="queued")
+    if logged.seq == 0:
+        expected.last_at = logged.at
+    expected.head, expected.at = logged.seq + 1, logged.at
+    if wakes(logged.entry):
+        expected.woken = logged.seq
+    message = message_of(name, logged, status="queued")
     if message is not None:
-        expected.messages[here.seq] = ("received" if message.direction == "in" else None, "", ())
-        expected.kinds[here.seq] = (message.kind, None)
-        for token in tokens_of(here.entry):
-            expected.buttons.setdefault(token, here.seq)
+        expected.messages[logged.seq] = ("received" if message.direction == "in" else None, "", ())
+        expected.kinds[logged.seq] = (message.kind, None)
+        for token in tokens_of(logged.entry):
+            expected.buttons.setdefault(token, logged.seq)
     if message is not None and message.kind == "message":
         expected.count += 1
-        expected.title = title_after(expected.title, here.entry)
-        expected.last_at, expected.last_text = here.at, message.text[:LAST_TEXT_CHARS]
-    match here.entry:
+        expected.title = title_after(expected.title, logged.entry)
+        expected.last_at, expected.last_text = logged.at, message.text[:LAST_TEXT_CHARS]
+    match logged.entry:
         case Finished(call=call):
             expected.over.add(approval_id(name, call))
         case Stopped() | Cleared():
             expected.over |= expected.approvals.keys()
         case _:
             pass
-    taken = usage_in(here)
-    if taken is not None:
-        place = (day_of(here.at), model_of(here.entry))
-        expected.spending[place] = expected.spending.get(place, Spent()) + taken
-    approval = approval_of(name, here)
+    usage = usage_in(logged)
+    if usage is not None:
+        place = (day_of(logged.at), model_of(logged.entry))
+        expected.spending[place] = expected.spending.get(place, Spent()) + usage
+    approval = approval_of(name, logged)
     if approval is not None:
-        expected.approvals.setdefault(approval.id, (approval.tool, here.seq, None, "waiting"))
-    told = [event_of(name, here, delivered=delivered) for delivered in (False, True)]
-    types = tuple(event.type for event in told if event is not None)
+        expected.approvals.setdefault(approval.id, (approval.tool, logged.seq, None, "waiting"))
+    events = [event_of(name, logged, delivered=delivered) for delivered in (False, True)]
+    types = tuple(event.type for event in events if event is not None)
     if types:
-        expected.events[here.seq] = types
-    fold_marks(expected, here)
-    fold_into_earlier(name, expected, here)
+        expected.events[logged.seq] = types
+    fold_marks(expected, logged)
+    fold_into_earlier(name, expected, logged)
 
 
-def fold_marks(expected: Expected, here: Logged) -> None:
+def fold_marks(expected: Expected, logged: Logged) -> None:
     """How far back somebody must look after this entry."""
-    expected.unsettled = unsettled_after(expected.unsettled, expected.heard, here)
-    match here.entry:
+    expected.unsettled = unsettled_after(expected.unsettled, expected.heard, logged)
+    match logged.entry:
         case Heard(to="assistant", answers=None):
-            expected.heard = here.seq
+            expected.heard = logged.seq
         case Cleared():
-            expected.cleared = here.seq
+            expected.cleared = logged.seq
         case _:
             pass
 
 
-def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
+def fold_into_earlier(name: str, expected: Expected, logged: Logged) -> None:
     """What an entry says of those before it."""
-    expected.calling = calling_after(expected.calling, here)
-    match here.entry:
+    expected.calling = calling_after(expected.calling, logged)
+    match logged.entry:
         case Failed(effect="deliver", retry_at=None, ref=ref, reason=reason):
             expect_outcome(expected, ref, ("failed", reason, ()))
         case Delivered() as e:
@@ -169,11 +169,11 @@ def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
             approval = approval_id(name, e.call)
             asked = expected.approvals.get(approval)
             if asked is not None and asked[2] is None:
-                expected.approvals[approval] = (asked[0], asked[1], here.seq, e.verdict)
+                expected.approvals[approval] = (asked[0], asked[1], logged.seq, e.verdict)
         case Edited(message=seq) | Revised(message=seq) | Transcribed(message=seq) if seq in expected.kinds:
-            expected.kinds[seq] = (expected.kinds[seq][0], here.seq)
+            expected.kinds[seq] = (expected.kinds[seq][0], logged.seq)
         case Posted() as e if e.question is not None:
-            expected.asking.add(here.seq)
+            expected.asking.add(logged.seq)
         case Heard(answers=int() as question) | Lapsed(message=question):
             expected.asking.discard(question)
         case Configured() as e:
@@ -186,18 +186,18 @@ def fold_into_earlier(name: str, expected: Expected, here: Logged) -> None:
             pass
 
 
-def calling_after(calling: int | None, here: Logged) -> int | None:
+def calling_after(calling: int | None, logged: Logged) -> int | None:
     """The model call whose outcome is still wanted after this entry."""
-    match here.entry:
+    match logged.entry:
         case Started(effect="model" | "summary"):
-            return here.seq
+            return logged.seq
         case Replied() | Stopped() | Cleared():
             return None
-        case Withdrawn(message=message) if message < (calling or 0):
-            return None
-        case Heard(to="assistant", answers=None, continues=int() as message) if message < (calling or 0):
-            return None
-        case Edited(to="assistant", message=message) if message < (calling or 0):
+        case (
+            Withdrawn(message=message)
+            | Heard(to="assistant", answers=None, continues=int() as message)
+            | Edited(to="assistant", message=message)
+        ) if message < (calling or 0):
             return None
         case Summarised(ref=ref) | Failed(effect="model" | "summary", ref=ref) if ref == calling:
             return None
@@ -205,18 +205,18 @@ def calling_after(calling: int | None, here: Logged) -> int | None:
             return calling
 
 
-def expect_outcome(expected: Expected, seq: int, told: Outcome) -> None:
+def expect_outcome(expected: Expected, seq: int, outcome: Outcome) -> None:
     if expected.messages.get(seq, ("", "", ()))[0] is None:
-        expected.messages[seq] = told
-        for platform_id in filter(None, told[2]):
+        expected.messages[seq] = outcome
+        for platform_id in filter(None, outcome[2]):
             expected.platform_ids.setdefault(platform_id, seq)
 
 
 def expect_platform_ids(expected: Expected, seq: int, platform_ids: tuple[str, ...]) -> None:
     """A message that was edited stands in these parts now."""
-    standing = expected.messages.get(seq)
-    if standing is None or standing[0] == "received":
+    message = expected.messages.get(seq)
+    if message is None or message[0] == "received":
         return
-    expected.messages[seq] = (standing[0], standing[1], platform_ids if standing[0] not in (None, "failed") else ())
+    expected.messages[seq] = (message[0], message[1], platform_ids if message[0] not in (None, "failed") else ())
     for platform_id in filter(None, platform_ids):
         expected.platform_ids.setdefault(platform_id, seq)

@@ -46,10 +46,10 @@ class SqlFaceSessions(Face):
             return False
 
         def operation(session: Session) -> bool:
-            there = delete(session, id)
+            existed = delete(session, id)
             if note is not None:
                 write(session, note, at)
-            return there
+            return existed
 
         return await self._writer.execute(operation, None)
 

@@ -55,11 +55,11 @@ class SqlFeed(Face):
 
     async def publish(self, *events: Event) -> None:
         """Add events that belong to no log entry, in one transaction."""
-        bodies = [(each, dump(each.body)) for each in events]
+        bodies = [(published, dump(published.body)) for published in events]
 
         def operation(session: Session) -> None:
-            for each, body in bodies:
-                session.tell(each.type, each.conversation, at=each.at, body=body)
+            for published, body in bodies:
+                session.tell(published.type, published.conversation, at=published.at, body=body)
 
         if bodies:
             await self._writer.execute(operation, None)
@@ -84,10 +84,10 @@ class SqlFeed(Face):
         def operation(session: Session) -> int:
             return session.run("delete_events", before=min(before_cursor, 2**63 - 1), limit=PRUNED_AT_ONCE)
 
-        gone = 0
+        pruned = 0
         while (went := await self._writer.execute(operation)) > 0:
-            gone += went
-        return gone
+            pruned += went
+        return pruned
 
 
 def cursor_span(session: Session) -> tuple[int, int]:
@@ -132,6 +132,6 @@ def read_page(
             )
         else:
             rows = session.rows("events", after=after, upto=head, limit=limit)
-    found = tuple([told for told in map(event, rows) if told is not None])
+    events = tuple([row_event for row_event in map(event, rows) if row_event is not None])
     cursor = head if len(rows) < limit else rows[-1][0] if rows else after
-    return EventPage(found, cursor, gap=after + 1 < first, first_available=first)
+    return EventPage(events, cursor, gap=after + 1 < first, first_available=first)

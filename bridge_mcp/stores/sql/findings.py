@@ -50,25 +50,25 @@ def findings(session: Session, conversation: str = "", progress: Progress = sile
     """
     with session.snapshot():
         names = [conversation] if conversation else [name for (name,) in session.rows("conversation_names")]
-        told: dict[str, list[tuple[int, str]]] = {name: [] for name in names}
+        events_told: dict[str, list[tuple[int, str]]] = {name: [] for name in names}
         lines: list[str] = []
         for name, seq, kind in session.rows("event_rows", name=conversation):
-            if name in told:
-                told[name].append((seq, kind))
+            if name in events_told:
+                events_told[name].append((seq, kind))
             else:
                 lines.append(f"{name}: the feed tells of it, and there is no such conversation")
         pruned = cursor_span(session)[1] > 1
         for number, name in enumerate(names):
             if not conversation:
                 progress(number, len(names))
-            lines += findings_in(session, name, told[name], pruned, progress if conversation else silent)
+            lines += findings_in(session, name, events_told[name], pruned, progress if conversation else silent)
         if not conversation:
             lines += check_sums(session)
     return tuple(lines)
 
 
 def findings_in(
-    session: Session, name: str, told: list[tuple[int, str]], pruned: bool, progress: Progress = silent
+    session: Session, name: str, events_told: list[tuple[int, str]], pruned: bool, progress: Progress = silent
 ) -> Iterator[str]:
     """What is wrong with one conversation, of which the feed tells this."""
     row = session.row("conversation_row", name=name)
@@ -84,12 +84,12 @@ def findings_in(
             yield f"{name}, entry {seq}: its seal is broken: it, or an entry before it, is not what was written"
             expected.tip = sealed  # what follows is judged by itself
         try:
-            here = logged(name, seq, at, body)
+            entry = logged(name, seq, at, body)
         except StoreError as exc:
             yield str(exc)
             return
-        yield from check_entry(name, expected, here, stored_key)
-        fold(name, expected, here)
+        yield from check_entry(name, expected, entry, stored_key)
+        fold(name, expected, entry)
     for seq in sorted(seq for seq in expected.emptied if not is_covered(seq, expected.forgotten)):
         yield f"{name}, entry {seq}: its content is gone, and no entry says who had it forgotten"
     said, is_left = expected.told_left
@@ -100,8 +100,8 @@ def findings_in(
     kinds = {seq: (kind, edited) for seq, kind, edited in session.rows("message_kinds", id=row[0])}
     yield from compare(name, "kind of message", kinds, expected.kinds)
     yield from compare(name, "button", dict(session.rows("button_rows", id=row[0])), expected.buttons)
-    called = dict(session.rows("platform_id_rows", id=row[0]))
-    yield from compare(name, "platform id", called, expected.platform_ids)
+    platform_ids = dict(session.rows("platform_id_rows", id=row[0]))
+    yield from compare(name, "platform id", platform_ids, expected.platform_ids)
     asking = {seq: "open" for (seq,) in session.rows("question_rows", id=row[0])}
     yield from compare(name, "question", asking, dict.fromkeys(expected.asking, "open"))
     approvals = {approval: tuple(row) for approval, *row in session.rows("approval_rows", id=row[0])}
@@ -110,17 +110,17 @@ def findings_in(
         if expected.approvals.get(approval, ("", 0, 0, ""))[3] == "waiting":
             yield f"{name}, approval {approval}: it still waits for a verdict, and its call is over"
     yield from compare(name, "spending of day", in_words(spending_of(session, name)), in_words(expected.spending))
-    yield from check_events(name, expected, told, pruned)
+    yield from check_events(name, expected, events_told, pruned)
 
 
 def spending_of(session: Session, scope: str) -> dict[tuple[int, str], Spent]:
     """What a scope took on each day, by model, as stored."""
-    return {(day, model): Spent(*taken) for day, model, *taken in session.rows("spending_rows", scope=scope)}
+    return {(day, model): Spent(*sums) for day, model, *sums in session.rows("spending_rows", scope=scope)}
 
 
 def in_words(sums: Mapping[tuple[int, str], Spent]) -> dict[str, Spent]:
     """Sums with their places as a finding tells them."""
-    return {f"{day}, model {model or 'unknown'}": taken for (day, model), taken in sums.items()}
+    return {f"{day}, model {model or 'unknown'}": spent for (day, model), spent in sums.items()}
 
 
 def check_sums(session: Session) -> Iterator[str]:
@@ -128,22 +128,22 @@ def check_sums(session: Session) -> Iterator[str]:
     expected: dict[str, dict[tuple[int, str], Spent]] = {}
     stored = [scope for (scope,) in session.rows("spending_scopes")]
     for conversation in (scope for scope in stored if "/" in scope):
-        for place, taken in spending_of(session, conversation).items():
+        for place, spent in spending_of(session, conversation).items():
             for scope in scopes(conversation)[:2]:
                 sums = expected.setdefault(scope, {})
-                sums[place] = sums.get(place, Spent()) + taken
+                sums[place] = sums.get(place, Spent()) + spent
     for scope in {*expected, *(scope for scope in stored if "/" not in scope)}:
         name = f"channel {scope}" if scope else "the bridge"
-        found, meant = spending_of(session, scope), expected.get(scope, {})
-        yield from compare(name, "spending of day", in_words(found), in_words(meant))
+        found, by_log = spending_of(session, scope), expected.get(scope, {})
+        yield from compare(name, "spending of day", in_words(found), in_words(by_log))
 
 
-def check_entry(name: str, expected: Expected, here: Logged, stored_key: str | None) -> Iterator[str]:
+def check_entry(name: str, expected: Expected, logged: Logged, stored_key: str | None) -> Iterator[str]:
     """What is wrong with an entry in its place."""
-    if here.seq != expected.head:
-        yield f"{name}, entry {here.seq}: entry {expected.head} is missing before it"
-    if stored_key != key(here.entry):
-        yield f"{name}, entry {here.seq}: its key is {stored_key!r}, and by its body {key(here.entry)!r}"
+    if logged.seq != expected.head:
+        yield f"{name}, entry {logged.seq}: entry {expected.head} is missing before it"
+    if stored_key != key(logged.entry):
+        yield f"{name}, entry {logged.seq}: its key is {stored_key!r}, and by its body {key(logged.entry)!r}"
 
 
 def check_conversation(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
@@ -172,36 +172,36 @@ def check_conversation(name: str, expected: Expected, row: tuple[object, ...]) -
 
 def found_messages(session: Session, id: int, expected: Expected) -> dict[int, Outcome]:
     """The rows as stored. Where the log tells no outcome, several statuses are right, which all count as None."""
-    found: dict[int, Outcome] = {}
+    outcomes: dict[int, Outcome] = {}
     for seq, status, reason, platform_ids in session.rows("message_rows", id=id):
         open_by_log = seq in expected.messages and expected.messages[seq][0] is None
         if open_by_log and status in OPEN_STATUSES:
-            found[seq] = (None, "", ())
+            outcomes[seq] = (None, "", ())
         elif status == "failed":
-            found[seq] = (status, reason, ())  # what went out before it failed is not in the log
+            outcomes[seq] = (status, reason, ())  # what went out before it failed is not in the log
         else:
-            found[seq] = (status, reason, tuple(json.loads(platform_ids)))
-    return found
+            outcomes[seq] = (status, reason, tuple(json.loads(platform_ids)))
+    return outcomes
 
 
-def check_events(name: str, expected: Expected, told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
+def check_events(name: str, expected: Expected, events_told: list[tuple[int, str]], pruned: bool) -> Iterator[str]:
     """What is wrong with the feed's part of this conversation, as far as it was not pruned."""
-    found = dict(told)
-    if len(told) != len(found):
-        yield f"{name}: the feed tells of {len(told) - len(found)} entries twice"
-    for seq, kind in found.items():
+    stored = dict(events_told)
+    if len(events_told) != len(stored):
+        yield f"{name}: the feed tells of {len(events_told) - len(stored)} entries twice"
+    for seq, kind in stored.items():
         if kind not in expected.events.get(seq, ()):
             by_log = " or ".join(sorted(set(expected.events.get(seq, ())))) or "nothing"
             yield f"{name}, entry {seq}: the feed tells {kind}, and by the log {by_log}"
     # Events are pruned from the oldest on: what is missing behind one that is there was never told.
-    first = min(found, default=expected.head)
-    for seq in sorted(expected.events.keys() - found.keys()):
+    first = min(stored, default=expected.head)
+    for seq in sorted(expected.events.keys() - stored.keys()):
         if seq > first or not pruned:
             yield f"{name}, entry {seq}: the feed does not tell of it"
 
 
 def compare(name: str, what: str, stored: Mapping[K, object], by_log: Mapping[K, object]) -> Iterator[str]:
     """What differs between the rows of one kind and what they should be."""
-    for each in {**by_log, **stored}:
-        if stored.get(each) != by_log.get(each):
-            yield f"{name}, {what} {each}: stored is {stored.get(each)}, and by the log {by_log.get(each)}"
+    for row in {**by_log, **stored}:
+        if stored.get(row) != by_log.get(row):
+            yield f"{name}, {what} {row}: stored is {stored.get(row)}, and by the log {by_log.get(row)}"

@@ -71,8 +71,8 @@ class SqlForgetting:
         """See `ports.Forgetting`."""
 
         def operation(session: Session) -> None:
-            for each in wanted:
-                session.put("add_to_forget", **each._asdict())
+            for request in wanted:
+                session.put("add_to_forget", **request._asdict())
 
         await self._writer.execute(operation)
 
@@ -84,8 +84,8 @@ class SqlForgetting:
         """See `ports.Forgetting`."""
 
         def operation(session: Session) -> None:
-            for each in wanted:
-                session.put("done_forgetting", kind=each.kind, subject=each.subject)
+            for request in wanted:
+                session.put("done_forgetting", kind=request.kind, subject=request.subject)
             session.put("add_to_forget", kind="compact", subject="", by="")
 
         await self._writer.execute(operation)
@@ -98,9 +98,9 @@ class SqlForgetting:
 
         def operation(session: Session) -> Forgotten:
             emptying = Emptying(session, conversation, now, self._delivered)
-            found = emptying.run(seqs, quoting, by, why)
+            result = emptying.run(seqs, quoting, by, why)
             heads[conversation] = emptying.head
-            return found
+            return result
 
         return await self._writer.execute(operation, heads)
 
@@ -138,7 +138,7 @@ class SqlForgetting:
         name = dump(f"{channel}:{subject}")[1:-1]
         ends = [(before, after) for before in ('"', ", ") for after in ('"', ", ")]  # a quorum's verdict names several
         needles = [(channel, f'"id":{dump(subject)}'), *(("", f"{before}{name}{after}") for before, after in ends)]
-        found = [
+        names = [
             await self._reads.long(
                 lambda session, within=within, needle=needle: session.rows(
                     "conversations_with", channel=within, needle=needle
@@ -146,7 +146,7 @@ class SqlForgetting:
             )
             for within, needle in needles
         ]
-        return tuple(dict.fromkeys(name for rows in found for (name,) in rows))
+        return tuple(dict.fromkeys(name for rows in names for (name,) in rows))
 
     async def reminders_for(self, conversation: str) -> tuple[str, ...]:
         """See `ports.Forgetting`."""
@@ -160,11 +160,11 @@ class SqlForgetting:
         """Reads all keys, in a thread."""
 
         def read(session: Session) -> dict[str, tuple[int, ...]]:
-            found: dict[str, tuple[int, ...]] = {}
+            result: dict[str, tuple[int, ...]] = {}
             for approval in approvals:
                 for name, seq in session.rows("entries_with_key_of", approval=approval):
-                    found[name] = (*found.get(name, ()), seq)
-            return found
+                    result[name] = (*result.get(name, ()), seq)
+            return result
 
         return await self._reads.long(read) if approvals else {}
 
@@ -172,27 +172,27 @@ class SqlForgetting:
         """See `ports.Forgetting`; in a thread."""
 
         def read(session: Session) -> dict[str, int]:
-            found: dict[str, int] = {}
+            result: dict[str, int] = {}
             for (name,) in session.rows("conversations_of_channel_before", channel=channel, at=at):
                 first = session.value("first_remembered", name=name)
                 last = session.value("last_entry_before", name=name, at=at)
                 if first is not None and last is not None and first <= last:
-                    found[name] = last
-                if len(found) >= limit:
+                    result[name] = last
+                if len(result) >= limit:
                     break
-            return found
+            return result
 
         return await self._reads.long(read)
 
     async def unused(self) -> tuple[str, ...]:
         """Reads all entries with files, in a thread."""
-        noted = [each for each in await self.noted() if each.kind == "file"]
+        noted = [request for request in await self.noted() if request.kind == "file"]
         if not noted:
             return ()
-        used = await self._reads.long(lambda session: used_files(session, {each.subject for each in noted}))
-        if kept := [each for each in noted if each.subject in used]:
-            await self.done(*kept)
-        return tuple([each.subject for each in noted if each.subject not in used])
+        used = await self._reads.long(lambda session: used_files(session, {request.subject for request in noted}))
+        if in_use := [request for request in noted if request.subject in used]:
+            await self.done(*in_use)
+        return tuple([request.subject for request in noted if request.subject not in used])
 
     async def compact(self) -> bool:
         """See `ports.Forgetting`; on a connection and a thread of its own."""
@@ -256,9 +256,9 @@ class Emptying:
                     self._approvals.append(approval_id(self._name, before.call))
                 if isinstance(before, Forgot) or (digest is not None and new == before):
                     continue
-                self._files |= {each.ref for each in files_of(before) if FILE.fullmatch(each.ref)}
-                kept = digest if digest is not None else b"" if salt is None else content_digest(salt, body)
-                yield seq, (new, kept)
+                self._files |= {file.ref for file in files_of(before) if FILE.fullmatch(file.ref)}
+                digest_kept = digest if digest is not None else b"" if salt is None else content_digest(salt, body)
+                yield seq, (new, digest_kept)
             after = rows[-1][0]
 
     def _left(self) -> Iterable[tuple[int, str]]:
@@ -271,11 +271,11 @@ class Emptying:
     def _replay(self) -> None:
         """Compute the rows of the conversation anew, from the entries as they are now."""
         session = self._session
-        told = [
+        events_told = [
             (seq, Told(cursor, type)) for cursor, seq, type in session.rows("events_of_conversation", name=self._name)
         ]
         delivered = Address.of(self._name).channel in self._delivered
-        replay = Replay(session, self._id, self._name, delivered, told, pruned=cursor_span(session)[1] > 1)
+        replay = Replay(session, self._id, self._name, delivered, events_told, pruned=cursor_span(session)[1] > 1)
         after = -1
         while page := session.rows("entries_page", id=self._id, after=after, limit=PAGE):
             for seq, at, _, body, link in page:

@@ -30,8 +30,8 @@ class SqlGrants(Face):
 
     async def concerning(self, tools: Collection[str], conversation: str, now: float) -> tuple[Grant, ...]:
         """See `ports.Grants`."""
-        where = {"tools": dump(sorted(set(tools))), "places": dump(places(conversation))}
-        rows = await self._reads.rows("grants_for", **where, now=now, ahead=now + AHEAD_S)
+        parameters = {"tools": dump(sorted(set(tools))), "places": dump(places(conversation))}
+        rows = await self._reads.rows("grants_for", **parameters, now=now, ahead=now + AHEAD_S)
         return tuple([grant_of(row) for row in rows])
 
     async def revoke(self, grant: int) -> bool:
@@ -54,23 +54,23 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
     """Store a new grant, as part of a transaction; see `ports.Grants.add`. The same with its id, as it holds now."""
     session.alone("grants")
     session.put("delete_ended_grants", now=grant.created_at)
-    where = {"tool": grant.tool, "conversation": grant.conversation}
+    place = {"tool": grant.tool, "conversation": grant.conversation}
     arguments = dump(grant.arguments)
-    row = session.row("same_grant", **where, arguments=arguments, by=grant.by)
+    row = session.row("same_grant", **place, arguments=arguments, by=grant.by)
     if row is not None:
-        known = grant_of(row)
-        ends = (known.expires_at, grant.expires_at)
+        existing = grant_of(row)
+        ends = (existing.expires_at, grant.expires_at)
         until = 0.0 if 0.0 in ends else max(ends)
-        session.put("update_grant", id=known.id, expires_at=until, created_at=grant.created_at)
-        return tell_of(session, replace(grant, id=known.id, expires_at=until))
-    for number in [number for (number,) in session.rows("grants_of_tool_in", **where)][MAX_ALIKE - 1 :]:
+        session.put("update_grant", id=existing.id, expires_at=until, created_at=grant.created_at)
+        return tell_of(session, replace(grant, id=existing.id, expires_at=until))
+    for number in [number for (number,) in session.rows("grants_of_tool_in", **place)][MAX_ALIKE - 1 :]:
         session.put("delete_grant", id=number)
         why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
         ended = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
         session.tell("grant.revoked", "", at=grant.created_at, body=dump(ended))
     made_at = {"by": grant.by, "created_at": grant.created_at, "expires_at": grant.expires_at}
-    made = session.insert("insert_grant", **where, arguments=arguments, **made_at)
-    return tell_of(session, replace(grant, id=made))
+    inserted = session.insert("insert_grant", **place, arguments=arguments, **made_at)
+    return tell_of(session, replace(grant, id=inserted))
 
 
 def tell_of(session: Session, grant: Grant) -> Grant:

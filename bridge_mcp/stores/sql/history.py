@@ -83,8 +83,8 @@ class SqlHistory(Face):
         """See `ports.History`; indexes new messages first, if the index is behind."""
         if conversation and not is_within(conversation, within):
             return ()
-        wanted = parse_query(query)
-        if wanted is None:
+        parsed = parse_query(query)
+        if parsed is None:
             return ()
         places = await self._places(frozenset((conversation,)) if conversation else within, topics=not conversation)
         if places == []:
@@ -93,7 +93,7 @@ class SqlHistory(Face):
             await self._writer.execute(lambda session: session.words.take_in(session))
 
         def read(session: Session) -> tuple[Message, ...]:
-            return tuple(found_messages(session, wanted, places, limit))
+            return tuple(found_messages(session, parsed, places, limit))
 
         return await self._reads.long(read)
 
@@ -101,28 +101,28 @@ class SqlHistory(Face):
         """The words by which the index knows these places; None for everywhere, nothing where they do not exist."""
         if not within:
             return None
-        found: list[str] = []
+        names: list[str] = []
         for place in sorted(within):
             if "/" not in place:
-                found.append(channel_term(place))
+                names.append(channel_term(place))
                 continue
             below, beyond = (f"{place}/", f"{place}0") if topics else ("", "")
             rows = await self._reads.rows("conversations_of_chat", name=place, below=below, beyond=beyond)
-            found += [conversation_term(row[9]) for row in rows]
-        return found
+            names += [conversation_term(row[9]) for row in rows]
+        return names
 
 
-def found_messages(session: Session, wanted: Query, places: list[str] | None, limit: int) -> list[Message]:
+def found_messages(session: Session, parsed: Query, places: list[str] | None, limit: int) -> list[Message]:
     """The newest messages that have what is asked for: by the index, and by their texts where that takes a look."""
-    found: list[Message] = []
-    before, at_once = END, limit if not wanted.phrases else max(limit, LOOKED_AT_ONCE)
+    messages: list[Message] = []
+    before, at_once = END, limit if not parsed.phrases else max(limit, LOOKED_AT_ONCE)
     for _ in range(MAX_LOOKS):
-        rows = session.words.search(session, wanted, places, before, at_once)
-        found += [message for message in map(message_of, rows) if holds(message.text, wanted.phrases)]
-        if len(rows) < at_once or len(found) >= limit:
+        rows = session.words.search(session, parsed, places, before, at_once)
+        messages += [message for message in map(message_of, rows) if holds(message.text, parsed.phrases)]
+        if len(rows) < at_once or len(messages) >= limit:
             break
         before = rows[-1][11]
-    return found[:limit]
+    return messages[:limit]
 
 
 def latest_conversations(
@@ -132,16 +132,16 @@ def latest_conversations(
     last_at, last_id = before
     chats = frozenset(place for place in within if "/" in place)
     with session.snapshot():
-        wanted = within - chats if within else {channel for (channel,) in session.rows("channels")}
+        channels = within - chats if within else {channel for (channel,) in session.rows("channels")}
         rows: list[Row] = []
-        for channel in wanted - {CALLS}:
+        for channel in channels - {CALLS}:
             place = {"channel": channel, "last_at": last_at, "id": last_id, "limit": limit}
             if query:
                 rows += session.rows("conversations_of_channel_like", **place, query=query)
             else:
                 rows += session.rows("conversations_of_channel", **place)
         for chat in chats:
-            if Address.of(chat).channel not in wanted | {CALLS}:
+            if Address.of(chat).channel not in channels | {CALLS}:
                 found = session.rows("conversations_of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
                 rows += [row for row in found if (row[5], row[9]) < before and is_named(row, query)]
     rows.sort(key=lambda row: (row[5], row[9]), reverse=True)

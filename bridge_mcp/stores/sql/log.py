@@ -32,9 +32,9 @@ class SqlLog:
         """See `ports.LogStore`; long reads run on a worker thread."""
         if limit is None:
             bound = MAX_INLINE_ROWS + 1 if most is None else min(most, MAX_INLINE_ROWS + 1)
-            found = await self._reads.rows("entries_after", name=conversation, after=after, most=bound)
-            if len(found) <= MAX_INLINE_ROWS:
-                return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
+            rows = await self._reads.rows("entries_after", name=conversation, after=after, most=bound)
+            if len(rows) <= MAX_INLINE_ROWS:
+                return tuple([logged(conversation, seq, at, body) for seq, at, body in rows])
         row = await self._reads.row("conversation_head", name=conversation)
         if row is None:
             return ()
@@ -46,8 +46,8 @@ class SqlLog:
             return ()
 
         def read(session: Session) -> tuple[Logged, ...]:
-            found = session.rows("entries_between", id=place, first=first, head=head)
-            return tuple([logged(conversation, seq, at, body) for seq, at, body in found])
+            rows = session.rows("entries_between", id=place, first=first, head=head)
+            return tuple([logged(conversation, seq, at, body) for seq, at, body in rows])
 
         return await self._reads.short(read) if head - first <= MAX_INLINE_ROWS else await self._reads.long(read)
 
@@ -81,18 +81,17 @@ class SqlLog:
 
     async def last_kinds(self, prefix: str) -> Mapping[str, str]:
         """See `ports.LogStore`."""
-        found = await self._reads.rows("last_entries", first=prefix, end=f"{prefix}\U0010ffff")
-        return {str(name): kind_of(str(body)) for name, body in found}
+        rows = await self._reads.rows("last_entries", first=prefix, end=f"{prefix}\U0010ffff")
+        return {str(name): kind_of(str(body)) for name, body in rows}
 
     async def unsettled(self, conversation: str) -> int | None:
         """See `ports.LogStore`."""
-        found: int | None = await self._reads.value("conversation_unsettled", name=conversation)
-        return found
+        return await self._reads.value("conversation_unsettled", name=conversation)
 
     async def cleared(self, conversation: str) -> int:
         """See `ports.LogStore`; -1 for never."""
-        found: int | None = await self._reads.value("conversation_cleared", name=conversation)
-        return -1 if found is None else found
+        seq: int | None = await self._reads.value("conversation_cleared", name=conversation)
+        return -1 if seq is None else seq
 
     async def find(self, conversation: str, key: str) -> Logged | None:
         """See `ports.LogStore`."""
@@ -113,16 +112,16 @@ class SqlLog:
                     f"{conversation}: the next entry is {append.head}, not {expected}: somebody else appended first.",
                     fix="Load the log again.",
                 )
-            for each in prepared:
-                if each.key is not None and append.seq_of(each.key) is not None:
-                    raise Conflict(f"{conversation}: '{each.key}' is in the log already.", fix="Load the log again.")
+            for new in prepared:
+                if new.key is not None and append.seq_of(new.key) is not None:
+                    raise Conflict(f"{conversation}: '{new.key}' is in the log already.", fix="Load the log again.")
             added = tuple([entry for entry in map(append.add, prepared) if entry is not None])
             append.set_wake(wake)
             append.close()
             heads[conversation] = append.head
             return added
 
-        keys = [(conversation, each.key) for each in prepared if each.key is not None]
+        keys = [(conversation, new.key) for new in prepared if new.key is not None]
         return (
             await self._writer.execute(operation, changed(heads, entries), keys=keys, patient=patient)
             if prepared
@@ -139,15 +138,15 @@ class SqlLog:
         def operation(session: Session) -> tuple[Recorded, ...]:
             append = Append(session, conversation, now, self._delivered)
             recorded: list[Recorded] = []
-            for each in prepared:
-                added = append.add(each)
+            for entry in prepared:
+                added = append.add(entry)
                 if added is None:
-                    recorded.append(Recorded(append.seq_of(each.key) or 0, new=False))
+                    recorded.append(Recorded(append.seq_of(entry.key) or 0, new=False))
                     continue
                 recorded.append(Recorded(added.seq, new=True))
-                if wakes(each.entry):
+                if wakes(entry.entry):
                     append.set_wake(0.0)
-            if any(each.new for each in recorded):
+            if any(result.new for result in recorded):
                 append.close()
             if offset is not None:
                 session.hold_channel(offset.channel)
@@ -155,7 +154,7 @@ class SqlLog:
             heads[conversation] = append.head
             return tuple(recorded)
 
-        keys = [(conversation, each.key) for each in prepared if each.key is not None]
+        keys = [(conversation, new.key) for new in prepared if new.key is not None]
         return await self._writer.execute(operation, changed(heads, entries), keys=keys) if prepared else ()
 
     async def answer(

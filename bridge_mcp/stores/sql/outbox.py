@@ -67,10 +67,10 @@ class SqlTraces:
 
     async def message(self, conversation: str, platform_id: str) -> int | None:
         """The seq of the message with this id on the platform; None for none."""
-        found: int | None = await self._reads.value("seq_of_platform_id", name=conversation, id=platform_id)
-        if found is None:
-            found = await self._reads.value("seq_of_key_in", name=conversation, key=f"heard:{platform_id}")
-        return found
+        seq: int | None = await self._reads.value("seq_of_platform_id", name=conversation, id=platform_id)
+        if seq is None:
+            seq = await self._reads.value("seq_of_key_in", name=conversation, key=f"heard:{platform_id}")
+        return seq
 
     async def platform_id(self, conversation: str, seq: int) -> str:
         """Returns "" for a message that did not come from the platform."""
@@ -79,13 +79,11 @@ class SqlTraces:
 
     async def posted(self, conversation: str, key: str) -> int | None:
         """The seq of the message with this key; None for none."""
-        found: int | None = await self._reads.value("seq_of_key_in", name=conversation, key=f"posted:{key}")
-        return found
+        return await self._reads.value("seq_of_key_in", name=conversation, key=f"posted:{key}")
 
     async def answer(self, conversation: str, question: int) -> int | None:
         """The seq of the message that answered a question; None for none."""
-        found: int | None = await self._reads.value("answer_of_question", name=conversation, seq=question)
-        return found
+        return await self._reads.value("answer_of_question", name=conversation, seq=question)
 
     async def button(self, token: str) -> tuple[str, int] | None:
         """Conversation and seq of the message with this button; None for none."""

@@ -187,11 +187,11 @@ class Replay(Append):
 
     def _insert_message(self, seq: int, status: str, text: str, *, kind: str, asks: int, expires_at: float) -> None:
         """A message as it stands before the entries that tell of it."""
-        kept = self._kept_messages.get(seq)
-        if kept is None:
+        stored = self._kept_messages.get(seq)
+        if stored is None:
             self._next_message += 1
-        number = self._next_message if kept is None else kept.number
-        sending = NEW if kept is None or status == "received" else kept.sending
+        number = self._next_message if stored is None else stored.number
+        sending = NEW if stored is None or status == "received" else stored.sending
         if status != "received" and sending["status"] not in OPEN_STATUSES:
             # What an entry tells comes after this; where none does, the row was wrong, or is lost.
             sending = {**sending, "status": "sent" if self._delivered else "sending", "due_at": 0.0, "reason": ""}
@@ -226,15 +226,15 @@ class Replay(Append):
         """None is made: it is there, or was revoked since."""
 
     def _tell(self, logged: Logged, event: Event) -> None:
-        told = self._told.get(logged.seq)
-        if told is None:
+        stored = self._told.get(logged.seq)
+        if stored is None:
             if self._told_from is not None and logged.seq > self._told_from:
                 super()._tell(logged, event)
             return
-        self._surplus.remove(told.cursor)
-        both = (event, event_of(self.name, logged, delivered=not self._delivered))
-        if told.type not in {each.type for each in both if each is not None}:
-            self._session.put("set_event_type", cursor=told.cursor, type=event.type)
+        self._surplus.remove(stored.cursor)
+        candidates = (event, event_of(self.name, logged, delivered=not self._delivered))
+        if stored.type not in {candidate.type for candidate in candidates if candidate is not None}:
+            self._session.put("set_event_type", cursor=stored.cursor, type=event.type)
 
 
 @contextmanager

@@ -69,14 +69,14 @@ def message(row: Row) -> Message:
         delivery["parts"] = parts
         delivery["asks"] = bool(asks)
     try:
-        found = message_of(name, logged(name, seq, at, body), **delivery)
-        if found is None:
+        read_message = message_of(name, logged(name, seq, at, body), **delivery)
+        if read_message is None:
             raise Unreadable(f"{name}, entry {seq} is listed as a message and is none.", fix=SEE.format(name))
         if later is not None:
-            found = replace(found, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
+            read_message = replace(read_message, text=text_after(logged(name, seq, at, later).entry) or "", edited=True)
     except Unreadable as exc:
         return replace(unreadable_message(name, seq, at, status, exc), **delivery)
-    return found
+    return read_message
 
 
 def approval(row: Row) -> Approval:
@@ -86,16 +86,16 @@ def approval(row: Row) -> Approval:
         Unreadable: an entry of it cannot be read; the message says which.
     """
     name, asked, at, body, judged, judged_at, judged_body = row[:7]
-    found = approval_of(name, logged(name, asked, at, body))
-    if found is None:
+    read_approval = approval_of(name, logged(name, asked, at, body))
+    if read_approval is None:
         raise Unreadable(f"{name}, entry {asked} is listed as an approval and is none.", fix=SEE.format(name))
     if judged is None:
-        return found
+        return read_approval
     verdict = logged(name, judged, judged_at, judged_body).entry
     if not isinstance(verdict, Judged):
         raise Unreadable(f"{name}, entry {judged} is listed as a verdict and is none.", fix=SEE.format(name))
     return replace(
-        found,
+        read_approval,
         status=verdict.verdict,
         decided_by=verdict.by,
         decided_at=judged_at,
@@ -126,18 +126,18 @@ def event(row: Row) -> Event | None:
     cursor, kind, name, seq, at, body = row
     if seq is None:
         try:
-            own: dict[str, JSON] = dict(json.loads(body))
+            fields: dict[str, JSON] = dict(json.loads(body))
         except (ValueError, TypeError, RecursionError) as exc:
-            own = {"unreadable": str(exc)}
-        return Event(kind, name, at, body=own, cursor=cursor)
+            fields = {"unreadable": str(exc)}
+        return Event(kind, name, at, body=fields, cursor=cursor)
     if body is None:  # the log does not hold what the feed tells of
         why = Unreadable(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
         return replace(unreadable_event(kind, name, seq, 0.0, why), cursor=cursor)
     try:
-        told = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
+        read_event = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
     except Unreadable as exc:
         return replace(unreadable_event(kind, name, seq, at, exc), cursor=cursor)
-    return None if told is None else Event(told.type, name, at, body=told.body, cursor=cursor)
+    return None if read_event is None else Event(read_event.type, name, at, body=read_event.body, cursor=cursor)
 
 
 def grant(row: Row) -> Grant:

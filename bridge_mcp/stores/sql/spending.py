@@ -22,7 +22,7 @@ class SqlSpending:
     async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
         """One sum for each scope; `day` counts from 1970-01-01 UTC."""
         found = [await self.between(day, day, scope) for scope in scopes]
-        return tuple([sum((each.spent for each in rows), Spent()) for rows in found])
+        return tuple([sum((row.spent for row in rows), Spent()) for rows in found])
 
     async def between(self, first: int, last: int, *scopes: str) -> tuple[Taken, ...]:
         """By day, from `first` to `last`, and by model; an entry for each scope that took something."""
@@ -40,8 +40,8 @@ class SqlSpending:
 
 def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> None:
     """Count, in these scopes, what an entry tells that a model took. Runs inside a writer's transaction."""
-    taken = usage_in(logged)
-    if taken is None:
+    usage = usage_in(logged)
+    if usage is None:
         return
     for scope in scopes:
         session.put(
@@ -49,5 +49,5 @@ def add_spending(session: Session, scopes: Iterable[str], logged: Logged) -> Non
             scope=scope,
             day=day_of(logged.at),
             model=model_of(logged.entry),
-            **asdict(taken),
+            **asdict(usage),
         )

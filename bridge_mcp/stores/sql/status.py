@@ -27,8 +27,8 @@ class SqlStatus(Face):
     async def get(self, name: StatusName) -> JSON:
         """None for none."""
         text = await self._reads.value("status_get", name=name)
-        found: JSON = None if text is None else json.loads(text)
-        return found
+        value: JSON = None if text is None else json.loads(text)
+        return value
 
     async def several(self, *names: StatusName) -> Mapping[StatusName, JSON]:
         """See `ports.EngineStatus`."""
@@ -54,8 +54,8 @@ class SqlToolPins(Face):
     async def load(self, subject: str) -> Mapping[str, JSON]:
         """The pins of a server; empty for none."""
         text = await self._reads.value("tool_pins", subject=subject)
-        found: JSON = None if text is None else json.loads(text)
-        return found if isinstance(found, dict) else {}
+        value: JSON = None if text is None else json.loads(text)
+        return value if isinstance(value, dict) else {}
 
     async def keep(self, subject: str, pinned: Mapping[str, JSON]) -> None:
         """Writes only changed pins."""
