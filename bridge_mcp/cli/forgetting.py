@@ -50,7 +50,8 @@ def forget_command(
     request = ToForget("person" if person else "conversation", person or conversation, OWNER.name)
 
     async def body(assembly: Assembly) -> int:
-        err, keepers = console(stderr=True), keepers_of(assembly)
+        err = console(stderr=True)
+        keepers = Keepers(assembly.store, assembly.files, assembly.drafts, clock=WallClock())
         with err.status(texts.FORGETTING) as line:
 
             def progress(what: str) -> None:
@@ -77,8 +78,3 @@ def typed_in_terminals(assembly: Assembly, subject: str) -> bool:
     """Whether what is forgotten may stand among the lines that `chat` keeps for the arrow keys."""
     section = assembly.config.channels.get(Address.of(subject).channel)
     return section is not None and section.plug.name == "local"
-
-
-def keepers_of(assembly: Assembly) -> Keepers:
-    """All that keeps content, for an open bridge."""
-    return Keepers(assembly.store, assembly.files, assembly.drafts, clock=WallClock())

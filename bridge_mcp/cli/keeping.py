@@ -152,10 +152,10 @@ def restored(config: Config, source: Path, replace: bool) -> tuple[Manifest, Res
         bars() as progress,
     ):
         manifest, rested = at_rest(source, folder, progress)
-        with sole_use(path) as lock:
-            if lock and not replace:
+        with sole_use(path) as conversations:
+            if conversations and not replace:
                 raise BadInput(
-                    f"The store {path} holds {counted(lock, 'conversation')}, which would be lost.",
+                    f"The store {path} holds {counted(conversations, 'conversation')}, which would be lost.",
                     fix="Back it up first, then add --replace. Nothing was changed.",
                 )
             put_files(folder / "files", config.files_path)
@@ -260,7 +260,7 @@ async def confirmed(assembly: Assembly) -> None:
 
 @contextmanager
 def scratch(target: Path) -> Generator[Path]:
-    """A folder for this user alone on the disk of `beside`, gone in the end; so is what a killed one left there.
+    """A folder for this user alone on the disk of `target`, gone in the end; so is what a killed one left there.
 
     Raises:
         StoreError: the disk cannot hold it.

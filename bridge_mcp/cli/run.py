@@ -81,12 +81,7 @@ def loop(body: Callable[[*Ts], Awaitable[T]], *arguments: *Ts, serving: bool = F
     """Run a coroutine function to its end; what serves for long runs on uvloop, where there is one."""
     import anyio
 
-    return anyio.run(body, *arguments, backend_options={"use_uvloop": serving and fast_loop()})
-
-
-def fast_loop() -> bool:
-    """Whether uvloop can be used here."""
-    return find_spec("uvloop") is not None
+    return anyio.run(body, *arguments, backend_options={"use_uvloop": serving and find_spec("uvloop") is not None})
 
 
 def report(error: BridgeError) -> int:

@@ -91,7 +91,7 @@ async def claude_channel(assembly: Assembly, who: Principal) -> AsyncGenerator[C
 
 
 def after_handshake(middleware: list[Any], callback: Callable[[], None]) -> None:
-    """Call `then` once the host has its list of tools, or does not ask for it; the host waits for none of it."""
+    """Call `callback` once the host has its list of tools, or does not ask for it; the host waits for none of it."""
 
     async def look(context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         handshake = context.method in ("initialize", "notifications/initialized", "server/discover")

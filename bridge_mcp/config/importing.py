@@ -72,7 +72,7 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
 
 
 def write(result: Imported, server: HostServer) -> None:
-    """Write the section of a server into `made`, or the reason why it was left out."""
+    """Write the section of a server into `result`, or the reason why it was left out."""
     why = left_out(server)
     if not why:
         section = Section(result.name, server).text()

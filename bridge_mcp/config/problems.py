@@ -54,7 +54,7 @@ class Problems:
         """Names of entries that could not be read: whoever speaks of them is not wrong."""
 
     def add(self, key: str, message: str, fix: str) -> None:
-        """Note one mistake: `key` is the path of the key, `what` is wrong with it, `fix` is the next move."""
+        """Note one mistake: `key` is the path of the key, `message` says what is wrong, `fix` is the next move."""
         self._found.append((f"{key}: {message}", fix))
 
     def add_shape(

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from bridge_mcp.core.entries import (
     Asked,
-    Call,
     Finished,
     Judged,
     Replied,
@@ -71,16 +70,13 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
         match logged.entry:
             case Replied(calls=calls) | Requested(calls=calls) as request if upto is None or logged.seq < upto:
                 requested_by = request.by if isinstance(request, Requested) else "assistant"
-                records |= {call.id: new_record(call, logged.seq, logged.at, requested_by) for call in calls}
+                for c in calls:
+                    records[c.id] = CallRecord(c.id, c.tool, c.arguments, logged.seq, logged.at, requested_by)
             case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in records:
                 records[entry.call] = with_entry(conversation, records[entry.call], entry, logged.at)
             case _:
                 pass
     return tuple(records.values())
-
-
-def new_record(call: Call, seq: int, at: float, requested_by: str) -> CallRecord:
-    return CallRecord(call.id, call.tool, call.arguments, seq=seq, at=at, requested_by=requested_by)
 
 
 def unreadable_record(entry: UnreadableEntry) -> CallRecord:

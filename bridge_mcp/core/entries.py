@@ -487,7 +487,7 @@ class Started(Fact, frozen=True):
     requested_by: str = ""
     """For a tool call: who asked for it."""
     estimate: int = 0
-    """For a model call: about how many tokens the request has (`core.tokens`); 0 where nobody has counted."""
+    """For a model call: about how many tokens the request has (`core.token_estimate`); 0 where nobody has counted."""
 
 
 class Asked(Fact, frozen=True):

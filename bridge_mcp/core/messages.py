@@ -47,7 +47,7 @@ class ChatMessage(Struct, frozen=True):
 
 
 def message_tokens(message: ChatMessage) -> int:
-    """The estimate for one message; see `core.tokens`."""
+    """The estimate for one message; see `core.token_estimate`."""
     return (
         AROUND
         + tokens_of(message.told)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Literal, TypeAlias
 
-__all__ = ["Place", "place_among", "place_of_address"]
+__all__ = ["Place", "place_among"]
 
 Place: TypeAlias = Literal["global", "private", "loopback", "never"]
 """The kind of an IP address; `never`: link-local and multicast ones, such as a cloud's metadata service
@@ -20,16 +20,11 @@ HOLDS_IPV4 = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
 
 def place_among(addresses: Iterable[str]) -> Place:
     """The kind of a host with these addresses: if they differ, the nearest to us."""
-    places = {place_of_address(address) for address in addresses}
+    places = {place(ip_address(address.partition("%")[0])) for address in addresses}
     for nearest in NEAREST_FIRST:
         if nearest in places:
             return nearest
     return "global"
-
-
-def place_of_address(address: str) -> Place:
-    """The kind of an address, written as an IP address. Raises ValueError where it is none."""
-    return place(ip_address(address.partition("%")[0]))
 
 
 def place(address: IPv4Address | IPv6Address) -> Place:

@@ -320,7 +320,7 @@ def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
             return Grant(
                 0,
                 tool,
-                grant_scope(conversation, e),
+                e.limit if e.remember == "always" else grant_place(conversation),
                 arguments=e.remember_arguments,
                 expires_at=until,
                 by=e.by,
@@ -328,10 +328,3 @@ def grant_of(conversation: str, logged: Logged, tool: str) -> Grant | None:
             )
         case _:
             return None
-
-
-def grant_scope(conversation: str, judged: Judged) -> str:
-    """Where a remembered verdict holds; of a client's own calls, all of that client's."""
-    if judged.remember == "always":
-        return judged.limit
-    return grant_place(conversation)

@@ -305,13 +305,13 @@ class Engine:
     async def _announce(self) -> None:
         """Publish channels and servers before the engine itself, so that whoever sees it sees them too."""
         await self._status.publish()
-        await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), self._clock.now()))
+        await status_board.publish(self._store, "engine", status_board.EngineInfo(os.getpid(), self._clock.now()))
 
     async def _sign_off(self) -> None:
         """Publish that the engine has ended. A failure here must not hide the error that ended it."""
         with anyio.move_on_after(1, shield=True):
             try:
-                await status_board.put_engine(self._store, status_board.EngineInfo(os.getpid(), 0.0))
+                await status_board.publish(self._store, "engine", status_board.EngineInfo(os.getpid(), 0.0))
             except StoreError as exc:
                 logger.warning("the engine's end could not be written down: %s", exc)
 

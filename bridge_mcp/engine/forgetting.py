@@ -43,7 +43,7 @@ async def keep_forgetting(keepers: Keepers, rules: Rules, jumps: Jumps, elapsed:
             due = elapsed() + RETAIN_S
             if count := await retain(keepers, rules, jumps.old_before):
                 logger.info("forgot what was too old in %d conversations", count)
-            await status_board.note_retention(keepers.store, keepers.clock.now())
+            await status_board.publish(keepers.store, "retained", keepers.clock.now())
         if not await go_on(keepers):
             logger.warning("what was forgotten is in free pages of the store still: other processes read from it")
         await anyio.sleep(LOOK_S)

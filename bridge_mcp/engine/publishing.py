@@ -7,27 +7,18 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from bridge_mcp.core.results import Trouble
+from bridge_mcp.core.results import ToolList, Trouble
 from bridge_mcp.core.tools import FIND_TOOLS, READ_RESULT, ToolSpec
 from bridge_mcp.engine.supervision import TaskSupervisor
 from bridge_mcp.engine.turns.policies import Policies
 from bridge_mcp.operations import status_board
 from bridge_mcp.operations.tool_pins import apply_accepted
-from bridge_mcp.ports import Channel, ChannelHealth, Model, ModelHealth, ServerStatus, Store, Toolbox
+from bridge_mcp.ports import Channel, ChannelHealth, Model, ServerStatus, StatusName, Store, Toolbox
 from bridge_mcp.wakeup import Signal
 
 __all__ = ["Elsewhere", "StatusPublisher"]
 
 Listed: TypeAlias = tuple[tuple[ToolSpec, ...], tuple[ServerStatus, ...]]
-
-Published: TypeAlias = tuple[
-    dict[str, ChannelHealth],
-    Listed,
-    tuple[ModelHealth, ...],
-    dict[str, str],
-    dict[str, Trouble],
-]
-"""What was published last: the health of channels, tools and servers, and models; warnings about settings; failures."""
 
 LOOK_S = 2.0
 """How often the state of channels and servers is looked at, beside at changes."""
@@ -77,8 +68,8 @@ class StatusPublisher:
         self._listed: Listed | None = None
         """The tools and servers as last looked at."""
         self._changed = Signal()
-        self._published: Published | None = None
-        """What was published last; None: unknown, publish everything."""
+        self._published: Mapping[StatusName, object] = {}
+        """What was published last; what is not there is published in any case."""
 
     def changed(self) -> None:
         """Note that a channel or a tool server changed: the status is published at once."""
@@ -101,24 +92,19 @@ class StatusPublisher:
 
     async def publish(self) -> None:
         """Publish the state of channels, tool servers and models, and what fails; write only changes."""
-        published, self._published = self._published, None
-        elsewhere = self._elsewhere()
-        healths = {name: channel.health() for name, channel in self._channels.items()} | dict(elsewhere.channels)
-        listed = self._look()
-        models = self._model.health()
-        if published is None or published[0] != healths:
-            await status_board.put_channels(self._store, healths)
-        if published is None or published[1] != listed:
-            await status_board.put_tools(self._store, *listed)
-        if published is None or published[2] != models:
-            await status_board.put_models(self._store, models)
-        complaints = self._complaints()
-        if published is None or published[3] != complaints:
-            await status_board.put_complaints(self._store, complaints)
-        troubles = self._supervisor.troubles.all() | dict(elsewhere.troubles)
-        if published is None or published[4] != troubles:
-            await status_board.put_troubles(self._store, troubles)
-        self._published = (healths, listed, models, complaints, troubles)
+        published, self._published = self._published, {}
+        elsewhere, (specs, statuses) = self._elsewhere(), self._look()
+        status: dict[StatusName, object] = {
+            "channels": {name: channel.health() for name, channel in self._channels.items()} | dict(elsewhere.channels),
+            "tools": ToolList(specs, tuple(map(status_board.server_info, statuses))),
+            "models": self._model.health(),
+            "complaints": self._complaints(),
+            "troubles": self._supervisor.troubles.all() | dict(elsewhere.troubles),
+        }
+        for name, part in status.items():
+            if published.get(name) != part:
+                await status_board.publish(self._store, name, part)
+        self._published = status
 
     def _look(self) -> Listed:
         """The tools and servers as they are; when they have changed, what waits is looked at once more."""

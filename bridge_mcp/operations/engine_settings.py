@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bridge_mcp.core.json_reader import JSON
-from bridge_mcp.operations.status_board import read
+from bridge_mcp.operations.status_board import publish, read
 from bridge_mcp.ports import Capabilities, ChannelRules, ChannelTraits, Rules, Store
 
 __all__ = [
@@ -102,7 +102,7 @@ def settings_of(
 
 async def publish_settings(store: Store, settings: Settings) -> None:
     """Publish the engine's settings."""
-    await store.status.put("settings", cast("JSON", to_builtins(settings)))
+    await publish(store, "settings", settings)
 
 
 async def published_settings(store: Store) -> Settings | None:

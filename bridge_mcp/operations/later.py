@@ -127,5 +127,5 @@ async def cancel_of_gone(store: Store, clients: Collection[str]) -> int:
     if count:
         logger.info("cancelled %d messages to be sent later, of clients that the config names no more", count)
     if before != now:
-        await status_board.put_named_clients(store, now)
+        await status_board.publish(store, "named_clients", now)
     return count

@@ -5,14 +5,13 @@ It shows the state when the engine last looked; nothing is decided by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar, cast
 
 from msgspec import Struct, to_builtins
 
 from bridge_mcp.core.results import ChannelInfo, ServerInfo, ToolList, Trouble
 from bridge_mcp.core.tools import JSON, ToolSpec
-from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ModelHealth, ServerStatus, Store
+from bridge_mcp.ports import ChannelHealth, ChannelRules, ChannelTraits, ModelHealth, ServerStatus, StatusName, Store
 
 __all__ = [
     "EngineInfo",
@@ -26,14 +25,8 @@ __all__ = [
     "last_retention_at",
     "models",
     "named_clients",
-    "note_retention",
-    "put_channels",
-    "put_complaints",
-    "put_engine",
-    "put_models",
-    "put_named_clients",
-    "put_tools",
-    "put_troubles",
+    "publish",
+    "server_info",
     "tools",
     "troubles",
 ]
@@ -48,9 +41,9 @@ class EngineInfo(Struct, frozen=True):
     since: float
 
 
-async def put_engine(store: Store, info: EngineInfo) -> None:
-    """Publish the engine's process."""
-    await store.status.put("engine", cast("JSON", to_builtins(info)))
+async def publish(store: Store, name: StatusName, value: object) -> None:
+    """Publish one part of the status."""
+    await store.status.put(name, cast("JSON", to_builtins(value)))
 
 
 async def engine(store: Store) -> EngineInfo | None:
@@ -60,20 +53,10 @@ async def engine(store: Store) -> EngineInfo | None:
     return info if info and info.since else None
 
 
-async def put_channels(store: Store, healths: Mapping[str, ChannelHealth]) -> None:
-    """Publish the health of channels, by name."""
-    await store.status.put("channels", {name: cast("JSON", to_builtins(health)) for name, health in healths.items()})
-
-
 async def channels(store: Store) -> dict[str, ChannelHealth]:
     """The health of channels, by name; empty before the first engine."""
     body = await store.status.get("channels")
     return {name: read(ChannelHealth, each) for name, each in body.items()} if isinstance(body, dict) else {}
-
-
-async def put_models(store: Store, healths: Sequence[ModelHealth]) -> None:
-    """Publish the health of models."""
-    await store.status.put("models", [cast("JSON", to_builtins(health)) for health in healths])
 
 
 async def models(store: Store) -> tuple[ModelHealth, ...]:
@@ -81,20 +64,10 @@ async def models(store: Store) -> tuple[ModelHealth, ...]:
     return tuple(read_all(ModelHealth, await store.status.get("models")))
 
 
-async def put_complaints(store: Store, complaints: Mapping[str, str]) -> None:
-    """Publish what is wrong with settings, by channel."""
-    await store.status.put("complaints", dict(complaints))
-
-
 async def complaints(store: Store) -> dict[str, str]:
     """By channel: what is wrong with its settings although it works."""
     body = await store.status.get("complaints")
     return {name: str(each) for name, each in body.items()} if isinstance(body, dict) else {}
-
-
-async def put_troubles(store: Store, troubles: Mapping[str, Trouble]) -> None:
-    """Publish what fails, by what it concerns."""
-    await store.status.put("troubles", {what: cast("JSON", to_builtins(each)) for what, each in troubles.items()})
 
 
 async def troubles(store: Store) -> dict[str, Trouble]:
@@ -127,29 +100,10 @@ async def last_retention_at(store: Store) -> float:
     return float(body) if isinstance(body, int | float) else 0.0
 
 
-async def note_retention(store: Store, at: float) -> None:
-    """Note it."""
-    await store.status.put("retained", at)
-
-
 async def named_clients(store: Store) -> tuple[str, ...]:
     """The clients that the config named when an engine last started."""
     body = await store.status.get("named_clients")
     return tuple([str(name) for name in body]) if isinstance(body, list) else ()
-
-
-async def put_named_clients(store: Store, names: Sequence[str]) -> None:
-    """Note them, for the next engine."""
-    await store.status.put("named_clients", list(names))
-
-
-async def put_tools(store: Store, specs: Sequence[ToolSpec], servers: Sequence[ServerStatus]) -> None:
-    """Publish the tools and the status of their servers."""
-    body: JSON = {
-        "tools": [cast("JSON", to_builtins(spec)) for spec in specs],
-        "servers": [cast("JSON", to_builtins(server_info(status))) for status in servers],
-    }
-    await store.status.put("tools", body)
 
 
 async def tools(store: Store) -> ToolList:
@@ -161,6 +115,7 @@ async def tools(store: Store) -> ToolList:
 
 
 def server_info(status: ServerStatus) -> ServerInfo:
+    """One tool server, as all processes are told of it."""
     used: Literal["none", "not used", "used", "changed"] = "none"
     if status.instructions_changed:
         used = "changed"

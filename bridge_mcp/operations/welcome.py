@@ -9,14 +9,14 @@ from __future__ import annotations
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import decode, encode
-from bridge_mcp.core.entries import Heard, Posted, Responder
+from bridge_mcp.core.entries import Heard, Posted
 from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.events import Event
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.operations import commands
 from bridge_mcp.operations.addresses import join
 from bridge_mcp.operations.feed_reader import follow_feed
-from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming, Pairing, Rules, Store
+from bridge_mcp.ports import ChannelState, Clock, FirstMessage, Inbox, Incoming, Rules, Store
 
 __all__ = ["KEPT_S", "WelcomeWorker", "keep_first_message"]
 
@@ -81,15 +81,12 @@ class WelcomeWorker:
         pairings = await self._store.access.find(channel, subject)
         if pairings and self._clock.now() - first_message.at <= KEPT_S:
             conversation = join(channel, first_message.chat)
-            greeting = Posted(self._greeting(channel, pairings), BRIDGE, key=f"welcome:{event.cursor}")
+            may_decide = any(pairing.role == "approver" for pairing in pairings)
+            text = chat_texts.let_in(self._rules.channel(channel).responder, may_decide=may_decide)
+            greeting = Posted(text, BRIDGE, key=f"welcome:{event.cursor}")
             await self._store.log.record(conversation, greeting)
             await self._hear(first_message)
         await self._state.forget_first_message(channel, subject)
-
-    def _greeting(self, channel: str, pairings: tuple[Pairing, ...]) -> str:
-        rules = self._rules.channels.get(channel)
-        responder: Responder = rules.responder if rules is not None else "relay"
-        return chat_texts.let_in(responder, may_decide=any(pairing.role == "approver" for pairing in pairings))
 
     async def _hear(self, first_message: FirstMessage) -> None:
         """Take in a message as any other."""

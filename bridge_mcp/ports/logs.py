@@ -34,12 +34,13 @@ class Recorded(Struct, frozen=True):
 class LogStore(Protocol):
     """The conversations' logs. There are three ways to append, and no fourth.
 
-    An append is one transaction: the entries, their keys, and every row computed from them (`core.views`) are there
-    together or not at all, and on disk when the call returns. Seqs have no holes, and give the order. `at` is what the
-    clock showed, which may have been set back since the entry before. A conversation exists from its first entry on.
+    An append is one transaction: the entries, their keys, and every row computed from them (`core.projections`) are
+    there together or not at all, and on disk when the call returns. Seqs have no holes, and give the order. `at` is
+    what the clock showed, which may have been set back since the entry before. A conversation exists from its first
+    entry on.
 
-    A `Judged` that remembers (`core.views.grant_of`) makes its grant in the same transaction, and every conversation in
-    which a call of that tool waits for a verdict is due at once.
+    A `Judged` that remembers (`core.projections.grant_of`) makes its grant in the same transaction, and every
+    conversation in which a call of that tool waits for a verdict is due at once.
     """
 
     async def load(

@@ -36,7 +36,7 @@ class ModelRequest(Struct, frozen=True):
     fallbacks: bool = True
     """Whether other models may answer where this one fails; where not, no other one is sent any of it."""
     scale: float = 1.0
-    """How many tokens the provider counts for one of the estimate (`core.tokens`), as far as experience tells."""
+    """How many tokens the provider counts for one of `core.token_estimate`, as far as experience tells."""
 
 
 class ModelCall(Struct, frozen=True):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bridge_mcp import __version__
 from bridge_mcp.core.policy import Principal
-from bridge_mcp.core.results import ChannelInfo, Fix, Queue, Status, ToolList, Trouble, Worker
+from bridge_mcp.core.results import ChannelInfo, Fix, Queue, Status, ToolList, Worker
 from bridge_mcp.core.spending import Spent, day_of
 from bridge_mcp.operations import status_board
 from bridge_mcp.operations.access import MAX_REQUESTS
@@ -66,7 +66,7 @@ class StatusReading(BridgeBase):
             models=await status_board.models(self.store),
             complaints={name: text for name, text in complaints.items() if who.sees_channel(name)},
             stuck=await self._stuck(who, await status_board.tools(self.store)),
-            failing=await self._failing(who) if lives else {},
+            failing={} if who.within or not lives else await status_board.troubles(self.store),
             undelivered={name: why for name, why in undelivered.items() if who.sees(name)},
         )
         warned = await self._warned(who, pulse, theirs, looked)
@@ -139,10 +139,6 @@ class StatusReading(BridgeBase):
         settings = theirs or self._settings
         for lacks in settings.lacking:  # of what is started once the secret is there
             yield Warned(lacks, Fix(paste=settings.service or settings.command or CHECK.paste))
-
-    async def _failing(self, who: Principal) -> dict[str, Trouble]:
-        """What fails in the engine, as far as `who` may see it: some of it names a conversation."""
-        return {} if who.within else await status_board.troubles(self.store)
 
     async def _stuck(self, who: Principal, listed: ToolList) -> dict[str, str]:
         """By channel: which calls nobody could approve there. `who` counts as an approver."""

@@ -59,17 +59,13 @@ class ChatActivity:
         in_chat = channel is not None and channel.traits.can.drafts
         return in_chat or (self._drafts is not None and self._drafts.wanted(conversation))
 
-    def _in_chat(self, conversation: str) -> bool:
-        """Whether this conversation's channel can show anything."""
-        return Address.of(conversation).channel in self._channels
-
     def begin(self, conversation: str) -> None:
         """A turn goes on here."""
         if conversation in self._ended:
             # The turn before is over, but was not noticed yet: what it said stands in the chat by now.
             self._ended.discard(conversation)
             self._active[conversation].text = ""
-        if self._in_chat(conversation) and conversation not in self._active:
+        if Address.of(conversation).channel in self._channels and conversation not in self._active:
             self._active[conversation] = Shown()
             self._begun.set()
 

@@ -149,7 +149,7 @@ def latest_conversations(
 
 
 def is_named(row: Row, query: str) -> bool:
-    """Whether a conversation's name or title holds the query, as `latest_like` looks for it."""
+    """Whether a conversation's name or title holds the query, as `conversations_of_channel_like` looks for it."""
     return query in f"{row[0]}\n{row[2]}".casefold()
 
 
