@@ -57,7 +57,7 @@ def check(
     try:
         config, wrong = common.examine("error")
     except BridgeError as exc:
-        return shown([Finding("settings", False, str(exc))], json)
+        return print_findings([Finding("settings", False, str(exc))], json)
     return loop(run, config, wrong, ask, json)
 
 
@@ -65,17 +65,17 @@ async def run(config: Config, wrong: BridgeError | None, ask: bool, json: bool) 
     """Look at everything; print each finding when it is known."""
     findings = [Finding("settings", wrong is None, str(wrong or config.where))]
     if not json:
-        shown(findings, json)
-    async for finding in look(config, ask, whole=wrong is None):
+        print_findings(findings, json)
+    async for finding in all_findings(config, ask, whole=wrong is None):
         findings.append(finding)
         if not json:
-            shown([finding], json)
+            print_findings([finding], json)
     if json:
-        return shown(findings, json)
+        return print_findings(findings, json)
     return 0 if all(finding.fine for finding in findings) else 1
 
 
-def shown(findings: list[Finding], json: bool) -> int:
+def print_findings(findings: list[Finding], json: bool) -> int:
     """Print findings; 1 if one is bad."""
     if json:
         print_json(findings)
@@ -90,12 +90,12 @@ def shown(findings: list[Finding], json: bool) -> int:
     return 0 if all(finding.fine for finding in findings) else 1
 
 
-async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Finding]:
+async def all_findings(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Finding]:
     """All findings behind the settings themselves; where these are not `whole`, nothing is made."""
     if config.passed_over:
         yield Finding("settings", True, not_taken(config.passed_over), warning=True)
     yield Finding("secrets", True, texts.secrets_known(len(config.secrets)))
-    async for finding in kept(config, whole=whole):
+    async for finding in store_findings(config, whole=whole):
         yield finding
     yield channels(config)
     for finding in (*clients(config), *await held_back(config), *host_findings()):
@@ -110,7 +110,7 @@ async def look(config: Config, ask: bool, *, whole: bool) -> AsyncIterator[Findi
         yield finding
 
 
-async def kept(config: Config, *, whole: bool) -> AsyncIterator[Finding]:
+async def store_findings(config: Config, *, whole: bool) -> AsyncIterator[Finding]:
     """The store, and who works on it."""
     if config.store.lacking:
         yield Finding("store", False, config.store.lacking)
@@ -198,11 +198,11 @@ def quorums(config: Config) -> Iterator[Finding]:
 
 def channels(config: Config) -> Finding:
     """Which channels there are."""
-    listed = ", ".join(texts.named(name, said(each.plug)) for name, each in config.channels.items())
+    listed = ", ".join(texts.named(name, type_label(each.plug)) for name, each in config.channels.items())
     return Finding("channels", True, listed or texts.NONE)
 
 
-def said(plug: Plug) -> str:
+def type_label(plug: Plug) -> str:
     """A type of channel, and the package that brings it where it is not built in."""
     return texts.brought_by(plug.name, plug.distribution) if plug.distribution else plug.name
 
@@ -217,7 +217,7 @@ async def platforms(config: Config) -> AsyncIterator[Finding]:
                 async for probed in each.plug.type.probe(each.settings, WallClock()):
                     yield Finding(f"channel {name}", probed.fine, probed.told)
             except Exception as exc:
-                failure = texts.probe_failed(said(each.plug), kind=type(exc).__name__, why=exc)
+                failure = texts.probe_failed(type_label(each.plug), kind=type(exc).__name__, why=exc)
                 yield Finding(f"channel {name}", False, failure)
 
 

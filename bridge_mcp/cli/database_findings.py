@@ -36,7 +36,7 @@ async def database_findings(config: Config) -> AsyncIterator[Finding]:
         ways = [await run_sync(way_to, config.store.url)]
         if config.store.direct_url:
             ways.append(await run_sync(way_to, config.store.direct_url))
-        if wrong := of_ways(ways):
+        if wrong := connection_findings(ways):
             for finding in wrong:
                 yield finding
             return
@@ -63,7 +63,7 @@ async def database_findings(config: Config) -> AsyncIterator[Finding]:
         await opened.close()
 
 
-def of_ways(ways: list[Way]) -> list[Finding]:
+def connection_findings(ways: list[Way]) -> list[Finding]:
     """What is wrong with the ways to the database: notices and locks need one with a session of its own."""
     findings: list[Finding] = []
     if not ways[-1].keeps_sessions:

@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 
 from bridge_mcp.channels.registry import plug
-from bridge_mcp.cli.check import models, platforms, shown
+from bridge_mcp.cli.check import models, platforms, print_findings
 from bridge_mcp.cli.findings import Finding
 from bridge_mcp.cli.init_channels import CHANNELS, ChannelQuestions
 from bridge_mcp.cli.install import machine
@@ -136,7 +136,7 @@ def settled(answers: Answers, ask: Callable[[], Section], look: Look) -> bool:
             answers.redactor.learn({f"{section.name}.{key}": value})
         with console().status(texts.TRYING):
             findings = tried(section, look)
-        shown(findings, json=False)
+        print_findings(findings, json=False)
         if all(finding.fine for finding in findings):
             answers.sections.append(section)
             return True

@@ -210,7 +210,7 @@ def call_words(
             return f"[{e.call}] {e.why} {e.number}" + (f" in {e.to}" if e.to else "")
         case Judged() as e:
             edited = f", edited to {e.arguments}" if e.arguments is not None else ""
-            how = f"[{e.call}] {e.verdict} by {e.by}{through(e.via)}{edited}{kept(e)}"
+            how = f"[{e.call}] {e.verdict} by {e.by}{through(e.via)}{edited}{remembered_words(e)}"
             return f"{how} {e.digest}".rstrip() + (f": {e.note}" if e.note else "")
         case Finished() as e:
             return f"[{e.call}] {e.outcome}: {e.content}{files(len(e.attachments))}"
@@ -223,7 +223,7 @@ def through(via: str) -> str:
     return f" ({via})" if via else ""
 
 
-def kept(judged: Judged) -> str:
+def remembered_words(judged: Judged) -> str:
     """What a verdict lets through later, if anything."""
     if judged.remember == "once":
         return ""

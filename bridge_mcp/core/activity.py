@@ -26,7 +26,7 @@ def activity(event: Event) -> str:
     place, body = event.conversation, event_body(event)
     match event.type:
         case "message.received":
-            return f"{cut(body['message'])}: heard {who(body['from'])}, for {for_whom(body)}"
+            return f"{cut(body['message'])}: heard {sender_label(body['from'])}, for {addressee_label(body)}"
         case "message.queued":
             return f"{cut(body['message'])}: a message of {cut(body['by'])} is to go out"
         case "message.sent":
@@ -46,32 +46,32 @@ def activity(event: Event) -> str:
             again = ", and is asked again" if body.get("retry_at") else ""
             return f"{place}: the model failed{again}: {cut(body['reason'], REASON)}"
         case _:
-            return of_call(event) or of_access(event)
+            return call_line(event) or access_line(event)
 
 
-def of_call(event: Event) -> str:
+def call_line(event: Event) -> str:
     """The line of a tool call, or of a verdict on one."""
     body = event_body(event)
     match event.type:
         case "tool.started":
-            return f"{call(event)} runs, free by {cut(body['cleared_by'])}"
+            return f"{call_label(event)} runs, free by {cut(body['cleared_by'])}"
         case "tool.finished":
-            return f"{call(event)} is over: {cut(body['outcome'])}"
+            return f"{call_label(event)} is over: {cut(body['outcome'])}"
         case "approval.requested":
-            return f"{call(event)} waits for a verdict, asked for by {cut(body['requested_by'])}"
+            return f"{call_label(event)} waits for a verdict, asked for by {cut(body['requested_by'])}"
         case "approval.reviewed":
-            return f"{approval(event)}: the reviewer says {cut(body['says'])}"
+            return f"{approval_label(event)}: the reviewer says {cut(body['says'])}"
         case "approval.voted":
-            return f"{approval(event)}: {cut(body['by'])} says yes{via(body)}"
+            return f"{approval_label(event)}: {cut(body['by'])} says yes{via(body)}"
         case "approval.reminded":
-            return f"{approval(event)}: {cut(body['why'])} {cut(body['number'])}"
+            return f"{approval_label(event)}: {cut(body['why'])} {cut(body['number'])}"
         case "approval.decided":
-            return f"{approval(event)}: {cut(body['verdict'])} by {cut(body['by'])}{via(body)}"
+            return f"{approval_label(event)}: {cut(body['verdict'])} by {cut(body['by'])}{via(body)}"
         case _:
             return ""
 
 
-def of_access(event: Event) -> str:
+def access_line(event: Event) -> str:
     """The line of who comes and goes, and of what was set."""
     body = event_body(event)
     match event.type:
@@ -110,13 +110,13 @@ def event_body(event: Event) -> Mapping[str, JSON]:
     return defaultdict(lambda: None, event.body)
 
 
-def call(event: Event) -> str:
+def call_label(event: Event) -> str:
     """Which call an event is about."""
     body = event_body(event)
     return f"{event.conversation}: {cut(body['tool'])} [{cut(body['call'])}]"
 
 
-def approval(event: Event) -> str:
+def approval_label(event: Event) -> str:
     return f"{event.conversation}: {cut(event_body(event)['approval'])}"
 
 
@@ -125,7 +125,7 @@ def via(body: Mapping[str, JSON]) -> str:
     return f" ({cut(body['via'])})" if body.get("via") else ""
 
 
-def who(sender: JSON) -> str:
+def sender_label(sender: JSON) -> str:
     """Who wrote: a name and an id."""
     if not isinstance(sender, dict):
         return "somebody"
@@ -133,7 +133,7 @@ def who(sender: JSON) -> str:
     return f"{name} ({sender_id})" if name and name != sender_id else sender_id
 
 
-def for_whom(body: Mapping[str, JSON]) -> str:
+def addressee_label(body: Mapping[str, JSON]) -> str:
     to = cut(body.get("to"))
     return {"assistant": "the assistant", "relay": "a client", "bridge": "the bridge", "off": "nobody"}.get(to, to)
 

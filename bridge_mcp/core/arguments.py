@@ -45,7 +45,7 @@ def repair_value(value: JSON, schema: JSON, root: JSON, levels: int) -> JSON:
         return value
     if isinstance(value, str):
         return read_as(value, types_of(schema, root, levels))
-    branches = [*objects_of(schema, root, levels)]
+    branches = [*subschemas(schema, root, levels)]
     if isinstance(value, dict):
         return {name: repair_value(each, property_of(name, branches), root, levels - 1) for name, each in value.items()}
     if isinstance(value, list):
@@ -84,24 +84,24 @@ def property_of(name: str, branches: list[dict[str, JSON]]) -> JSON:
     return next((branch["additionalProperties"] for branch in branches if "additionalProperties" in branch), None)
 
 
-def objects_of(schema: JSON, root: JSON, levels: int) -> Iterator[dict[str, JSON]]:
+def subschemas(schema: JSON, root: JSON, levels: int) -> Iterator[dict[str, JSON]]:
     """A schema and its alternatives, references followed."""
     if not isinstance(schema, dict) or levels <= 0:
         return
     reference = schema.get("$ref")
     if isinstance(reference, str):
-        yield from objects_of(at(root, reference), root, levels - 1)
+        yield from subschemas(resolve_reference(root, reference), root, levels - 1)
     yield schema
     for keyword in ("anyOf", "oneOf", "allOf"):
         branches = schema.get(keyword)
         for branch in branches[:DEEPEST] if isinstance(branches, list) else ():
-            yield from objects_of(branch, root, levels // 2)
+            yield from subschemas(branch, root, levels // 2)
 
 
 def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
     """The types that a schema names; none if it allows any."""
     types: set[str] = set()
-    for branch in objects_of(schema, root, levels):
+    for branch in subschemas(schema, root, levels):
         type_keyword = branch.get("type")
         if isinstance(type_keyword, str):
             types.add(type_keyword)
@@ -115,7 +115,7 @@ def types_of(schema: JSON, root: JSON, levels: int) -> frozenset[str]:
     return frozenset(types)
 
 
-def at(root: JSON, reference: str) -> JSON:
+def resolve_reference(root: JSON, reference: str) -> JSON:
     """The target of a reference within the schema; None if there is none."""
     value = root
     for step in reference.removeprefix("#").split("/")[1:] if reference.startswith("#") else ("",):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from bridge_mcp.core.entries import Heard, Log, Posted, Replied
 
-__all__ = ["QUIET_S", "fate", "next_exchange", "next_turn"]
+__all__ = ["QUIET_S", "next_exchange", "next_turn", "treatment"]
 
 PEOPLE = ("person", "client", "owner")
 """Kinds of senders after whom the count begins anew. Who writes in a chat's name may be anybody, also a bot."""
@@ -52,7 +52,7 @@ def next_exchange(log: Log, now: float) -> int | None:
     return None
 
 
-def fate(turn: int, most: int) -> Literal["heard", "last", "left out"]:
+def treatment(turn: int, most: int) -> Literal["heard", "last", "left out"]:
     """What becomes of the bot's message with this number, where `most` are answered.
 
     `last`: it is kept without an answer, and the chat is told that bots are answered no more; after it they are left

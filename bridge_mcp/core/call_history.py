@@ -73,7 +73,7 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
                 for c in calls:
                     records[c.id] = CallRecord(c.id, c.tool, c.arguments, logged.seq, logged.at, requested_by)
             case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in records:
-                records[entry.call] = with_entry(conversation, records[entry.call], entry, logged.at)
+                records[entry.call] = record_after(conversation, records[entry.call], entry, logged.at)
             case _:
                 pass
     return tuple(records.values())
@@ -86,7 +86,7 @@ def unreadable_record(entry: UnreadableEntry) -> CallRecord:
     )
 
 
-def with_entry(
+def record_after(
     conversation: str, record: CallRecord, entry: Asked | Voted | Judged | Started | Finished, at: float
 ) -> CallRecord:
     """The record with one more entry. Of verdicts the first one counts."""

@@ -22,7 +22,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.tools import JSON
 
-__all__ = ["Life", "is_over", "new_life", "with_entry"]
+__all__ = ["Life", "is_over", "life_after", "new_life"]
 
 Life = Mapping[str, JSON]
 
@@ -45,12 +45,12 @@ def is_over(life: Life) -> bool:
     return bool(life["outcome"])
 
 
-def with_entry(life: Life, logged: Logged) -> Life:
+def life_after(life: Life, logged: Logged) -> Life:
     """The record with one more entry of its log; as it was where that is not about its call."""
-    return {**life, **news(life, logged.entry, logged.at)}
+    return {**life, **changes_by(life, logged.entry, logged.at)}
 
 
-def news(life: Life, entry: Entry, at: float) -> Life:
+def changes_by(life: Life, entry: Entry, at: float) -> Life:
     """What an entry tells of a call."""
     match entry:
         case Requested(calls=calls, by=by, external=external):

@@ -40,10 +40,10 @@ class Risk(Struct, frozen=True):
 
 def risks_of(arguments: str, spec: ToolSpec | None) -> tuple[Risk, ...]:
     """What stands out in a call, the gravest first. `arguments` is JSON text, `spec` its tool, None where unknown."""
-    return (*of_tool(spec), *of_arguments(arguments))
+    return (*tool_risks(spec), *argument_risks(arguments))
 
 
-def of_tool(spec: ToolSpec | None) -> Iterator[Risk]:
+def tool_risks(spec: ToolSpec | None) -> Iterator[Risk]:
     """What stands out in what a tool says of itself."""
     if spec is None:
         return
@@ -53,7 +53,7 @@ def of_tool(spec: ToolSpec | None) -> Iterator[Risk]:
         yield Risk("destructive", "The tool may destroy things")
 
 
-def of_arguments(arguments: str) -> Iterator[Risk]:
+def argument_risks(arguments: str) -> Iterator[Risk]:
     """What stands out in arguments."""
     try:
         texts = list(texts_in(dict(parse_arguments(arguments))))

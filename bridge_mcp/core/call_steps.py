@@ -15,8 +15,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.external_calls import hand_over, step_of_caller, with_looks
 from bridge_mcp.core.gathering import LONGEST_S
-from bridge_mcp.core.policy import REVIEWER, Free, Policy, Refuse, by_command_line
-from bridge_mcp.core.policy import Ask as NeedsVerdict
+from bridge_mcp.core.policy import REVIEWER, Free, NeedsVerdict, Policy, Refuse, by_command_line
 from bridge_mcp.core.state import CallState, State
 from bridge_mcp.core.steps import Ask, Escalate, Judge, Remind, Review, Run, Settle, Step, Wait
 from bridge_mcp.core.tools import call_digest, parse_arguments
@@ -139,7 +138,7 @@ def step_of_gate(
                 return Run(((call, call.arguments, because),))
             # A call with a quorum still needs it, and one whose time is over has lapsed, whatever was granted or
             # configured since.
-            several, over = fate.asked.quorum > 1, is_over(fate.asked, now)
+            several, over = fate.asked.quorum > 1, is_expired(fate.asked, now)
             if several or over:
                 return step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
             return Judge(call, "approved", because)
@@ -163,7 +162,7 @@ def step_of_waiting(
     call: Call, fate: CallState, asked: Asked, policy: Policy, now: float, reviewing: Set[str]
 ) -> Judge | Review | Escalate | Remind | Wait:
     """What an asked call asks for: an end, its reviewer, a reminder, or patience until the next of those."""
-    if is_over(asked, now):
+    if is_expired(asked, now):
         return Judge(call, "expired", "bridge")
     if asked.reviewer:
         look = step_of_review(call, fate, asked, policy, reviewing)
@@ -182,7 +181,7 @@ def step_of_waiting(
     return Wait(min(ahead, default=None))
 
 
-def is_over(asked: Asked, now: float) -> bool:
+def is_expired(asked: Asked, now: float) -> bool:
     """Whether the time for a verdict is over."""
     return bool(asked.expires_at) and now >= asked.expires_at
 

@@ -56,7 +56,7 @@ from bridge_mcp.core.entries import (
     Log,
     Replied,
 )
-from bridge_mcp.core.failed_rounds import rounds_in_vain
+from bridge_mcp.core.failed_rounds import failed_rounds
 from bridge_mcp.core.gathering import LONGEST_S, asks_at, group_end
 from bridge_mcp.core.hearing import LONGEST_S as HEARING_S
 from bridge_mcp.core.hearing import waits_until
@@ -141,9 +141,9 @@ def step_of_model(state: State, policy: Policy, now: float) -> Step:
         why = state.failed.reason if state.failed else "each attempt ended with the process"
         text = state.failed.text if state.failed else ""
         return stop(state, f"the model gave no reply in {attempt - 1} attempts: {why}", text or GAVE_UP, upto)
-    vain, why = rounds_in_vain(state.log, turn)
-    if vain >= policy.budget.vain_rounds:
-        reason = f"the model asked {vain} times in a row for calls that cannot be made: {why}"
+    failed, why = failed_rounds(state.log, turn)
+    if failed >= policy.budget.max_failed_rounds:
+        reason = f"the model asked {failed} times in a row for calls that cannot be made: {why}"
         return stop(state, reason, GAVE_UP, upto)
     if policy.spent:
         return stop(state, policy.spent, SPENT, upto)

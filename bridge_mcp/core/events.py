@@ -253,7 +253,7 @@ def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, d
     match entry:
         case Asked() as e:
             return "approval.requested", {
-                **of_call(conversation, e),
+                **call_fields(conversation, e),
                 "server": e.server,
                 "tool": e.tool,
                 "arguments": e.arguments,
@@ -265,14 +265,14 @@ def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, d
             }
         case Reviewed() as e:
             body: dict[str, JSON] = {"says": e.says, "reason": e.reason, "model": e.model, "by": REVIEWER}
-            return "approval.reviewed", {**of_call(conversation, e), **body}
+            return "approval.reviewed", {**call_fields(conversation, e), **body}
         case Voted() as e:
-            return "approval.voted", {**of_call(conversation, e), "by": e.by, "via": e.via}
+            return "approval.voted", {**call_fields(conversation, e), "by": e.by, "via": e.via}
         case Reminded() as e:
-            return "approval.reminded", {**of_call(conversation, e), "why": e.why, "number": e.number, "to": e.to}
+            return "approval.reminded", {**call_fields(conversation, e), "why": e.why, "number": e.number, "to": e.to}
         case Judged() as e:
             return "approval.decided", {
-                **of_call(conversation, e),
+                **call_fields(conversation, e),
                 "verdict": e.verdict,
                 "by": e.by,
                 "via": e.via,
@@ -282,14 +282,14 @@ def call_event(conversation: str, seq: int, entry: object) -> tuple[EventType, d
             }
         case Started(effect="tool") as e:
             return "tool.started", {
-                **of_call(conversation, e),
+                **call_fields(conversation, e),
                 "tool": e.tool,
                 "requested_by": e.requested_by,
                 "cleared_by": e.cleared_by,
             }
         case Finished() as e:
             body = {"tool": e.tool, "requested_by": e.requested_by, "outcome": e.outcome}
-            return "tool.finished", {**of_call(conversation, e), **body}
+            return "tool.finished", {**call_fields(conversation, e), **body}
         case entry:
             return conversation_event(conversation, seq, entry)
 
@@ -315,7 +315,7 @@ def conversation_event(conversation: str, seq: int, entry: object) -> tuple[Even
             return None
 
 
-def of_call(
+def call_fields(
     conversation: str, entry: Asked | Reviewed | Voted | Reminded | Judged | Started | Finished
 ) -> dict[str, JSON]:
     """What all events of one call have in common; the approval is the one by which it was decided, if it was."""

@@ -20,7 +20,7 @@ from bridge_mcp.core.tools import ToolSpec, call_digest, parse_arguments
 __all__ = ["closing_entries", "outcome_of", "with_evidence"]
 
 
-class Known(Struct, frozen=True):
+class CallEvidence(Struct, frozen=True):
     """What a log tells of one call."""
 
     tool: str
@@ -49,26 +49,26 @@ def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
     The digest of a nested server's call that was neither asked about nor begun is in no log: it stays empty.
     """
-    known: dict[str, Known] = {}
+    known: dict[str, CallEvidence] = {}
     for logged in log:
         match logged.entry:
             case Requested() as request:
-                known |= calls_of(request)
+                known |= request_evidence(request)
             case Replied(calls=calls):
-                known |= {call.id: Known(call.tool) for call in calls}
+                known |= {call.id: CallEvidence(call.tool) for call in calls}
             case Asked(call=call) | Started(effect="tool", call=call) as source:
-                known[call] = Known(source.tool, source.digest, source.requested_by)
+                known[call] = CallEvidence(source.tool, source.digest, source.requested_by)
             case _:
                 pass
     return tuple(add_evidence(entry, known) for entry in entries)
 
 
-def calls_of(request: Requested) -> dict[str, Known]:
+def request_evidence(request: Requested) -> dict[str, CallEvidence]:
     """What a client's request tells of its calls."""
     if request.external is None:
-        return {call.id: Known(call.tool, requested_by=request.by) for call in request.calls}
+        return {call.id: CallEvidence(call.tool, requested_by=request.by) for call in request.calls}
     spec = external_tool(request.external)
-    return {call.id: Known(call.tool, digest_of(spec, call.arguments), request.by) for call in request.calls}
+    return {call.id: CallEvidence(call.tool, digest_of(spec, call.arguments), request.by) for call in request.calls}
 
 
 def digest_of(spec: ToolSpec, arguments: str) -> str:
@@ -79,7 +79,7 @@ def digest_of(spec: ToolSpec, arguments: str) -> str:
         return ""
 
 
-def add_evidence(entry: Entry, known: dict[str, Known]) -> Entry:
+def add_evidence(entry: Entry, known: dict[str, CallEvidence]) -> Entry:
     """One entry with what is known of its call."""
     match entry:
         case Finished() if not entry.digest and (evidence := known.get(entry.call)):

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from bridge_mcp.core.entries import Asked, Finished, Logged, Replied, Started
 
-__all__ = ["rounds_in_vain"]
+__all__ = ["failed_rounds"]
 
 
-def rounds_in_vain(log: Iterable[Logged], turn: int) -> tuple[int, str]:
+def failed_rounds(log: Iterable[Logged], turn: int) -> tuple[int, str]:
     """The number of failed rounds at the end of a turn, and the error of their last call."""
     count, why = 0, ""
     refused: dict[str, str] = {}

@@ -19,7 +19,7 @@ entry, and comes in the very transaction that empties the others. An entry that 
 `verify`.
 
 *What comes late.* A tool that was running ends after its call was forgotten: the store empties such an outcome as it
-comes (`of_forgotten` says which entry it speaks of). A running turn is stopped and cleared first, so a late reply is
+comes (`subject_of` says which entry it speaks of). A running turn is stopped and cleared first, so a late reply is
 dropped. What a model's provider or a platform was sent is theirs.
 
 *Caches.* Whoever holds a log in memory reads on, meets the `Forgot`, and begins anew; an intent that was made from the
@@ -75,10 +75,10 @@ __all__ = [
     "FORGOTTEN",
     "files_of",
     "is_covered",
-    "of_forgotten",
-    "of_person",
     "redact_entry",
-    "spans_of",
+    "seq_spans",
+    "seqs_of_person",
+    "subject_of",
     "without_quote",
 ]
 
@@ -151,7 +151,7 @@ def without_quote(entry: Heard) -> Heard:
     return replace(entry, quote="", forwarded_from="")
 
 
-def of_forgotten(entry: Entry) -> int | None:
+def subject_of(entry: Entry) -> int | None:
     """The seq of the entry that this one speaks of, and with which its content goes, if it comes later."""
     match entry:
         case Finished(call=call) | Reviewed(call=call) | Judged(call=call) | Voted(call=call):
@@ -179,7 +179,7 @@ def files_of(entry: Entry) -> tuple[Attachment, ...]:
             return ()
 
 
-def spans_of(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
+def seq_spans(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
     """These seqs as spans, each from its first to its last."""
     spans: list[tuple[int, int]] = []
     for seq in sorted(seqs):
@@ -195,7 +195,7 @@ def is_covered(seq: int, spans: Iterable[tuple[int, int]]) -> bool:
     return any(first <= seq <= last for first, last in spans)
 
 
-def of_person(log: Log, sender: str, principal: str) -> tuple[Set[int], Set[int]]:
+def seqs_of_person(log: Log, sender: str, principal: str) -> tuple[Set[int], Set[int]]:
     """What of a chat with several people goes with one of them: the seqs that go, and those that lose their quotes.
 
     That is what they wrote and did, the assistant's turns that read it, with all calls, and later summaries. Others'
@@ -211,7 +211,7 @@ def of_person(log: Log, sender: str, principal: str) -> tuple[Set[int], Set[int]
     turns = {logged.seq for logged in log if is_turn_of(logged, messages)}
     gone = theirs | turns
     for logged in log:
-        subject = of_forgotten(logged.entry)
+        subject = subject_of(logged.entry)
         if subject is not None and subject in gone:
             gone.add(logged.seq)
         elif is_of_turn(logged, gone):

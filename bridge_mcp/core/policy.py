@@ -28,10 +28,10 @@ __all__ = [
     "RESERVED",
     "REVIEWER",
     "SCOPES",
-    "Ask",
     "Budget",
     "Free",
     "Gate",
+    "NeedsVerdict",
     "Policy",
     "Principal",
     "Refuse",
@@ -161,7 +161,7 @@ class Budget(Struct, frozen=True):
     work_s: float = 900.0
     attempts: int = 4
     """How often one model call, or one repeatable tool call, is begun before it is given up."""
-    vain_rounds: int = 3
+    max_failed_rounds: int = 3
     """Rounds in a row in which none of a model's calls could be made; see `failed_rounds`."""
 
 
@@ -171,7 +171,7 @@ class Free(Struct, frozen=True):
     because: str
 
 
-class Ask(Struct, frozen=True):
+class NeedsVerdict(Struct, frozen=True):
     """The call waits for a verdict; `because` is shown to the approvers."""
 
     because: str
@@ -183,7 +183,7 @@ class Refuse(Struct, frozen=True):
     because: str
 
 
-Gate: TypeAlias = Free | Ask | Refuse
+Gate: TypeAlias = Free | NeedsVerdict | Refuse
 
 
 class ToolRule(Struct, frozen=True):
@@ -260,13 +260,13 @@ class Policy(Struct, frozen=True):
         except BadInput as exc:
             return Refuse(str(exc))
         if spec.changed:
-            return Ask(f"{spec.tool} is no longer what it was: {spec.changed}")
+            return NeedsVerdict(f"{spec.tool} is no longer what it was: {spec.changed}")
         asking = self.asking(call.tool)
         if asking.confirmation == "never":
             return Free("policy")
         place = find_own_place(arguments, self.own_places)
         if place:
-            return Ask(f"⚠️ it names {place}: whoever changes the bridge or its hooks decides on calls")
+            return NeedsVerdict(f"⚠️ it names {place}: whoever changes the bridge or its hooks decides on calls")
         if asking.confirmation == "by-annotation" and spec.read_only:
             return Free("read-only")
         quorum = asking.quorum
@@ -275,10 +275,10 @@ class Policy(Struct, frozen=True):
                 return Free(f"grant {grant.id}")
         several = f"; it takes {quorum} approvers" if quorum > 1 else ""
         if asking.confirmation == "person":
-            return Ask(f"every call of {call.tool} is for people to confirm{several}")
+            return NeedsVerdict(f"every call of {call.tool} is for people to confirm{several}")
         if asking.confirmation == "required":
-            return Ask(f"every call of {call.tool} is confirmed here{several}")
-        return Ask(f"{spec.tool} {'can change things' if spec.destructive else 'is not read-only'}{several}")
+            return NeedsVerdict(f"every call of {call.tool} is confirmed here{several}")
+        return NeedsVerdict(f"{spec.tool} {'can change things' if spec.destructive else 'is not read-only'}{several}")
 
     def reaches(self, server: str, tool: str) -> bool:
         """Whether a call of this tool would reach its server now."""

@@ -47,10 +47,10 @@ __all__ = [
     "Message",
     "MessageStatus",
     "approval_of",
+    "button_tokens",
     "grant_of",
     "message_of",
     "text_after",
-    "tokens_of",
 ]
 
 MessageStatus: TypeAlias = Literal["received", "queued", "sending", "sent", "uncertain", "failed"]
@@ -276,7 +276,7 @@ def text_after(entry: Entry) -> str | None:
     return entry.text if isinstance(entry, Edited | Revised | Transcribed) else None
 
 
-def tokens_of(entry: Entry) -> tuple[str, ...]:
+def button_tokens(entry: Entry) -> tuple[str, ...]:
     """What stands on the platform for the buttons that an entry shows."""
     buttons = entry.buttons if isinstance(entry, Posted | Revised) else ()
     return tuple(button.token for button in buttons if button.token)

@@ -46,14 +46,14 @@ def ends(log: Log, unsent: Mapping[int, tuple[str, ...]], questions: Sequence[in
         entries += ends_of_call(call, fate)
     if state.scheduled is not None:
         entries.append(Rang())
-    if is_open(state):
+    if has_open_turn(state):
         entries.append(Stopped(WHY, state.head, RESTORED))
     entries += [Delivered(seq, "uncertain", platform_ids) for seq, platform_ids in unsent.items()]
     entries += [Lapsed(seq, RESTORED) for seq in questions]
     return with_evidence(log, entries)
 
 
-def is_open(state: State) -> bool:
+def has_open_turn(state: State) -> bool:
     """Whether a turn is under way, or somebody waits for one."""
     return bool(state.unread or state.asking is not None or state.model_starts or state.open_turn is not None)
 

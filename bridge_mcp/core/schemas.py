@@ -41,10 +41,10 @@ def sort_unordered(schema: JSON) -> JSON:
     """The same for a parsed schema, whose depth the reader has bounded."""
     if not isinstance(schema, dict):
         return schema
-    return {keyword: of_keyword(keyword, value) for keyword, value in schema.items()}
+    return {keyword: normalised_keyword(keyword, value) for keyword, value in schema.items()}
 
 
-def of_keyword(keyword: str, value: JSON) -> JSON:
+def normalised_keyword(keyword: str, value: JSON) -> JSON:
     """The normalised value of a keyword."""
     if isinstance(value, list):
         if keyword in SETS:

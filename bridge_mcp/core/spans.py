@@ -44,7 +44,7 @@ from bridge_mcp.core.entries import (
     Voted,
 )
 from bridge_mcp.core.span_contents import clip, message_parts
-from bridge_mcp.core.trace_context import Turn, link_of
+from bridge_mcp.core.trace_context import TracedTurn, link_of
 
 __all__ = ["Attribute", "Span", "spans_of"]
 
@@ -85,7 +85,7 @@ def spans_of(conversation: str, log: Log, *, contents: bool = False) -> tuple[Sp
 class Open:
     """A span that has begun: all of it but its end."""
 
-    turn: Turn
+    turn: TracedTurn
     name: str
     id: tuple[object, ...]
     start: float
@@ -97,7 +97,7 @@ class Open:
 class Sending:
     """A message on its way out."""
 
-    turn: Turn
+    turn: TracedTurn
     since: float
     due: float
     """When it was to be tried next."""
@@ -110,8 +110,8 @@ class Reader:
 
     conversation: str
     contents: bool
-    openings: dict[int, Turn] = field(default_factory=dict[int, Turn])
-    calls: dict[str, tuple[Turn, str]] = field(default_factory=dict[str, tuple[Turn, str]])
+    openings: dict[int, TracedTurn] = field(default_factory=dict[int, TracedTurn])
+    calls: dict[str, tuple[TracedTurn, str]] = field(default_factory=dict[str, tuple[TracedTurn, str]])
     """By id: the turn of a call, and its tool."""
     open: dict[tuple[object, ...], Open] = field(default_factory=dict[tuple[object, ...], Open])
     messages: dict[int, Sending] = field(default_factory=dict[int, "Sending"])
@@ -138,7 +138,7 @@ class Reader:
     # -- turns and messages -----------------------------------------------------------------------------------
 
     def _opened(self, logged: Logged) -> None:
-        turn = Turn(self.conversation, logged)
+        turn = TracedTurn(self.conversation, logged)
         match logged.entry:
             case Requested(calls=calls, by=by):
                 self.openings[logged.seq] = turn
@@ -156,7 +156,7 @@ class Reader:
             case _:
                 pass
 
-    def _turn(self, turn: Turn, by: str, own: Mapping[str, Attribute] | None = None) -> None:
+    def _turn(self, turn: TracedTurn, by: str, own: Mapping[str, Attribute] | None = None) -> None:
         key, attributes = ("turn", turn.opened.seq), {"gen_ai.operation.name": "invoke_agent", "bridge.asked_by": by}
         self.open[key] = Open(
             turn, "invoke_agent", ("turn",), start=turn.opened.at, attributes={**attributes, **(own or {})}
@@ -294,7 +294,7 @@ class Reader:
             case _:
                 pass
 
-    def _calls_of(self, turn: Turn) -> bool:
+    def _calls_of(self, turn: TracedTurn) -> bool:
         """Whether calls of a request are under way still."""
         return any(begun.turn is turn and key[0] == "call" for key, begun in self.open.items())
 
@@ -358,7 +358,7 @@ LONGEST_NAME = 300
 """Characters of a tool's name: a model may make one up."""
 
 
-def tool_span(turn: Turn, tool: str, call: str, at: float) -> Open:
+def tool_span(turn: TracedTurn, tool: str, call: str, at: float) -> Open:
     """The span of a tool call, with what MCP's conventions say of it too: there is no second span for the same call."""
     tool = tool[:LONGEST_NAME]
     begun = Open(turn, f"execute_tool {tool}", ("call", call), start=at)

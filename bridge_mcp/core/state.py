@@ -39,10 +39,10 @@ __all__ = [
     "open_calls",
     "open_fates",
     "reaches_back_to",
-    "read",
+    "read_state",
     "relevant",
     "state_of",
-    "unread",
+    "unread_count",
     "unsettled_after",
 ]
 
@@ -146,10 +146,10 @@ class State:
 
 def state_of(log: Log) -> State:
     """The state by this log, or by a tail of it that `reaches_back_to` allows."""
-    return read(relevant(log))
+    return read_state(relevant(log))
 
 
-def read(log: Log) -> State:
+def read_state(log: Log) -> State:
     """One pass over a log."""
     state = State()
     for logged in log:
@@ -179,7 +179,7 @@ def read(log: Log) -> State:
             case Started(effect="model" | "summary") | Failed() | Summarised() as entry:
                 note_model(state, logged.seq, entry)
             case Started() | Asked() | Reviewed() | Judged() | Voted() | Reminded() | Finished() as entry:
-                note(state.fates.get(entry.call), entry, logged.at)
+                note_call(state.fates.get(entry.call), entry, logged.at)
             case _:
                 pass
     state.log = log
@@ -271,7 +271,7 @@ def settle_reading(state: State, upto: int) -> None:
     state.summary_starts, state.summary_failed = 0, False
 
 
-def note(
+def note_call(
     fate: CallState | None, entry: Started | Asked | Reviewed | Judged | Voted | Reminded | Finished, at: float
 ) -> None:
     """Note one entry in its call's state; entries of an older batch's calls are ignored."""
@@ -314,7 +314,7 @@ def open_fates(log: Log) -> tuple[tuple[Call, CallState], ...]:
     return state_of(log).open_fates
 
 
-def unread(log: Log) -> int:
+def unread_count(log: Log) -> int:
     """The number of messages for the assistant that no reply has read yet."""
     return len(state_of(log).unread)
 

@@ -51,11 +51,11 @@ def suggestions(calls_seen: Iterable[Seen], tools: Mapping[str, ToolSpec]) -> tu
     suggested: list[Suggestion] = []
     for (tool, place), calls in groups.items():
         if all(call.approved for call in calls) and makes_grants(tool):
-            suggested += of_tool(tool, place, calls, tools.get(tool))
+            suggested += tool_suggestions(tool, place, calls, tools.get(tool))
     return tuple(sorted(suggested, key=lambda grant: (-grant.saves, -grant.calls, grant.tool, grant.place)))
 
 
-def of_tool(tool: str, place: str, calls: list[Seen], spec: ToolSpec | None) -> list[Suggestion]:
+def tool_suggestions(tool: str, place: str, calls: list[Seen], spec: ToolSpec | None) -> list[Suggestion]:
     """The suggestions for one tool in one place, of which all calls were approved."""
     alike: dict[str, int] = defaultdict(int)
     for call in calls:

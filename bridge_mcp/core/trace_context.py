@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from bridge_mcp.core.entries import Edited, Heard, Log, Logged, Posted, Replied, Requested, TraceContext
 
-__all__ = ["Turn", "call_trace", "link_of", "parse_trace"]
+__all__ = ["TracedTurn", "call_trace", "link_of", "parse_trace"]
 
 TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 """https://www.w3.org/TR/trace-context/#traceparent-header, version 00."""
@@ -32,7 +32,7 @@ def parse_trace(meta: Mapping[str, object] | None) -> TraceContext | None:
     return TraceContext(parent, str(state) if valid else "")
 
 
-class Turn(Struct, frozen=True):
+class TracedTurn(Struct, frozen=True):
     """What opened a turn, and the ids that follow from it."""
 
     conversation: str
@@ -86,15 +86,15 @@ def call_trace(conversation: str, log: Log, call: str, *, traced: bool) -> Trace
     return TraceContext(f"00-{turn.trace}-{turn.id('call', call)}-{flags}", turn.given.state if turn.given else "")
 
 
-def turn_of_call(conversation: str, log: Log, call: str) -> Turn | None:
+def turn_of_call(conversation: str, log: Log, call: str) -> TracedTurn | None:
     """The turn that a call belongs to, where its beginning is in this part of the log."""
     for logged in reversed(log):
         match logged.entry:
             case Requested(calls=calls) if any(requested.id == call for requested in calls):
-                return Turn(conversation, logged)
+                return TracedTurn(conversation, logged)
             case Replied(calls=calls, turn=opened) if any(requested.id == call for requested in calls):
                 opening = next((earlier for earlier in log if earlier.seq == opened), None)
-                return Turn(conversation, opening) if opening is not None else None
+                return TracedTurn(conversation, opening) if opening is not None else None
             case _:
                 pass
     return None

@@ -244,7 +244,7 @@ class ApprovalDesk(Struct, frozen=True):
         vote = Voted(approval.call, verdict.by, verdict.digest, note=verdict.note, via=verdict.via, person=person)
         while True:
             log = await self.store.log.tail(approval.conversation)
-            if not waits(log, approval.call):
+            if not awaits_verdict(log, approval.call):
                 now = await find(self.store, approval.id)
                 return Decision(now, error=verdict_text(now))
             votes = voters(log, vote)
@@ -261,7 +261,7 @@ class ApprovalDesk(Struct, frozen=True):
             return Decision(await find(self.store, approval.id))
 
 
-def waits(log: Log, call: str) -> bool:
+def awaits_verdict(log: Log, call: str) -> bool:
     """Whether a call still waits for its verdict."""
     pending: tuple[tuple[Call, Asked | None], ...] = open_calls(log)
     return any(each.id == call and asked is not None for each, asked in pending)

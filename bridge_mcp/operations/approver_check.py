@@ -9,7 +9,7 @@ from msgspec import Struct
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.approval_settings import ApprovalSettings
 from bridge_mcp.core.entries import Call
-from bridge_mcp.core.policy import AGENTS, Ask, Policy, Principal
+from bridge_mcp.core.policy import AGENTS, NeedsVerdict, Policy, Principal
 from bridge_mcp.core.tools import BRIDGE, ToolSpec
 from bridge_mcp.ports import ChannelRules, ChannelTraits, Pairing, Rules
 
@@ -38,7 +38,7 @@ class ApproverCheck(Struct, frozen=True):
             defaults=self.rules.asking,
             rules=(*channel.tools, *self.rules.tools),
         )
-        asking = [name for name in offered if isinstance(policy.gate(Call("", name, "{}"), 0.0), Ask)]
+        asking = [name for name in offered if isinstance(policy.gate(Call("", name, "{}"), 0.0), NeedsVerdict)]
         stuck = [name for name in asking if not self._decidable(channel.name, policy.asking(name))]
         if not stuck:
             return ""

@@ -61,7 +61,7 @@ class Scene(Struct, frozen=True):
     """What is wrong with arguments that somebody edited, by the tool's schema."""
 
 
-class Asked(Struct, frozen=True):
+class Invocation(Struct, frozen=True):
     """One use of a command."""
 
     scene: Scene
@@ -82,7 +82,7 @@ class Command(Struct, frozen=True):
     scope: Scope
     usage: str
     about: str
-    answer: Callable[[Asked], Awaitable[str]]
+    answer: Callable[[Invocation], Awaitable[str]]
 
 
 def is_command(text: str) -> bool:
@@ -137,7 +137,7 @@ async def run(
         )
     command = COMMANDS[words[0]]
     who.require(command.scope)
-    asked = Asked(scene, who, conversation, words=words[1:], text=text, by_id=by_id, pressed=pressed)
+    asked = Invocation(scene, who, conversation, words=words[1:], text=text, by_id=by_id, pressed=pressed)
     return await command.answer(asked)
 
 
@@ -145,24 +145,24 @@ def slash(name: str) -> str:
     return f"/{name}"
 
 
-async def start(asked: Asked) -> str:
+async def start(asked: Invocation) -> str:
     channel = Address.of(asked.conversation).channel
     return chat_texts.started(channel, (await conversation_state(asked)).responder)
 
 
-async def help_text(asked: Asked) -> str:
+async def help_text(asked: Invocation) -> str:
     lines = [f"{c.usage} - {c.about}" for c in COMMANDS.values() if c.scope in asked.who.scopes]
     return "\n".join(lines)
 
 
-async def list_servers(asked: Asked) -> str:
+async def list_servers(asked: Invocation) -> str:
     listed = await status_board.tools(asked.scene.store)
     channels = ", ".join(f"{t.name} ({t.type})" for t in asked.scene.traits.values() if asked.who.sees_channel(t.name))
     servers = ", ".join(f"{s.name}: {s.state}" for s in listed.servers) or "none"
     return f"Channels: {channels or 'none'}\nTool servers: {servers}"
 
 
-async def status(asked: Asked) -> str:
+async def status(asked: Invocation) -> str:
     state = await conversation_state(asked)
     lines = [
         f"{asked.conversation}: {state.conversation.messages} messages, answered by {state.responder}",
@@ -180,29 +180,29 @@ async def status(asked: Asked) -> str:
     return "\n".join(lines)
 
 
-async def conversation_state(asked: Asked) -> ConversationStatus:
+async def conversation_state(asked: Invocation) -> ConversationStatus:
     """The state of the command's conversation."""
     scene = asked.scene
     return await conversations.conversation_status(scene.store, scene.rules, scene.clock, asked.conversation)
 
 
-async def clear(asked: Asked) -> str:
+async def clear(asked: Invocation) -> str:
     cleared = await conversations.clear(asked.scene.store, asked.conversation, asked.who.name)
     return chat_texts.CLEARED if cleared else chat_texts.NOTHING_TO_CLEAR
 
 
-async def reload(asked: Asked) -> str:
+async def reload(asked: Invocation) -> str:
     await conversations.clear(asked.scene.store, asked.conversation, asked.who.name)
     await status_board.ask_reload(asked.scene.store, asked.scene.clock.now())
     return chat_texts.RELOADED
 
 
-async def stop(asked: Asked) -> str:
+async def stop(asked: Invocation) -> str:
     stopped = await conversations.stop(asked.scene.store, asked.scene.clock, asked.conversation, asked.who.name)
     return chat_texts.STOPPED if stopped else chat_texts.NOTHING_TO_STOP
 
 
-async def tools(asked: Asked) -> str:
+async def tools(asked: Invocation) -> str:
     listed = await status_board.tools(asked.scene.store)
     channel = asked.scene.rules.channels.get(Address.of(asked.conversation).channel)
     lines: list[str] = []
@@ -225,11 +225,11 @@ def mark(spec: ToolSpec, rules: Rules, channel: ChannelRules | None) -> str:
     return "[auto]" if isinstance(policy.gate(Call("", spec.name, ""), 0.0), Free) else "[approval]"
 
 
-async def whoami(asked: Asked) -> str:
+async def whoami(asked: Invocation) -> str:
     return chat_texts.who_is_who(asked.who.name, asked.conversation, asked.who.scopes)
 
 
-async def approve(asked: Asked) -> str:
+async def approve(asked: Invocation) -> str:
     approvals_here, remember = await waiting_here(asked, to_run=True)
     if remember not in ("", "once", "conversation", "always"):
         raise BadInput(f"'{remember[:40]}' cannot be remembered.", fix="Write conversation or always, or nothing.")
@@ -238,12 +238,12 @@ async def approve(asked: Asked) -> str:
     )
 
 
-async def reject(asked: Asked) -> str:
+async def reject(asked: Invocation) -> str:
     approvals_here, reason = await waiting_here(asked)
     return decision_lines(await desk(asked).reject(asked.who, approvals_here, reason))
 
 
-async def edit(asked: Asked) -> str:
+async def edit(asked: Invocation) -> str:
     approval_id = asked.words[0] if asked.words else ""
     if not tickets.APPROVAL.fullmatch(approval_id):
         raise BadInput("Which call, and which arguments?", fix='Write: /edit ID {"name": "value"}')
@@ -252,13 +252,13 @@ async def edit(asked: Asked) -> str:
     return decision_lines(await desk(asked).approve(asked.who, approval[:1], approvals.ApprovalOptions("", arguments)))
 
 
-def desk(asked: Asked) -> approvals.ApprovalDesk:
+def desk(asked: Invocation) -> approvals.ApprovalDesk:
     """The desk for commands."""
     scene = asked.scene
     return approvals.ApprovalDesk.of(scene.store, scene.clock, scene.check, scene.rules)
 
 
-async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Approval], str]:
+async def waiting_here(asked: Invocation, *, to_run: bool = False) -> tuple[list[Approval], str]:
     """The approvals that a command names by id, or the only one that waits here; and the rest of its text."""
     ids = list(takewhile(lambda word: tickets.APPROVAL.fullmatch(word), asked.words))
     waiting = [await approvals.find(asked.scene.store, approval_id) for approval_id in dict.fromkeys(ids)]
@@ -272,7 +272,7 @@ async def waiting_here(asked: Asked, *, to_run: bool = False) -> tuple[list[Appr
     return waiting, " ".join(asked.words[len(ids) :])
 
 
-async def only_one(asked: Asked, *, to_run: bool) -> Approval:
+async def only_one(asked: Invocation, *, to_run: bool) -> Approval:
     """The one approval that waits in this chat. To approve it without its id, people here must have had time to see it.
 
     Raises:
@@ -295,7 +295,7 @@ async def only_one(asked: Asked, *, to_run: bool) -> Approval:
     return waiting[0]
 
 
-async def check_prompt_shown(asked: Asked, approval: Approval) -> None:
+async def check_prompt_shown(asked: Invocation, approval: Approval) -> None:
     """Raise unless a call's prompt reached this chat: nobody approves in a chat what was not shown there completely.
 
     Its id may be known all the same, for rejecting it.
@@ -311,7 +311,7 @@ async def check_prompt_shown(asked: Asked, approval: Approval) -> None:
         )
 
 
-async def is_prompt_shown(asked: Asked, approval: Approval) -> bool:
+async def is_prompt_shown(asked: Invocation, approval: Approval) -> bool:
     """Whether the prompt of an approval reached this chat; channels without prompts show calls in their own way."""
     traits = asked.scene.traits.get(Address.of(asked.conversation).channel)
     if traits is None or not traits.can.prompts:

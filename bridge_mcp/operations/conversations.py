@@ -16,7 +16,7 @@ from bridge_mcp.core.policy import Policy, Principal
 from bridge_mcp.core.projections import Conversation
 from bridge_mcp.core.results import ConversationStatus
 from bridge_mcp.core.spending import day_of
-from bridge_mcp.core.state import CallState, open_calls, open_fates, state_of, unread
+from bridge_mcp.core.state import CallState, open_calls, open_fates, state_of, unread_count
 from bridge_mcp.core.steps import Idle
 from bridge_mcp.core.transcript import since_cleared
 from bridge_mcp.operations.appending import append_following
@@ -90,7 +90,7 @@ async def conversation_status(store: Store, rules: Rules, clock: Clock, conversa
         waiting=waiting,
         usage=await store.spending.ever(conversation),
         today=(await store.spending.on(day_of(clock.now()), conversation))[0],
-        unread=unread(log),
+        unread=unread_count(log),
     )
 
 
@@ -103,10 +103,10 @@ def step_of(log: Log, conversation: str) -> str:
     fates = [fate for _, fate in open_fates(log)]
     if not fates:
         return type(decide(log, Policy(conversation), float("inf"))).__name__
-    return "Wait" if all(waits(fate) for fate in fates) else "Run"
+    return "Wait" if all(waits_for_others(fate) for fate in fates) else "Run"
 
 
-def waits(fate: CallState) -> bool:
+def waits_for_others(fate: CallState) -> bool:
     """Whether an open call waits for people or, approved, for its tool."""
     if fate.question is not None:
         return fate.answer is None

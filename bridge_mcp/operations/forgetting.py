@@ -20,7 +20,7 @@ from msgspec import Struct
 from bridge_mcp.core.address import Address
 from bridge_mcp.core.entries import Delivered, Entry, Failed, Lapsed, Rang
 from bridge_mcp.core.errors import BadInput, NotFound
-from bridge_mcp.core.forgetting import of_person
+from bridge_mcp.core.forgetting import seqs_of_person
 from bridge_mcp.operations.conversations import clear, stop
 from bridge_mcp.ports import Clock, Drafts, Files, Forgotten, Rules, Store, ToForget, Why
 
@@ -112,11 +112,11 @@ async def forget_person(keepers: Keepers, request: ToForget, progress: Progress)
             await forget_conversation(keepers, conversation, request.by, "person", progress)
             continue
         sender = subject if address.channel == channel else ELSEWHERE
-        if sender == ELSEWHERE and not any(of_person(await store.log.load(conversation), sender, principal)):
+        if sender == ELSEWHERE and not any(seqs_of_person(await store.log.load(conversation), sender, principal)):
             continue  # it only speaks of them
         progress(conversation)
         await stop(store, keepers.clock, conversation, request.by, WHY)  # whoever else waits there is told so
-        seqs, quoting = of_person(await store.log.load(conversation), sender, principal)
+        seqs, quoting = seqs_of_person(await store.log.load(conversation), sender, principal)
         await settle_unsent(keepers, conversation, set(seqs))
         forgotten = await store.forgetting.entries(conversation, seqs, quoting, by=request.by, why="person")
         await forget_prompts(keepers, forgotten, request.by, "person")

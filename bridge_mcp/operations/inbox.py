@@ -25,7 +25,7 @@ from bridge_mcp.core.events import Event
 from bridge_mcp.core.policy import Principal, Scope, Via
 from bridge_mcp.core.projections import BRIDGE, Conversation
 from bridge_mcp.core.safe_text import escape_markdown
-from bridge_mcp.core.state import open_calls, unread
+from bridge_mcp.core.state import open_calls, unread_count
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.operations import chat_migrations, commands, outsiders, topic_titles, welcome
 from bridge_mcp.operations.access import Admission, principal_of
@@ -279,7 +279,7 @@ class Intake:
         """The commands that would do something in a conversation now."""
         log = await self._store.log.tail(conversation)
         waiting = any(asked for _, asked in open_calls(log))
-        under_way = ("stop",) if unread(log) or open_calls(log) else ()
+        under_way = ("stop",) if unread_count(log) or open_calls(log) else ()
         return (*under_way, *(("approve", "reject") if waiting else ()))
 
     async def _edit(self, incoming: Incoming, who: Principal) -> None:

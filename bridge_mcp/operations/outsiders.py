@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from bridge_mcp.core import chat_texts
 from bridge_mcp.core.address import Address
-from bridge_mcp.core.bot_turns import QUIET_S, fate, next_exchange, next_turn
+from bridge_mcp.core.bot_turns import QUIET_S, next_exchange, next_turn, treatment
 from bridge_mcp.core.entries import Heard, Posted
 from bridge_mcp.core.projections import BRIDGE
 from bridge_mcp.operations.addresses import join
@@ -42,7 +42,7 @@ async def count_bot_message(
         if turn is not None:
             break
     heard = replace(heard, bot_turn=turn or await turn_in_chat(store, conversation) or 1)
-    return heard, fate(heard.bot_turn, most)
+    return heard, treatment(heard.bot_turn, most)
 
 
 async def count_post(
@@ -56,7 +56,7 @@ async def count_post(
     for limit in LOOKS[:-1]:
         turn = turn or next_exchange(await store.log.load(conversation, limit=limit), now)
     heard = replace(heard, bot_turn=turn or 1)
-    verdict = fate(heard.bot_turn, most)
+    verdict = treatment(heard.bot_turn, most)
     if verdict == "heard":
         return heard, ()
     notice = Posted(chat_texts.posts_wait(most, QUIET_S), BRIDGE, key=f"bots:{heard.key}")

@@ -64,11 +64,11 @@ def warnings(looked: Looked) -> Iterator[Warned]:
         yield Warned(f"{what} fails and is tried again: {each.text}", CHECK)
     for name, why in looked.undelivered.items():
         yield Warned(f"The last message to {name} was not delivered: {why}", Fix("chat", name))
-    yield from of_tools(looked.listed)
-    yield from of_models(looked.models)
+    yield from tool_warnings(looked.listed)
+    yield from model_warnings(looked.models)
 
 
-def of_tools(listed: ToolList) -> Iterator[Warned]:
+def tool_warnings(listed: ToolList) -> Iterator[Warned]:
     """The warnings about tool servers: those that do not answer, and those that are others than was trusted."""
     for server in listed.servers:
         if server.error:
@@ -90,7 +90,7 @@ def of_tools(listed: ToolList) -> Iterator[Warned]:
         )
 
 
-def of_models(models: Sequence[ModelHealth]) -> Iterator[Warned]:
+def model_warnings(models: Sequence[ModelHealth]) -> Iterator[Warned]:
     """The warnings about models: those that do not answer first."""
     for model in models:
         instead = f"; {model.instead} answers in its place" if model.instead else ""

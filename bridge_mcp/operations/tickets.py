@@ -279,10 +279,10 @@ def end_of_turn(ticket: str, parsed: Parsed, logged: Logged) -> Ticket | None:
 
 def look_at_call(log: Log, ticket: str, conversation: str) -> Ticket:
     """The state of a client's call, by the whole log of its conversation."""
-    return replace(of_call(log, ticket, conversation), since=log[0].at, changed=log[-1].at)
+    return replace(call_ticket(log, ticket, conversation), since=log[0].at, changed=log[-1].at)
 
 
-def of_request(request: RequestState, ticket: str) -> Ticket:
+def request_ticket(request: RequestState, ticket: str) -> Ticket:
     """How the ticket stands of a call that its caller runs elsewhere: it is done once there is a verdict."""
     conversation, status, verdict = request.conversation, request.standing, request.judged
     if status == "waiting":
@@ -315,10 +315,10 @@ def approved_text(request: RequestState, verdict: Judged) -> str:
     return canonical(fields)
 
 
-def of_call(log: Log, ticket: str, conversation: str) -> Ticket:
+def call_ticket(log: Log, ticket: str, conversation: str) -> Ticket:
     requested = request_in(conversation, log)
     if requested is not None:
-        return of_request(requested, ticket)
+        return request_ticket(requested, ticket)
     finished = next((logged for logged in log if isinstance(logged.entry, Finished)), None)
     stopped = next((logged for logged in log if isinstance(logged.entry, Stopped)), None)
     if stopped is not None and isinstance(stopped.entry, Stopped) and (finished is None or stopped.seq < finished.seq):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bridge_mcp.core.call_life import Life, is_over, new_life, with_entry
+from bridge_mcp.core.call_life import Life, is_over, life_after, new_life
 from bridge_mcp.core.entries import Logged, call_origin
 from bridge_mcp.ports import Store
 
@@ -31,7 +31,7 @@ async def life_of(store: Store, conversation: str, call: str) -> Life:
         page = await store.log.read(conversation, after, most=PAGE)
         for logged in page:
             if isinstance(logged, Logged):
-                life = with_entry(life, logged)
+                life = life_after(life, logged)
         if len(page) < PAGE or is_over(life):
             return life
         after = page[-1].seq

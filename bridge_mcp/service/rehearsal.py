@@ -12,7 +12,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.call_history import CallRecord, calls_of
 from bridge_mcp.core.entries import Asked, Call, Log, Requested, call_origin
 from bridge_mcp.core.external_calls import external_tool
-from bridge_mcp.core.policy import Ask, Free, Policy, Refuse
+from bridge_mcp.core.policy import Free, NeedsVerdict, Policy, Refuse
 from bridge_mcp.core.suggestions import Seen
 from bridge_mcp.core.tools import Confirmation, ToolSpec
 from bridge_mcp.operations import status_board
@@ -81,7 +81,7 @@ async def rehearse_calls(
         else:
             policy = policy_for(rules, conversation, requested, tools)
             policy = replace(policy, grants=grants)
-        results.append(of_call(policy, conversation, record, now))
+        results.append(rehearsed(policy, conversation, record, now))
     return results
 
 
@@ -101,7 +101,7 @@ def policy_for(rules: Rules, conversation: str, requested: Requested | None, too
     )
 
 
-def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -> Rehearsed:
+def rehearsed(policy: Policy, conversation: str, record: CallRecord, now: float) -> Rehearsed:
     """One call under a policy."""
     call = Call(record.id, record.tool, record.arguments)
     spec, quorum = policy.tools.get(record.tool), policy.asking(record.tool).quorum
@@ -110,7 +110,7 @@ def of_call(policy: Policy, conversation: str, record: CallRecord, now: float) -
             return Rehearsed(conversation, record, spec, now="run", because=because, quorum=quorum)
         case Refuse(because):
             return Rehearsed(conversation, record, spec, now="refuse", because=because, quorum=quorum)
-        case Ask(because):
+        case NeedsVerdict(because):
             reviewer = policy.reviewer(call)
             decides = reviewer is not None and reviewer.may == "approve"
             prospect: Now = "review" if decides else "ask"

@@ -12,7 +12,7 @@ from bridge_mcp.core.policy import Principal
 from bridge_mcp.core.spending import DAY_S, Spent, day_of
 from bridge_mcp.service.base import BridgeBase, check_range
 
-__all__ = ["DayUsage", "Usage", "UsageReading"]
+__all__ = ["DayUsage", "UsageReading", "UsageReport"]
 
 
 class DayUsage(Struct, frozen=True):
@@ -32,7 +32,7 @@ class DayUsage(Struct, frozen=True):
         return datetime.fromtimestamp(self.day * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
-class Usage(Struct, frozen=True):
+class UsageReport(Struct, frozen=True):
     """The days, the oldest first, and what each model took on all of them: the largest first."""
 
     days: tuple[DayUsage, ...]
@@ -53,7 +53,7 @@ class Usage(Struct, frozen=True):
 class UsageReading(BridgeBase):
     """Methods that need the scope `read`."""
 
-    async def usage(self, who: Principal, *, days: int = 30) -> Usage:
+    async def usage(self, who: Principal, *, days: int = 30) -> UsageReport:
         """What each model took on each of the last `days` (1 to 366), in all chats or those that `who` may see.
 
         A model without a name is one that the log does not name.
@@ -65,7 +65,7 @@ class UsageReading(BridgeBase):
         for taken in await self.store.spending.between(first, today, *(who.within or {""})):
             by_day[taken.day].append((taken.model, taken.spent))
         per_day = tuple(DayUsage(day, sum_by_model(models)) for day, models in by_day.items())
-        return Usage(per_day, sum_by_model(pair for day in per_day for pair in day.models))
+        return UsageReport(per_day, sum_by_model(pair for day in per_day for pair in day.models))
 
 
 def sum_by_model(models: Iterable[tuple[str, Spent]]) -> tuple[tuple[str, Spent], ...]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from bridge_mcp.cli.database_findings import database_findings, of_ways
+from bridge_mcp.cli.database_findings import connection_findings, database_findings
 from bridge_mcp.config import load_config
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import StoreError
@@ -41,10 +41,10 @@ def test_a_pooler_that_shares_sessions_is_told_from_postgres(database: Database)
     assert way.server.startswith("1")
     assert way.database == way_to(database.url).database
     shared = Way("18.0", way.database, keeps_sessions=False)
-    assert "PgBouncer in transaction mode" in of_ways([shared])[0].told
-    assert of_ways([shared, way]) == []
-    assert "direct_url leads to a pooler" in of_ways([way, shared])[0].told
-    assert "two databases" in of_ways([way, Way("18.0", "another", keeps_sessions=True)])[0].told
+    assert "PgBouncer in transaction mode" in connection_findings([shared])[0].told
+    assert connection_findings([shared, way]) == []
+    assert "direct_url leads to a pooler" in connection_findings([way, shared])[0].told
+    assert "two databases" in connection_findings([way, Way("18.0", "another", keeps_sessions=True)])[0].told
 
 
 @pytest.mark.shows("store.poolers")

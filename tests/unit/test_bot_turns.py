@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_mcp.core.bot_turns import QUIET_S, fate, next_exchange, next_turn
+from bridge_mcp.core.bot_turns import QUIET_S, next_exchange, next_turn, treatment
 from bridge_mcp.core.entries import Heard, Logged, Posted, Replied, Sender
 
 ANN, ROBOT, GROUP = Sender("1", "Ann"), Sender("2", "Robot", "bot"), Sender("-3", "Group", "bot")
@@ -55,7 +55,7 @@ def test_whatever_they_write_no_more_than_so_many_are_answered_in_a_row(who: lis
             row, told = (0, 0) if sender is ANN else (row, told)
             continue
         turn = next_turn(log) or 1
-        what = fate(turn, most)
+        what = treatment(turn, most)
         if what in KEPT:
             log.append(said(seq, sender, turn))
         row, told = row + (what == "heard"), told + (what == "last")

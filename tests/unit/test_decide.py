@@ -25,7 +25,7 @@ from bridge_mcp.core.entries import (
 from bridge_mcp.core.evidence import closing_entries
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.policy import Budget, Policy, ToolSource
-from bridge_mcp.core.state import open_calls, unread
+from bridge_mcp.core.state import open_calls, unread_count
 from bridge_mcp.core.steps import Ask, CallModel, Cut, Idle, Judge, Remind, Run, Settle, Step, Stop, Summarise, Wait
 from bridge_mcp.core.tools import Confirmation, call_digest
 from bridge_mcp.core.turn_budget import work_seconds
@@ -422,9 +422,9 @@ def test_where_the_days_budget_is_spent_the_turn_stops_and_says_so() -> None:
 
 
 def test_messages_that_no_reply_has_read_are_counted() -> None:
-    assert unread(log(heard(), heard("two", "m2"))) == 2
-    assert unread(log(*talked())) == 1
-    assert unread(log(heard(), model_started(), replied("x"))) == 0
+    assert unread_count(log(heard(), heard("two", "m2"))) == 2
+    assert unread_count(log(*talked())) == 1
+    assert unread_count(log(heard(), model_started(), replied("x"))) == 0
 
 
 # -- messages while a turn is at work --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from bridge_mcp.core.approval_settings import (
 from bridge_mcp.core.entries import Call
 from bridge_mcp.core.errors import Denied
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.core.policy import SCOPES, Ask, Free, Policy, Principal, ToolRule
+from bridge_mcp.core.policy import SCOPES, Free, NeedsVerdict, Policy, Principal, ToolRule
 from bridge_mcp.core.tools import Confirmation, ToolSpec
 
 HERE = "family/1"
@@ -45,7 +45,7 @@ def test_the_most_special_word_holds_and_annotations_loosen_no_required(
     policy = Policy(HERE, tools, defaults=ApprovalSettings(confirmation=general), rules=rules)
     wanted = rule or (server if server != "default" else general)
     free = wanted == "never" or (wanted == "by-annotation" and read_only)
-    assert gate(policy) is (Free if free else Ask)
+    assert gate(policy) is (Free if free else NeedsVerdict)
 
 
 @pytest.mark.shows("approvals.rules")
@@ -73,7 +73,7 @@ def test_what_takes_several_approvers_is_freed_by_no_grant() -> None:
     tools = {"files__get": spec("required")}
     granted = (Grant(1, "files__get"),)
     assert gate(Policy(HERE, tools, grants=granted)) is Free
-    assert gate(Policy(HERE, tools, grants=granted, rules=(ToolRule("*", {"quorum": 2}),))) is Ask
+    assert gate(Policy(HERE, tools, grants=granted, rules=(ToolRule("*", {"quorum": 2}),))) is NeedsVerdict
 
 
 def test_a_tool_that_changed_asks_whatever_else_is_said() -> None:
@@ -91,7 +91,7 @@ def test_a_tool_that_changed_asks_whatever_else_is_said() -> None:
     grants = (Grant(1, "files__get"),)
     defaults = ApprovalSettings(confirmation="never")
     policy = Policy(HERE, {"files__get": changed}, defaults=defaults, grants=grants, rules=(never,))
-    assert gate(policy) is Ask
+    assert gate(policy) is NeedsVerdict
 
 
 # -- principals ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from bridge_mcp.core.approval_settings import ApprovalSettings, PartialApprovalS
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Asked, Entry, Reviewed, Started, Verdict
 from bridge_mcp.core.own_places import own_places
-from bridge_mcp.core.policy import REVIEWER, Ask, Free, Policy, ToolRule
+from bridge_mcp.core.policy import REVIEWER, Free, NeedsVerdict, Policy, ToolRule
 from bridge_mcp.core.review import MAX_ANSWER, opinion_of, review_request
 from bridge_mcp.core.spending import usage_in
 from bridge_mcp.core.steps import Escalate, Judge, Remind, Review, Run, Step, Wait
@@ -74,7 +74,7 @@ def test_a_person_confirms_what_only_reads_too() -> None:
     person = Policy(tools=TOOLS, defaults=ApprovalSettings(confirmation="person"))
     call = replied("", "files__read").calls[0]
     assert isinstance(Policy(tools=TOOLS).gate(call, NOW), Free)
-    assert person.gate(call, NOW) == Ask("every call of files__read is for people to confirm")
+    assert person.gate(call, NOW) == NeedsVerdict("every call of files__read is for people to confirm")
 
 
 @pytest.mark.parametrize("how", [{"separate": True}, {"defaults": ApprovalSettings(review=SMALL, quorum=2)}])

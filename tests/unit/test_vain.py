@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge_mcp.core.decide import decide
 from bridge_mcp.core.entries import Entry, Finished, Stopped
-from bridge_mcp.core.failed_rounds import rounds_in_vain
+from bridge_mcp.core.failed_rounds import failed_rounds
 from bridge_mcp.core.policy import Budget, Policy
 from bridge_mcp.core.steps import CallModel, Stop
 from tests.unit.logs import asked, heard, log, model_started, replied, tool_started
@@ -32,11 +32,11 @@ def fruitful(started: int) -> tuple[Entry, ...]:
 
 
 def test_they_are_counted_in_a_row() -> None:
-    assert rounds_in_vain(log(heard()), 0) == (0, "")
-    assert rounds_in_vain(log(heard(), *vain(1)), 0) == (1, NO_TOOL)
-    assert rounds_in_vain(log(heard(), *vain(1), *vain(4)), 0) == (2, NO_TOOL)
-    assert rounds_in_vain(log(heard(), *vain(1), *fruitful(4)), 0)[0] == 0
-    assert rounds_in_vain(log(heard(), *vain(1), *fruitful(4), *vain(8)), 0)[0] == 1
+    assert failed_rounds(log(heard()), 0) == (0, "")
+    assert failed_rounds(log(heard(), *vain(1)), 0) == (1, NO_TOOL)
+    assert failed_rounds(log(heard(), *vain(1), *vain(4)), 0) == (2, NO_TOOL)
+    assert failed_rounds(log(heard(), *vain(1), *fruitful(4)), 0)[0] == 0
+    assert failed_rounds(log(heard(), *vain(1), *fruitful(4), *vain(8)), 0)[0] == 1
 
 
 def test_one_call_that_could_be_made_makes_a_round_fruitful() -> None:
@@ -47,21 +47,21 @@ def test_one_call_that_could_be_made_makes_a_round_fruitful() -> None:
         tool_started("1.1"),
         Finished("1.1", "ok", "text"),
     )
-    assert rounds_in_vain(log(heard(), *both), 0)[0] == 0
+    assert failed_rounds(log(heard(), *both), 0)[0] == 0
 
 
 def test_a_call_that_people_were_asked_about_is_none_in_vain() -> None:
     judged = (model_started(), replied("", "files__delete", started=1), asked("1.0"), Finished("1.0", "denied", "No."))
     expired = (model_started(), replied("", "files__delete", started=1), Finished("1.0", "expired", "Too late."))
-    assert rounds_in_vain(log(heard(), *judged), 0)[0] == 0
-    assert rounds_in_vain(log(heard(), *expired), 0)[0] == 0
+    assert failed_rounds(log(heard(), *judged), 0)[0] == 0
+    assert failed_rounds(log(heard(), *expired), 0)[0] == 0
 
 
 def test_another_turn_begins_anew() -> None:
     two = log(heard(), *vain(1), Stopped("enough", 4), heard("again", "m2"), *vain(6, turn=5))
-    assert rounds_in_vain(two, 5)[0] == 1
+    assert failed_rounds(two, 5)[0] == 1
     assert (
-        rounds_in_vain(
+        failed_rounds(
             log(
                 heard(
                     "x",
@@ -82,5 +82,5 @@ def test_three_in_a_row_end_the_turn_with_the_reason() -> None:
     assert isinstance(step, Stop)
     assert step.reason == f"the model asked 3 times in a row for calls that cannot be made: {NO_TOOL}"
     assert step.text
-    patient = Policy(budget=Budget(vain_rounds=4))
+    patient = Policy(budget=Budget(max_failed_rounds=4))
     assert isinstance(decide(log(heard(), *vain(1), *vain(4), *vain(7)), patient, 2000.0), CallModel)

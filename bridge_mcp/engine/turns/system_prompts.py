@@ -12,7 +12,7 @@ from bridge_mcp.ports import ChannelRules
 __all__ = ["SystemPrompts"]
 
 
-class Kept(Struct, frozen=True):
+class CachedFile(Struct, frozen=True):
     """A file as it was read."""
 
     stamp: tuple[int, int]
@@ -24,7 +24,7 @@ class SystemPrompts:
     """The prompt of each channel, and the policy of each reviewer, as its file says now. A look costs one `stat`."""
 
     def __init__(self) -> None:
-        self._kept: dict[Path, Kept] = {}
+        self._kept: dict[Path, CachedFile] = {}
         self._complaints: dict[str, str] = {}
 
     @property
@@ -49,7 +49,7 @@ class SystemPrompts:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if cached is None or cached.stamp != stamp:
-                cached = self._kept[path] = Kept(stamp, path.read_text("utf-8").strip())
+                cached = self._kept[path] = CachedFile(stamp, path.read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
             self._complaints[name] = f"{noun} {path} cannot be read ({why}); the last good one holds. Mend it there."

@@ -33,10 +33,10 @@ from bridge_mcp.core.entries import (
     wakes,
 )
 from bridge_mcp.core.events import Event, event_of
-from bridge_mcp.core.forgetting import of_forgotten, redact_entry
+from bridge_mcp.core.forgetting import redact_entry, subject_of
 from bridge_mcp.core.grants import Grant
 from bridge_mcp.core.hash_chain import FIRST, SALT_BYTES, content_digest, link
-from bridge_mcp.core.projections import Message, approval_of, grant_of, message_of, text_after, tokens_of
+from bridge_mcp.core.projections import Message, approval_of, button_tokens, grant_of, message_of, text_after
 from bridge_mcp.core.spending import scopes
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sql.grants import keep_grant
@@ -111,7 +111,7 @@ class Append:
             begun = {"name": self.name, "channel": self._channel, "at": self._now, "folded": self._folded}
             self._id = session.insert("insert_conversation", **begun)
             self._new = False
-        if (subject := of_forgotten(prepared.entry)) is not None:
+        if (subject := subject_of(prepared.entry)) is not None:
             prepared = self._as_told_late(prepared, subject)
         at, salt = self._now, urandom(SALT_BYTES)
         tip = link(self._tip, self.name, seq, at, content_digest(salt, prepared.body))
@@ -259,7 +259,7 @@ class Append:
         self._insert_message(
             logged.seq, message.status, message.text, kind=message.kind, asks=asks, expires_at=expires_at
         )
-        for token in tokens_of(logged.entry):
+        for token in button_tokens(logged.entry):
             self._insert_button(logged.seq, token)
         if message.kind != "message":
             return

@@ -30,7 +30,7 @@ from bridge_mcp.core.entries import (
 )
 from bridge_mcp.core.events import event_of
 from bridge_mcp.core.hash_chain import FIRST, Left, content_digest, link
-from bridge_mcp.core.projections import approval_of, message_of, tokens_of
+from bridge_mcp.core.projections import approval_of, button_tokens, message_of
 from bridge_mcp.core.spending import Spent, day_of, model_of, usage_in
 from bridge_mcp.core.state import unsettled_after
 from bridge_mcp.stores.sql.appends import LAST_TEXT_CHARS, title_after
@@ -115,7 +115,7 @@ def fold(name: str, expected: Expected, logged: Logged) -> None:
     if message is not None:
         expected.messages[logged.seq] = ("received" if message.direction == "in" else None, "", ())
         expected.kinds[logged.seq] = (message.kind, None)
-        for token in tokens_of(logged.entry):
+        for token in button_tokens(logged.entry):
             expected.buttons.setdefault(token, logged.seq)
     if message is not None and message.kind == "message":
         expected.count += 1

@@ -61,13 +61,15 @@ def findings(session: Session, conversation: str = "", progress: Progress = sile
         for number, name in enumerate(names):
             if not conversation:
                 progress(number, len(names))
-            lines += findings_in(session, name, events_told[name], pruned, progress if conversation else silent)
+            lines += conversation_findings(
+                session, name, events_told[name], pruned, progress if conversation else silent
+            )
         if not conversation:
             lines += check_sums(session)
     return tuple(lines)
 
 
-def findings_in(
+def conversation_findings(
     session: Session, name: str, events_told: list[tuple[int, str]], pruned: bool, progress: Progress = silent
 ) -> Iterator[str]:
     """What is wrong with one conversation, of which the feed tells this."""
@@ -96,7 +98,7 @@ def findings_in(
     if said and said != is_left:
         yield f"{name}: a forgotten entry is not what was left of it when it was forgotten"
     yield from check_conversation(name, expected, row[1:])
-    yield from compare(name, "message", found_messages(session, row[0], expected), expected.messages)
+    yield from compare(name, "message", stored_outcomes(session, row[0], expected), expected.messages)
     kinds = {seq: (kind, edited) for seq, kind, edited in session.rows("message_kinds", id=row[0])}
     yield from compare(name, "kind of message", kinds, expected.kinds)
     yield from compare(name, "button", dict(session.rows("button_rows", id=row[0])), expected.buttons)
@@ -170,7 +172,7 @@ def check_conversation(name: str, expected: Expected, row: tuple[object, ...]) -
         yield f"{name}: the first entry that is not settled is {unsettled!r}, and by the log {expected.unsettled!r}"
 
 
-def found_messages(session: Session, id: int, expected: Expected) -> dict[int, Outcome]:
+def stored_outcomes(session: Session, id: int, expected: Expected) -> dict[int, Outcome]:
     """The rows as stored. Where the log tells no outcome, several statuses are right, which all count as None."""
     outcomes: dict[int, Outcome] = {}
     for seq, status, reason, platform_ids in session.rows("message_rows", id=id):

@@ -16,7 +16,7 @@ from bridge_mcp.core.address import Address
 from bridge_mcp.core.codec import encode
 from bridge_mcp.core.entries import CALLS, Asked, Entry, Forgot, Heard, approval_id, key
 from bridge_mcp.core.errors import NotFound
-from bridge_mcp.core.forgetting import files_of, redact_entry, spans_of, without_quote
+from bridge_mcp.core.forgetting import files_of, redact_entry, seq_spans, without_quote
 from bridge_mcp.core.hash_chain import content_digest, digest_left
 from bridge_mcp.ports import KEPT, Clock, Forgotten, ToForget, Why
 from bridge_mcp.stores.sql.appends import Append, prepare
@@ -227,7 +227,7 @@ class Emptying:
                 session.put("forget_entry", id=id, seq=seq, key=key(entry), body=encode(entry), digest=digest)
             self._replay()
         append = Append(session, self._name, self._now, self._delivered)
-        append.add(prepare(Forgot(by, spans_of(emptied), why, left=digest_left(self._left()))))
+        append.add(prepare(Forgot(by, seq_spans(emptied), why, left=digest_left(self._left()))))
         append.close()
         self.head = append.head
         for ref in sorted(self._files):

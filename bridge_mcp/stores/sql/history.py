@@ -93,7 +93,7 @@ class SqlHistory(Face):
             await self._writer.execute(lambda session: session.words.take_in(session))
 
         def read(session: Session) -> tuple[Message, ...]:
-            return tuple(found_messages(session, parsed, places, limit))
+            return tuple(search_messages(session, parsed, places, limit))
 
         return await self._reads.long(read)
 
@@ -112,7 +112,7 @@ class SqlHistory(Face):
         return names
 
 
-def found_messages(session: Session, parsed: Query, places: list[str] | None, limit: int) -> list[Message]:
+def search_messages(session: Session, parsed: Query, places: list[str] | None, limit: int) -> list[Message]:
     """The newest messages that have what is asked for: by the index, and by their texts where that takes a look."""
     messages: list[Message] = []
     before, at_once = END, limit if not parsed.phrases else max(limit, LOOKED_AT_ONCE)

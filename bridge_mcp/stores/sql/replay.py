@@ -76,7 +76,7 @@ NEW: Mapping[str, object] = {
 """The first values of the columns that tell how sending a message goes: no entry tells them while it is under way."""
 
 
-class Kept(NamedTuple):
+class KeptMessage(NamedTuple):
     """What is kept of a message's row."""
 
     number: int
@@ -156,7 +156,7 @@ class Replay(Append):
         self, session: Session, id: int, name: str, delivered: bool, told: list[tuple[int, Told]], pruned: bool
     ) -> None:
         self._kept_messages = {
-            seq: Kept(number, dict(zip(NEW, sending, strict=True)))
+            seq: KeptMessage(number, dict(zip(NEW, sending, strict=True)))
             for seq, number, *sending in session.rows("messages_to_keep", id=id)
         }
         self._kept_approvals = dict(session.rows("approvals_to_keep", id=id))
