@@ -27,8 +27,8 @@ async def record_news(store: Store, conversations: tuple[str, ...], news: Outcom
     if isinstance(news, Ended):
         return sum([await over(store, name, log, news.why) for name, log in open_logs])
     # The same call may stand there twice, the older one without its end: an agent asks again for what is over.
-    newest = max((at for at in open_logs if is_of(at[1], news)), key=lambda at: at[1][0].at, default=None)
-    return 0 if newest is None else await done(store, *newest, news)
+    concerned = sorted([pair for pair in open_logs if is_of(pair[1], news)], key=lambda pair: pair[1][0].at)
+    return await done(store, *concerned[-1], news) if concerned else 0
 
 
 def is_of(log: Log, news: Outcome) -> bool:

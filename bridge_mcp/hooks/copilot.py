@@ -7,11 +7,10 @@ As documented at docs.github.com (Copilot CLI hooks reference), and as Copilot C
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from bridge_mcp.hooks.events import BrokenInput, Ended, Outcome, Permission, fields_of, text_of
-from bridge_mcp.hooks.hosts import Host, arguments_in
+from bridge_mcp.hooks.hosts import Host, arguments_or_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,16 +86,6 @@ class Copilot(Host):
 
 
 def given(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The arguments of a call, which stand there as an object or as its text.
-
-    Raises:
-        BrokenInput: they are no JSON object.
-    """
+    """The arguments of a call. Raises as `arguments_or_text`."""
     names = ("toolArgs", "toolInput", "tool_input")
-    value: object = next((event[name] for name in names if name in event), None)
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except ValueError as exc:
-            raise BrokenInput(f"the arguments are no JSON: {exc}") from None
-    return arguments_in({} if value is None else value)
+    return arguments_or_text(next((event[name] for name in names if name in event), None))

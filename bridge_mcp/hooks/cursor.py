@@ -6,11 +6,10 @@ answer, and the settings say `failClosed`. It enforces `ask` for shell commands 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from bridge_mcp.hooks.events import BrokenInput, Ended, Outcome, Permission, items_of, text_of
-from bridge_mcp.hooks.hosts import Host, arguments_in, unknown
+from bridge_mcp.hooks.events import Ended, Outcome, Permission, items_of, text_of
+from bridge_mcp.hooks.hosts import Host, arguments_or_text, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,13 +86,7 @@ def called(event: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     tool: object = event.get("tool_name")
     if not isinstance(tool, str):
         return "Shell", {"command": text_of(event, "command")}
-    tool_input: object = event.get("tool_input")
-    if isinstance(tool_input, str):
-        try:
-            tool_input = json.loads(tool_input) if tool_input.strip() else {}
-        except ValueError as exc:
-            raise BrokenInput(f"tool_input is no JSON: {exc}") from None
-    return tool, arguments_in({} if tool_input is None else tool_input)
+    return tool, arguments_or_text(event.get("tool_input"))
 
 
 def first_root(roots: object) -> str:

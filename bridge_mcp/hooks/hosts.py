@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
@@ -105,3 +106,17 @@ def arguments_in(value: object) -> Mapping[str, Any]:
     if not fields and value != {}:
         raise BrokenInput("the arguments of the call are no JSON object")
     return fields
+
+
+def arguments_or_text(value: object) -> Mapping[str, Any]:
+    """Arguments of a call that stand there as an object or as its JSON text; nothing stands for none.
+
+    Raises:
+        BrokenInput: they are no JSON object.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError as exc:
+            raise BrokenInput(f"the arguments are no JSON: {exc}") from None
+    return arguments_in({} if value is None else value)
