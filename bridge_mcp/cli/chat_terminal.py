@@ -162,7 +162,7 @@ class TerminalChat(Chat):
         channel = parse_conversation(conversation).channel
         traits = self.bridge.traits.get(channel)
         if traits is None or not traits.delivered_by_commit:
-            local = ", ".join(name for name, each in self.bridge.traits.items() if each.delivered_by_commit)
+            local = ", ".join(name for name, t in self.bridge.traits.items() if t.delivered_by_commit)
             raise BadInput(
                 f"{channel} is no local channel.", fix=f"Local channels: {local}. See all: bridge-mcp conversations"
             )
@@ -315,7 +315,7 @@ def logs_above() -> Generator[None]:
     """Have log lines stand above the prompt, as all else does."""
     handlers = cast(
         "list[logging.StreamHandler[TextIO]]",
-        [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)],
+        [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)],
     )
     before = [(handler, handler.setStream(sys.stderr)) for handler in handlers]
     try:

@@ -187,7 +187,7 @@ def quorums(config: Config) -> Iterator[Finding]:
     """Where calls take more people than [people] names: nobody could ever let them run."""
     rules = config.rules
     places = {"approvals.quorum": rules.asking.quorum}
-    sections = {"approvals": rules.tools} | {f"channels.{name}": each.tools for name, each in rules.channels.items()}
+    sections = {"approvals": rules.tools} | {f"channels.{name}": c.tools for name, c in rules.channels.items()}
     for section, tools in sections.items():
         places |= {f'{section}.tools."{rule.pattern}".quorum': rule.says.get("quorum", 1) for rule in tools}
     people = len(set(rules.people.names.values()))
@@ -198,7 +198,7 @@ def quorums(config: Config) -> Iterator[Finding]:
 
 def channels(config: Config) -> Finding:
     """Which channels there are."""
-    listed = ", ".join(texts.named(name, type_label(each.plug)) for name, each in config.channels.items())
+    listed = ", ".join(texts.named(name, type_label(section.plug)) for name, section in config.channels.items())
     return Finding("channels", True, listed or texts.NONE)
 
 
@@ -209,15 +209,15 @@ def type_label(plug: Plug) -> str:
 
 async def platforms(config: Config) -> AsyncIterator[Finding]:
     """What each channel's platform says of its account, and whether it is set up there as the channel wants it."""
-    for name, each in config.channels.items():
-        if each.lacking:
-            yield Finding(f"channel {name}", False, each.lacking)
-        elif each.plug.type.probe is not None:
+    for name, section in config.channels.items():
+        if section.lacking:
+            yield Finding(f"channel {name}", False, section.lacking)
+        elif section.plug.type.probe is not None:
             try:
-                async for probed in each.plug.type.probe(each.settings, WallClock()):
+                async for probed in section.plug.type.probe(section.settings, WallClock()):
                     yield Finding(f"channel {name}", probed.fine, probed.told)
             except Exception as exc:
-                failure = texts.probe_failed(type_label(each.plug), kind=type(exc).__name__, why=exc)
+                failure = texts.probe_failed(type_label(section.plug), kind=type(exc).__name__, why=exc)
                 yield Finding(f"channel {name}", False, failure)
 
 

@@ -43,7 +43,7 @@ def add(
             scopes=listed(scopes),
             channels=listed(channels),
             conversations=listed(conversations),
-            taken_names=[each.name for each in assembly.config.clients],
+            taken_names=[c.name for c in assembly.config.clients],
         )
         if json:
             answer = {"name": client.name, "token": token, "scopes": sorted(client.scopes)}

@@ -57,16 +57,16 @@ def with_bridge(
     body: Callable[[Assembly], Awaitable[int | None]],
     *,
     engine: EngineWish = "never",
-    told: bool = True,
+    warns: bool = True,
 ) -> int:
     """Run `body` with an open bridge; its exit code, 0 for None.
 
-    Where the engine runs other settings than the file that was read here, a line says so, unless `told` is false.
+    Where the engine runs other settings than the file that was read here, a line says so, unless `warns` is false.
     """
 
     async def run(config: Config) -> int:
         async with open_bridge(config, engine=engine) as assembly:
-            if config.source and told and (differs := await assembly.bridge.other_settings()):
+            if config.source and warns and (differs := await assembly.bridge.other_settings()):
                 sys.stderr.write(f"{NOTE}{visible(differs)}\n")
             return await body(assembly) or 0
 

@@ -26,8 +26,8 @@ def write_drafted(target: Path, template: str, sections: Sequence[Section]) -> l
     written: list[Path] = []
     with ExitStack() as undone:
         undone.callback(taken_back, written)
-        told = [(section, secret_files(section, target.parent, written)) for section in sections]
-        write_new(target, drafted(template, told))
+        lines_by_section = [(section, secret_files(section, target.parent, written)) for section in sections]
+        write_new(target, drafted(template, lines_by_section))
         undone.pop_all()
     return [target, *written]
 

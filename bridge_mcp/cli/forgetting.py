@@ -54,8 +54,8 @@ def forget_command(
         keepers = Keepers(assembly.store, assembly.files, assembly.drafts, clock=WallClock())
         with err.status(texts.FORGETTING) as line:
 
-            def progress(what: str) -> None:
-                line.update(texts.forgetting(visible(what)))
+            def progress(subject: str) -> None:
+                line.update(texts.forgetting(visible(subject)))
 
             if typed_in_terminals(assembly, request.subject):
                 from bridge_mcp.cli.chat_history import clear_chat_history

@@ -89,33 +89,33 @@ def put_into(host: str, launch: Launch, *, name: str | None = None, project: Pat
     Raises:
         BadInput: its settings are not there, or cannot be changed; they are as they were.
     """
-    known, out = HOSTS[host], console()
-    file = known.file(machine(), project)
+    target, out = HOSTS[host], console()
+    file = target.file(machine(), project)
     before = read(file)
-    if before is None and known.only_existing and project is None:
+    if before is None and target.only_existing and project is None:
         raise BadInput(
-            f"{known.title} has no settings at {file} yet.",
-            fix=f"Start {known.title} once, or add by hand what this shows: bridge-mcp install {host} --print",
+            f"{target.title} has no settings at {file} yet.",
+            fix=f"Start {target.title} once, or add by hand what this shows: bridge-mcp install {host} --print",
         )
     try:
-        ours = [entry_name for entry_name, server in entries(known, file, before).items() if is_plain(server)]
+        ours = [entry_name for entry_name, server in entries(target, file, before).items() if is_plain(server)]
         server_name = name or (ours[0] if ours and NAME not in ours else NAME)
-        after = added(known, file, before, launch, name=server_name)
+        after = added(target, file, before, launch, name=server_name)
     except BadInput as exc:
         raise BadInput(
             f"{file} was left alone. {exc}",
             fix=exc.fix or f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print",
         ) from None
     if after == (before or ""):
-        out.print(texts.has_it_already(known.title, server_name, file), soft_wrap=True)
+        out.print(texts.has_it_already(target.title, server_name, file), soft_wrap=True)
     else:
         backup = write(file, after, before)
-        now = texts.has_it_now(known.title, server_name, file=file, copy=backup, advice=known.advice)
+        now = texts.has_it_now(target.title, server_name, file=file, copy=backup, advice=target.advice)
         out.print(now, soft_wrap=True)
     if others := [entry_name for entry_name in ours if entry_name != server_name]:
         out.print(texts.second_time([*map(visible, others)]), soft_wrap=True)
-    if not known.passes(launch):
-        out.print(texts.secrets_missing(known.title, launch.secrets), soft_wrap=True)
+    if not target.passes(launch):
+        out.print(texts.secrets_missing(target.title, launch.secrets), soft_wrap=True)
 
 
 def uninstall(
@@ -139,24 +139,24 @@ def uninstall(
     project
         Out of the host's file for the project in this folder.
     """
-    known, out = HOSTS[host], console()
-    file = known.file(machine(), working_folder() if project else None)
+    target, out = HOSTS[host], console()
+    file = target.file(machine(), working_folder() if project else None)
     before = read(file)
     try:
-        servers = entries(known, file, before)
+        servers = entries(target, file, before)
         ours = [entry_name for entry_name, server in servers.items() if is_plain(server) and name in (None, entry_name)]
         after = before or ""
         for entry_name in ours:
-            after = removed(known, file, after, name=entry_name)
+            after = removed(target, file, after, name=entry_name)
     except BadInput as exc:
         raise BadInput(f"{file} was left alone. {exc}", fix="Mend it, or take the entry out by hand.") from None
     if not ours:
-        out.print(texts.not_there(known.title, file), soft_wrap=True)
+        out.print(texts.not_there(target.title, file), soft_wrap=True)
     elif print_:
         out.print(texts.would_go(file, [*map(visible, ours)]), soft_wrap=True)
     else:
         backup = write(file, after, before)
-        out.print(texts.gone(known.title, backup), soft_wrap=True)
+        out.print(texts.gone(target.title, backup), soft_wrap=True)
     return 0
 
 

@@ -103,12 +103,12 @@ def where_people_write(answers: Answers) -> None:
     """The channels beside the local one."""
     while True:
         taken = {section.name for section in answers.sections}
-        offered = [each for each in CHANNELS if f"channels.{each.type}" not in taken]
+        offered = [row for row in CHANNELS if f"channels.{row.type}" not in taken]
         if not offered:
             return
         options: list[tuple[ChannelQuestions | None, str]] = [(None, texts.NOWHERE_ELSE)]
         question = texts.WHERE if len(offered) == len(CHANNELS) else texts.WHERE_ELSE
-        chosen = one_of(question, [*options, *((each, each.title) for each in offered)])
+        chosen = one_of(question, [*options, *((row, row.title) for row in offered)])
         if chosen is None:
             return
         if settled(answers, lambda kind=chosen: channel(kind), platforms):
@@ -165,14 +165,14 @@ def tried(section: Section, look: Look) -> list[Finding]:
     return loop(looked, config, look, section.name)
 
 
-async def looked(config: Config, look: Look, what: str) -> list[Finding]:
+async def looked(config: Config, look: Look, name: str) -> list[Finding]:
     """All that is found, or that it took too long."""
     findings: list[Finding] = []
     try:
         with anyio.fail_after(TRY_S):
             findings.extend([finding async for finding in look(config)])
     except TimeoutError:
-        findings.append(Finding(what, False, texts.no_answer(TRY_S)))
+        findings.append(Finding(name, False, texts.no_answer(TRY_S)))
     return findings
 
 

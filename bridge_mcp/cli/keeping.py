@@ -177,9 +177,9 @@ def restored_into_database(config: Config, source: Path, replace: bool) -> tuple
 
     with scratch(config.state_dir) as folder, bars() as progress:
         manifest, rested = at_rest(source, folder, progress)
-        put_files(folder / "files", kept := folder / "kept")
+        put_files(folder / "files", files := folder / "kept")
         fill_database(
-            config.store.direct, folder / STORE, kept, lambda stage, done, of: progress(texts.copying(stage), done, of)
+            config.store.direct, folder / STORE, files, lambda stage, done, of: progress(texts.copying(stage), done, of)
         )
     return manifest, rested
 
@@ -201,10 +201,10 @@ def at_rest(source: Path, folder: Path, progress: Tell) -> tuple[Manifest, Reste
 
 def put_files(unpacked: Path, target: Path) -> None:
     """Move unpacked files to where a store keeps them."""
-    for kept in sorted(unpacked.iterdir()):
-        place = target / kept.name[:2] / kept.name
+    for entry in sorted(unpacked.iterdir()):
+        place = target / entry.name[:2] / entry.name
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.replace(kept, place)
+        os.replace(entry, place)
 
 
 async def rest(path: Path, progress: Callable[[int, int], None]) -> Rested:
@@ -236,7 +236,7 @@ def lines_of(rested: Rested) -> list[str]:
         (rested.turns, "turn", texts.STOPPED),
         (rested.reminders, "reminder", texts.LAPSED),
     )
-    return [texts.ended(number, noun, what) for number, noun, what in counts if number]
+    return [texts.ended(number, noun, outcome) for number, noun, outcome in counts if number]
 
 
 async def confirmed(assembly: Assembly) -> None:
@@ -303,9 +303,9 @@ def bars() -> Generator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress_bars:
         tasks = {"": progress_bars.add_task("", visible=False)}
 
-        def progress(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress_bars.add_task(what)
-            progress_bars.update(tasks[what], completed=done, total=of)
+        def progress(stage: str, done: int, of: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress_bars.add_task(stage)
+            progress_bars.update(tasks[stage], completed=done, total=of)
 
         yield progress

@@ -89,9 +89,9 @@ def event_words(event: Event) -> str:
             return f"{one_line(body.get('approval'))} {one_line(body.get('says'))}" + (f": {reason}" if reason else "")
         case "approval.decided":
             note = one_line(body.get("note"))
-            how = through(one_line(body.get("via")))
+            path = through(one_line(body.get("via")))
             return (
-                f"{one_line(body.get('approval'))} {one_line(body.get('verdict'))} by {one_line(body.get('by'))}{how}"
+                f"{one_line(body.get('approval'))} {one_line(body.get('verdict'))} by {one_line(body.get('by'))}{path}"
                 + (f": {note}" if note else "")
             )
         case "model.failed" | "message.failed" | "message.uncertain":
@@ -104,10 +104,10 @@ def failed_words(body: Mapping[str, JSON]) -> str:
     """What failed, why, and whether it is tried again, for people."""
     again = body.get("retry_at")
     effects = {"model": "the model's answer", "summary": "a summary"}
-    what = one_line(body.get("message")) or effects.get(one_line(body.get("effect")), "")
+    subject = one_line(body.get("message")) or effects.get(one_line(body.get("effect")), "")
     when = f" It is tried again at {clock(float(again))}." if isinstance(again, int | float) and again else ""
     reason = one_line(body.get("reason")) or "nobody can say whether it went out"
-    return f"{what}: {reason}{when}" if what else f"{reason}{when}"
+    return f"{subject}: {reason}{when}" if subject else f"{reason}{when}"
 
 
 def one_line(value: JSON) -> str:
@@ -210,8 +210,8 @@ def call_words(
             return f"[{e.call}] {e.why} {e.number}" + (f" in {e.to}" if e.to else "")
         case Judged() as e:
             edited = f", edited to {e.arguments}" if e.arguments is not None else ""
-            how = f"[{e.call}] {e.verdict} by {e.by}{through(e.via)}{edited}{remembered_words(e)}"
-            return f"{how} {e.digest}".rstrip() + (f": {e.note}" if e.note else "")
+            decision = f"[{e.call}] {e.verdict} by {e.by}{through(e.via)}{edited}{remembered_words(e)}"
+            return f"{decision} {e.digest}".rstrip() + (f": {e.note}" if e.note else "")
         case Finished() as e:
             return f"[{e.call}] {e.outcome}: {e.content}{files(len(e.attachments))}"
         case Collected() as e:

@@ -115,8 +115,8 @@ def chosen(config: Config, policy: Path | None, model: str) -> tuple[str, str]:
     if path is None or not name:
         raise BadInput("The config names no reviewer.", fix="Give --policy FILE and --model NAME.")
     if name not in config.models:
-        known = ", ".join(sorted(config.models)) or "none"
-        raise BadInput(f"There is no model '{name[:80]}' in the config.", fix=f"The models are: {known}.")
+        models = ", ".join(sorted(config.models)) or "none"
+        raise BadInput(f"There is no model '{name[:80]}' in the config.", fix=f"The models are: {models}.")
     try:
         text = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
@@ -203,8 +203,8 @@ def show(answers: list[Replayed], of: int, *, stopped: str, json: bool) -> None:
         line.append(f"\n    {compared}", "default")
         line.append(f": {visible(opinion.reason)}" if opinion.reason else "", "default")
         out.print(line)
-    told = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
-    out.print(texts.looked_at(len(answers), of=of, counts=told, taken=spent))
+    listed = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
+    out.print(texts.looked_at(len(answers), of=of, counts=listed, taken=spent))
     if stopped:
         out.print(texts.stopped_at(stopped))
 

@@ -180,7 +180,7 @@ def command_gone(manager: Manager, text: str) -> str:
 
         command = str(plistlib.loads(text.encode())["ProgramArguments"][0])
     else:
-        line = next((each for each in text.splitlines() if each.startswith("ExecStart=")), "ExecStart=")
+        line = next((entry for entry in text.splitlines() if entry.startswith("ExecStart=")), "ExecStart=")
         words = shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
         command = next((word for word in words if word != ENV), "")
     return "" if os.access(command, os.X_OK) else command

@@ -97,8 +97,8 @@ def asked(target: Path, own_file: Path) -> int:
     code = check(ask=False, common=Common(config=str(target) if option else None)) or code
     out.print()
     answers.then.append(texts.KEEP_RUNNING)
-    for number, each in enumerate(answers.then, 1):
-        out.print(Hanging(Text(f"{number}. "), Text(each)))
+    for number, step in enumerate(answers.then, 1):
+        out.print(Hanging(Text(f"{number}. "), Text(step)))
     return code
 
 
@@ -179,7 +179,7 @@ def rebuild(*, common: Common = USUAL) -> int:
         place = config.store.shown if config.store.is_postgres else config.store_path
         raise BadInput(f"There is no store at {place}.", fix="Name the configuration that belongs to it: --config.")
     channels = make_channels(config.channels, clock)
-    by_commit = frozenset(name for name, each in channels.items() if each.traits.delivered_by_commit)
+    by_commit = frozenset(name for name, plug_there in channels.items() if plug_there.traits.delivered_by_commit)
     out, err = console(), console(stderr=True)
     owner = owner_of(config.lock_path, PulseFile(config.lock_path), keeping.ENGINE_RUNS, keeping.END_IT)
     with nullcontext() if config.store.is_postgres else owner:

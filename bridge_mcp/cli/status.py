@@ -28,7 +28,7 @@ def status(*, json: Json = False, common: Common = USUAL) -> int:
         else:
             show(console(), assembly, current)
 
-    return with_bridge(common, body, told=False)  # it stands among the warnings
+    return with_bridge(common, body, warns=False)  # it stands among the warnings
 
 
 def show(out: Console, assembly: Assembly, status: Status) -> None:

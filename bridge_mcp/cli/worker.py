@@ -73,8 +73,8 @@ def held(config: Config, options: list[str] | None) -> frozenset[str]:
         return frozenset()
     for name in names:
         if name not in config.channels:
-            known = ", ".join(sorted(config.channels)) or "none"
-            raise BadInput(f"--channels: there is no channel '{name}' in {config.where}.", fix=f"There are: {known}.")
+            listed = ", ".join(sorted(config.channels)) or "none"
+            raise BadInput(f"--channels: there is no channel '{name}' in {config.where}.", fix=f"There are: {listed}.")
     return frozenset(names)
 
 

@@ -230,9 +230,9 @@ class Reading:
             keep_days=section.keep_days,
             gather_s=gather_s(section, scripted=asked is not None and asked.model == SCRIPTED),
             groups=platform.groups,
-            chats={chat: each.groups for chat, each in platform.chats.items() if each.groups},
+            chats={chat: rules.groups for chat, rules in platform.chats.items() if rules.groups},
             bots=platform.bots,
-            bot_chats={chat: each.bots for chat, each in platform.chats.items() if each.bots},
+            bot_chats={chat: rules.bots for chat, rules in platform.chats.items() if rules.bots},
             bot_turns=platform.bot_turns,
             guests=plug(section.type).type.guests,
         )
@@ -254,7 +254,10 @@ class Reading:
 
     def _places(self, key: str, section: schema.Approvals | schema.CallRule) -> None:
         """Record a problem for each place of prompts that does not exist."""
-        for name, place in (*(("route", each) for each in places(section.route)), ("escalate_to", section.escalate_to)):
+        for name, place in (
+            *(("route", r) for r in places(section.route)),
+            ("escalate_to", section.escalate_to),
+        ):
             if not place or (name == "route" and place == AGENTS):
                 continue
             channel, chat, _ = Address.of(place)
@@ -376,11 +379,11 @@ class Reading:
     # -- what they share --------------------------------------------------------------------------------------
 
     def _among(
-        self, key: str, name: str, known: Iterable[str], noun: Literal["channels", "models", "tool servers"]
+        self, key: str, name: str, names: Iterable[str], noun: Literal["channels", "models", "tool servers"]
     ) -> None:
         """Record a problem for a name that does not exist."""
-        if name not in known and name not in self.problems.left_out:
-            self.problems.add(key, f"there is no '{name}' among the {noun}.", nearest(name, known, noun))
+        if name not in names and name not in self.problems.left_out:
+            self.problems.add(key, f"there is no '{name}' among the {noun}.", nearest(name, names, noun))
 
     def _path(self, text: str) -> Path:
         return (self.folder / Path(text).expanduser()).absolute()

@@ -58,24 +58,24 @@ def servers_in(text: str) -> list[tuple[str, object]]:
         BadInput: this is no such file.
     """
     whole = parsed(text.removeprefix("\ufeff"))
-    found: list[tuple[str, object]] = []
-    held = False
+    servers: list[tuple[str, object]] = []
+    is_container = False
     if isinstance(whole, dict):
         body = cast("dict[str, object]", whole)
         for container in containers(body):
-            held = True
-            found += named(container)
-        if not held and server_like(body):
+            is_container = True
+            servers += named(container)
+        if not is_container and server_like(body):
             return [(str(body.get("name") or "server"), body)]
-        if not held and all_servers(body):
+        if not is_container and all_servers(body):
             return list(body.items())
-    if not held:
+    if not is_container:
         raise BadInput(
             "There are no MCP servers in this file.",
             fix='Pass one that holds {"mcpServers": {…}}, {"servers": {…}}, {"context_servers": {…}}, {"mcp": {…}}, or '
             "extensions: in YAML.",
         )
-    return found
+    return servers
 
 
 def parsed(text: str) -> object:
@@ -133,7 +133,7 @@ def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:
 def all_servers(body: Mapping[str, object]) -> bool:
     """Whether all values of an object look like servers."""
     return bool(body) and all(
-        isinstance(each, dict) and server_like(cast("dict[str, object]", each)) for each in body.values()
+        isinstance(entry, dict) and server_like(cast("dict[str, object]", entry)) for entry in body.values()
     )
 
 

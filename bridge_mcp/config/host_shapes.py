@@ -228,11 +228,11 @@ class Entry:
         texts: dict[str, str] = {}
         for key in keys:
             value = self.take(key)
-            for name, each in cast("dict[str, object]", value).items() if isinstance(value, dict) else ():
-                if each is None:
+            for name, item in cast("dict[str, object]", value).items() if isinstance(value, dict) else ():
+                if item is None:
                     self.made.notes.append(f"{name[:60]} is null there, and is not set here.")
                 else:
-                    texts[name] = plain(each)
+                    texts[name] = plain(item)
         return texts
 
     def nested_headers(self) -> dict[str, str]:
@@ -243,7 +243,7 @@ class Entry:
             headers = cast("dict[str, object]", value).get("headers") if isinstance(value, dict) else None
             if isinstance(headers, dict):
                 found |= {
-                    name: plain(each) for name, each in cast("dict[str, object]", headers).items() if each is not None
+                    name: plain(item) for name, item in cast("dict[str, object]", headers).items() if item is not None
                 }
         return found
 

@@ -51,11 +51,11 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
     """
     names: set[str] = {BRIDGE}
     imports: list[Imported] = []
-    seen: list[tuple[str, object]] = []
+    read_before: list[tuple[str, object]] = []
     for name_given, body in servers_in(text):
-        if (name_given, body) in seen:  # the same for several projects
+        if (name_given, body) in read_before:  # the same for several projects
             continue
-        seen.append((name_given, body))
+        read_before.append((name_given, body))
         name = legal(name_given, names)
         names.add(name)
         result = Imported(name)
@@ -186,8 +186,8 @@ class Section:
 
     def headers(self) -> None:
         plain: dict[str, str] = {}
-        named: dict[str, str] = dict(self.server.headers_env)
-        self.wanted += [f"{variable} (the header {header})" for header, variable in named.items()]
+        by_variable: dict[str, str] = dict(self.server.headers_env)
+        self.wanted += [f"{variable} (the header {header})" for header, variable in by_variable.items()]
         token = self.server.token_env
         if token:
             self.wanted.append(f"{token} (the bearer token alone)")
@@ -197,8 +197,8 @@ class Section:
                 token = variable_of(value) or variable(self.name, "token")
                 self.wanted.append(f"{token} (the bearer token alone)")
             elif REFERENCE.search(value) or looks_secret(header, value):
-                named[header] = variable_of(value) or variable(self.name, header)
-                self.wanted.append(f"{named[header]} (the header {header[:60]})")
+                by_variable[header] = variable_of(value) or variable(self.name, header)
+                self.wanted.append(f"{by_variable[header]} (the header {header[:60]})")
             else:
                 plain[header] = value
         if token:
@@ -208,8 +208,8 @@ class Section:
             self.notes.append(f"Log in once: bridge-mcp servers login {self.name}")
         if plain:
             self.keys["headers"] = plain
-        if named:
-            self.keys["headers_env"] = named
+        if by_variable:
+            self.keys["headers_env"] = by_variable
 
     def limits(self) -> None:
         """How long things may take, which tools there are, and which of them ask."""

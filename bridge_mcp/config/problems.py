@@ -68,8 +68,8 @@ class Problems:
             path = [part for part in detail["loc"] if part != "[key]"]
             key = dotted(path) + line_of(text, path)
             if detail["type"] == "extra_forbidden":
-                known = typed(path[:-1])
-                keys = list(known.model_fields) if known else keys_at(file, path[:-1])
+                parent = typed(path[:-1])
+                keys = list(parent.model_fields) if parent else keys_at(file, path[:-1])
                 self.add(key, "there is no such key.", suggestion(str(path[-1]), keys))
             elif detail["type"] == TOLD:
                 context = detail.get("ctx", {})
@@ -112,13 +112,13 @@ class Problems:
 def line_of(text: str, path: list[int | str]) -> str:
     """` (line N)` of the key at this path, where it stands in a line of its own; else "", for nothing is guessed."""
     names = [str(part) for part in path if isinstance(part, str)]
-    here: list[str] = []
+    table: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
         if section := SECTION.match(line):
-            here = parts(section[1])
-            if here == names:
+            table = parts(section[1])
+            if table == names:
                 return f" (line {number})"
-        elif (match := KEY.match(line)) and here + parts(match[1]) == names:
+        elif (match := KEY.match(line)) and table + parts(match[1]) == names:
             return f" (line {number})"
     return ""
 
@@ -133,22 +133,22 @@ def example(kind: str, key: str) -> str:
     return EXAMPLES[kind].format(key=key if not key.isdigit() else "key")
 
 
-def nearest(word: str, known: Iterable[str], noun: str) -> str:
+def nearest(word: str, candidates: Iterable[str], noun: str) -> str:
     """A sentence with the nearest known word, or with all of them; `noun` says what they are."""
-    known = list(known)
-    if close := get_close_matches(word, known, 1, 0.6):
+    candidates = list(candidates)
+    if close := get_close_matches(word, candidates, 1, 0.6):
         return f"Did you mean '{close[0]}'?"
-    return f"The {noun} are: {', '.join(known)}." if known else f"There are no {noun} yet."
+    return f"The {noun} are: {', '.join(candidates)}." if candidates else f"There are no {noun} yet."
 
 
-def suggestion(word: str, known: list[str]) -> str:
+def suggestion(word: str, candidates: list[str]) -> str:
     """What to write instead of an unknown key."""
     if word in SECRET_WORDS:
         others = ("system_prompt", "webhook")
-        referring = [key for key in known if key.endswith(("_env", "_file")) and not key.startswith(others)]
+        referring = [key for key in candidates if key.endswith(("_env", "_file")) and not key.startswith(others)]
         if referring:
             return f"Secrets do not stand in this file: use {' or '.join(referring)}."
-    return nearest(word, known, "keys here")
+    return nearest(word, candidates, "keys here")
 
 
 def keys_at(model: type[BaseModel], path: list[int | str]) -> list[str]:

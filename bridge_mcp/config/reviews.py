@@ -54,8 +54,8 @@ class Reviews(Struct, frozen=True):
 
     def _of_shape(self, key: str, section: schema.ToolServer, shape: schema.ToolShape, rule: ToolRule) -> ToolRule:
         """The rule for some tools of a server. What is `required` has the reviewer of the rule that says so."""
-        own = self.part(key, shape.review)
-        review = own or self.part(f"tool_servers.{rule.server}", section.review)
+        of_tool = self.part(key, shape.review)
+        review = of_tool or self.part(f"tool_servers.{rule.server}", section.review)
         confirmation = shape.confirmation or section.confirmation
         if confirmation == "required":
             names = shape.review if shape.confirmation else section.review

@@ -147,5 +147,5 @@ def check_topic(channel: str, can: Capabilities, topic: Topic) -> None:
             continue
         if not can.topics:
             raise Unsupported(f"The channel '{channel}' makes no topics.", fix="Send to the chat itself.")
-        able = ", ".join(TOPIC_WORDS[known] for known in can.topics)
+        able = ", ".join(TOPIC_WORDS[topic_change] for topic_change in can.topics)
         raise Unsupported(f"A topic of the channel '{channel}' cannot {TOPIC_WORDS[act]}.", fix=f"It can {able}.")

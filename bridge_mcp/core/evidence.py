@@ -49,18 +49,18 @@ def with_evidence(log: Log, entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
     The digest of a nested server's call that was neither asked about nor begun is in no log: it stays empty.
     """
-    known: dict[str, CallEvidence] = {}
+    by_call: dict[str, CallEvidence] = {}
     for logged in log:
         match logged.entry:
             case Requested() as request:
-                known |= request_evidence(request)
+                by_call |= request_evidence(request)
             case Replied(calls=calls):
-                known |= {call.id: CallEvidence(call.tool) for call in calls}
+                by_call |= {call.id: CallEvidence(call.tool) for call in calls}
             case Asked(call=call) | Started(effect="tool", call=call) as source:
-                known[call] = CallEvidence(source.tool, source.digest, source.requested_by)
+                by_call[call] = CallEvidence(source.tool, source.digest, source.requested_by)
             case _:
                 pass
-    return tuple(add_evidence(entry, known) for entry in entries)
+    return tuple(add_evidence(entry, by_call) for entry in entries)
 
 
 def request_evidence(request: Requested) -> dict[str, CallEvidence]:
@@ -79,12 +79,12 @@ def digest_of(spec: ToolSpec, arguments: str) -> str:
         return ""
 
 
-def add_evidence(entry: Entry, known: dict[str, CallEvidence]) -> Entry:
+def add_evidence(entry: Entry, by_call: dict[str, CallEvidence]) -> Entry:
     """One entry with what is known of its call."""
     match entry:
-        case Finished() if not entry.digest and (evidence := known.get(entry.call)):
+        case Finished() if not entry.digest and (evidence := by_call.get(entry.call)):
             return replace(entry, tool=evidence.tool, digest=evidence.digest, requested_by=evidence.requested_by)
-        case Judged() | Reminded() if not entry.digest and (evidence := known.get(entry.call)):
+        case Judged() | Reminded() if not entry.digest and (evidence := by_call.get(entry.call)):
             return replace(entry, digest=evidence.digest)
         case _:
             return entry

@@ -99,10 +99,10 @@ def rules_at_door(rules: tuple[ToolRule, ...], server: str) -> tuple[ToolRule, .
 
 def unfreeing(says: PartialApprovalSettings) -> PartialApprovalSettings:
     """What a rule says, without a word that frees."""
-    kept = says.copy()
-    if kept.get("confirmation") == "never":
-        del kept["confirmation"]
-    return kept
+    part = says.copy()
+    if part.get("confirmation") == "never":
+        del part["confirmation"]
+    return part
 
 
 def external_tool(external: External) -> ToolSpec:

@@ -45,10 +45,10 @@ class Left:
 
 def digest_left(entries: Iterable[tuple[int, str]]) -> str:
     """The digest of what is left of forgotten entries: each one's seq and stored text, in the order of the log."""
-    left = Left()
+    digest = Left()
     for seq, body in entries:
-        left.add(seq, body)
-    return left.hex()
+        digest.add(seq, body)
+    return digest.hex()
 
 
 def link(before: bytes, conversation: str, seq: int, at: float, content: bytes | str) -> bytes:

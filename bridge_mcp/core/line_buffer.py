@@ -55,7 +55,7 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> list[bytes | LongLine]:
         """Add bytes of the stream; returns the lines that end in them."""
-        *ended, rest = data.split(b"\n")
+        *ended, unfinished = data.split(b"\n")
         lines: list[bytes | LongLine] = []
         for part in ended:
             if self.size or len(part) > self.limit:
@@ -63,8 +63,8 @@ class LineBuffer:
                 lines.append(self.end())
             else:
                 lines.append(part)
-        if rest:
-            self._add(rest)
+        if unfinished:
+            self._add(unfinished)
         return lines
 
     def end(self) -> bytes | LongLine:

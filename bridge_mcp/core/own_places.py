@@ -46,13 +46,13 @@ def readings(text: str) -> Iterator[str]:
 
 def resolve_dots(text: str) -> str:
     """A text in which `/x/..` is left out."""
-    kept: list[str] = []
+    parts: list[str] = []
     for part in text.split("/"):
-        if part == ".." and kept:
-            kept.pop()
+        if part == ".." and parts:
+            parts.pop()
         else:
-            kept.append(part)
-    return "/".join(kept)
+            parts.append(part)
+    return "/".join(parts)
 
 
 def plain(text: str) -> str:

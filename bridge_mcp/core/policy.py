@@ -132,9 +132,9 @@ class Principal(Struct, frozen=True):
                     "You may not decide on calls here.",
                     fix=f"The owner can let you: bridge-mcp pair add {channel} {subject} --role approver",
                 )
-            held = ", ".join(s for s in SCOPES if s in self.scopes) or "none"
+            scopes = ", ".join(s for s in SCOPES if s in self.scopes) or "none"
             raise Denied(
-                f"This needs the scope '{scope}'; {self.name} has: {held}.",
+                f"This needs the scope '{scope}'; {self.name} has: {scopes}.",
                 fix="The owner can add it under [clients] in bridge.toml, or with --scopes on stdio.",
             )
 
@@ -253,8 +253,8 @@ class Policy(Struct, frozen=True):
         """Whether a call may run, needs approval, or is refused. The one check for every caller."""
         spec = self.tools.get(call.tool)
         if spec is None:
-            known = ", ".join(sorted(self.tools)[:20]) or "none"
-            return Refuse(f"There is no tool '{call.tool}' here. The tools are: {known}.")
+            names = ", ".join(sorted(self.tools)[:20]) or "none"
+            return Refuse(f"There is no tool '{call.tool}' here. The tools are: {names}.")
         try:
             arguments = parse_arguments(call.arguments)
         except BadInput as exc:

@@ -89,10 +89,10 @@ def rules_for_requests(rules: Iterable[ToolRule]) -> tuple[ToolRule, ...]:
 
 def advisory_settings(says: PartialApprovalSettings) -> PartialApprovalSettings:
     """What a rule of other tools says: no word that frees, and a reviewer that may only advise."""
-    kept = unfreeing(says)
-    if "review" in kept:
-        kept["review"] = advising(kept["review"])
-    return kept
+    part = unfreeing(says)
+    if "review" in part:
+        part["review"] = advising(part["review"])
+    return part
 
 
 def advising(reviewer: Reviewer | None) -> Reviewer | None:

@@ -72,14 +72,14 @@ def join_messages(first: ChatMessage, second: ChatMessage) -> ChatMessage:
     """Two messages of one role as one: nothing of either is lost."""
     text = "\n\n".join(filter(None, (first.text, second.told)))
     # The provider fields are those of the message with calls, or else of the later one.
-    kept = second if second.kept_for and (second.calls or not first.calls) else first
+    provider = second if second.kept_for and (second.calls or not first.calls) else first
     calls = tuple(
-        call if message.kept_for == kept.kept_for or not call.kept else structs.replace(call, kept="")
+        call if message.kept_for == provider.kept_for or not call.kept else structs.replace(call, kept="")
         for message in (first, second)
         for call in message.calls
     )
     files = (*first.attachments, *second.attachments)
-    return replace(first, text=text, calls=calls, attachments=files, kept=kept.kept, kept_for=kept.kept_for)
+    return replace(first, text=text, calls=calls, attachments=files, kept=provider.kept, kept_for=provider.kept_for)
 
 
 def alternating(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:

@@ -146,8 +146,8 @@ class Reader:
                 self._turn(turn, by)
             case Heard(to="assistant", sender=sender) as e:
                 self.openings[logged.seq] = turn
-                own = {"gen_ai.input.messages": message_parts("user", e.text)} if self.contents else {}
-                self._turn(turn, sender.kind, own)
+                attributes = {"gen_ai.input.messages": message_parts("user", e.text)} if self.contents else {}
+                self._turn(turn, sender.kind, attributes)
             case Edited():
                 self.openings[logged.seq] = turn
                 self._turn(turn, "person")
@@ -156,10 +156,10 @@ class Reader:
             case _:
                 pass
 
-    def _turn(self, turn: TracedTurn, by: str, own: Mapping[str, Attribute] | None = None) -> None:
+    def _turn(self, turn: TracedTurn, by: str, more: Mapping[str, Attribute] | None = None) -> None:
         key, attributes = ("turn", turn.opened.seq), {"gen_ai.operation.name": "invoke_agent", "bridge.asked_by": by}
         self.open[key] = Open(
-            turn, "invoke_agent", ("turn",), start=turn.opened.at, attributes={**attributes, **(own or {})}
+            turn, "invoke_agent", ("turn",), start=turn.opened.at, attributes={**attributes, **(more or {})}
         )
 
     def _stopped(self, logged: Logged) -> Iterator[Span]:
@@ -180,20 +180,22 @@ class Reader:
             return
         turn, channel, whole = sending.turn, Address.of(self.conversation).channel, ("message", message)
         error = "" if outcome == "sent" else outcome
-        own: dict[str, Attribute] = {"messaging.destination.name": channel, "bridge.outcome": outcome}
+        extra: dict[str, Attribute] = {"messaging.destination.name": channel, "bridge.outcome": outcome}
         if sending.tries <= LOGGED_TRIES:
-            own["bridge.try"] = sending.tries
+            extra["bridge.try"] = sending.tries
         if retry_at is not None:
-            own["bridge.retry_after_s"] = max(0.0, retry_at - logged.at)
-        tried = Open(turn, f"try {channel}", (*whole, sending.tries), start=sending.due, kind="client", attributes=own)
+            extra["bridge.retry_after_s"] = max(0.0, retry_at - logged.at)
+        tried = Open(
+            turn, f"try {channel}", (*whole, sending.tries), start=sending.due, kind="client", attributes=extra
+        )
         yield self._span(tried, logged, error, below=whole)
         if retry_at is not None:
             sending.tries, sending.due = sending.tries + 1, max(logged.at, retry_at)
             return
         del self.messages[message]
-        own = {"messaging.operation.name": "send", "messaging.operation.type": "send",
+        extra = {"messaging.operation.name": "send", "messaging.operation.type": "send",
                "messaging.destination.name": channel}  # fmt: skip
-        begun = Open(turn, f"send {channel}", whole, start=sending.since, kind="producer", attributes=own)
+        begun = Open(turn, f"send {channel}", whole, start=sending.since, kind="producer", attributes=extra)
         yield self._span(begun, logged, error, root=isinstance(turn.opened.entry, Posted | Revised))
 
     # -- models -----------------------------------------------------------------------------------------------
@@ -221,12 +223,12 @@ class Reader:
         """The span of the model call that an entry ends, and the turn's, if that is over."""
         match logged.entry:
             case Replied() as e:
-                own: dict[str, Attribute] = {
+                extra: dict[str, Attribute] = {
                     "gen_ai.response.finish_reasons": (e.finish or ("tool_calls" if e.calls else "stop"),)
                 }
                 if self.contents:
-                    own["gen_ai.output.messages"] = message_parts("assistant", e.text, e.calls, e.finish or "stop")
-                yield from self._end(("model", e.turn), logged, "", {**usage_attributes(e), **own})
+                    extra["gen_ai.output.messages"] = message_parts("assistant", e.text, e.calls, e.finish or "stop")
+                yield from self._end(("model", e.turn), logged, "", {**usage_attributes(e), **extra})
                 turn = self.openings.get(e.turn)
                 if turn is None:
                     return
@@ -234,7 +236,7 @@ class Reader:
                 if e.text:
                     self.messages[logged.seq] = Sending(turn, logged.at, logged.at)
                 if not e.calls:
-                    yield from self._end(("turn", e.turn), logged, "", own)
+                    yield from self._end(("turn", e.turn), logged, "", extra)
             case Failed(effect="deliver", ref=ref, retry_at=retry_at):
                 yield from self._tried(logged, ref, "failed" if retry_at is None else "again", retry_at)
             case Failed(ref=ref):
@@ -271,12 +273,12 @@ class Reader:
                 begun.attributes |= {"gen_ai.tool.name": e.tool, "bridge.requested_by": e.requested_by}
                 self.open["approval", e.call] = begun
             case Judged() as e:
-                own: dict[str, Attribute] = {
+                attributes: dict[str, Attribute] = {
                     "bridge.verdict": e.verdict,
                     "bridge.decided_by": e.by,
                     "bridge.via": e.via,
                 }
-                yield from self._end(("approval", e.call), logged, "", own, link_of(e.trace))
+                yield from self._end(("approval", e.call), logged, "", attributes, link_of(e.trace))
             case Voted() as e:
                 yield from self._moment(logged, e.call, "vote", {"bridge.decided_by": e.by, "bridge.via": e.via})
             case Reminded() as e:
@@ -285,10 +287,10 @@ class Reader:
                 turn, tool = self.calls[e.call]
                 if ("call", e.call) not in self.open:  # it never ran
                     self.open["call", e.call] = tool_span(turn, tool, e.call, logged.at)
-                own = {"bridge.outcome": e.outcome}
+                attributes = {"bridge.outcome": e.outcome}
                 if self.contents:
-                    own["gen_ai.tool.call.result"] = clip(e.content)
-                yield from self._end(("call", e.call), logged, "" if e.outcome == "ok" else e.outcome, own)
+                    attributes["gen_ai.tool.call.result"] = clip(e.content)
+                yield from self._end(("call", e.call), logged, "" if e.outcome == "ok" else e.outcome, attributes)
                 if isinstance(turn.opened.entry, Requested) and not self._calls_of(turn):
                     yield from self._end(("turn", turn.opened.seq), logged, "", {})
             case _:

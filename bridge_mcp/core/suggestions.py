@@ -95,9 +95,9 @@ def why_not(spec: ToolSpec | None, free: set[str]) -> str:
     """Why no grant is suggested though all calls were approved."""
     if spec is None:
         return "nobody knows which other arguments its tool takes"
-    named = ", ".join(sorted(name for name in free if name))
-    if named:
-        return f"a grant would leave these arguments free: {named}"
+    names = ", ".join(sorted(name for name in free if name))
+    if names:
+        return f"a grant would leave these arguments free: {names}"
     return "no call was made twice in the same words" if not free else "its schema names no arguments"
 
 

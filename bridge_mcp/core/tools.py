@@ -195,8 +195,8 @@ def with_tail(legal: str, plain: str) -> str:
 
 def tool_names(tools: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """A name for each (server, tool); where two would be called the same, all of them get their stable tail."""
-    wanted = {pair: tool_name(*pair) for pair in tools}
+    names = {pair: tool_name(*pair) for pair in tools}
     counts: dict[str, int] = {}
-    for name in wanted.values():
+    for name in names.values():
         counts[name] = counts.get(name, 0) + 1
-    return {pair: name if counts[name] == 1 else with_tail(name, "\0".join(pair)) for pair, name in wanted.items()}
+    return {pair: name if counts[name] == 1 else with_tail(name, "\0".join(pair)) for pair, name in names.items()}

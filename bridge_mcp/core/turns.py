@@ -138,13 +138,13 @@ class Builder:
 
     def finished(self, upto: int | None) -> list[Turn]:
         """The turns, with the messages that nobody has answered yet, up to this seq. Reading can go on after that."""
-        kept = self._turns, self._unread, self._ended, self._due
+        before = self._turns, self._unread, self._ended, self._due
         undelivered = self._undelivered
         last = self._turns[-1]
         self._turns = [*self._turns[:-1], last.copy([*last.messages])]
         self._read(upto)
         turns = self._turns
-        self._turns, self._unread, self._ended, self._due = kept
+        self._turns, self._unread, self._ended, self._due = before
         self._undelivered = undelivered
         return turns
 

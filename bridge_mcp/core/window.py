@@ -84,9 +84,9 @@ def fit(past: ModelView, window: Window, room: float) -> Fitted:
         return Fitted(past.messages(), summary_tokens + cost)
     pieces = past.pieces()
     first = first_kept(pieces, past.whole, int(window.messages * KEEP), room * KEEP)
-    left = replace(past, turns=tuple(pieces[first:]))
-    cut = left.turns[0].first if first or not past.whole else None
-    messages = squeeze(left.messages(), room, window.messages)
+    shorter = replace(past, turns=tuple(pieces[first:]))
+    cut = shorter.turns[0].first if first or not past.whole else None
+    messages = squeeze(shorter.messages(), room, window.messages)
     return Fitted(messages, sum(map(message_tokens, messages)), cut)
 
 
@@ -122,8 +122,8 @@ def squeeze(messages: tuple[ChatMessage, ...], room: float, most: int = 0) -> tu
     chars, tried = 8_000, messages
     while chars >= SHORTEST:
         for upto in (newest, len(messages)):
-            rest = (clip_message(message, 2 * chars) for message in messages[upto:])
-            tried = (*(clip_message(message, chars) for message in messages[:upto]), *rest)
+            tail = (clip_message(message, 2 * chars) for message in messages[upto:])
+            tried = (*(clip_message(message, chars) for message in messages[:upto]), *tail)
             if sum(map(message_tokens, tried)) <= room:
                 return tried
         chars //= 2
@@ -147,8 +147,8 @@ def fit_smaller_window(messages: tuple[ChatMessage, ...], room: float) -> tuple[
             total -= sum(costs[end:index])
             end = index
     system = messages[:1] if messages and messages[0].role == "system" else ()
-    rest = (*messages[len(system) : begin], *messages[end:])
-    return (*system, *squeeze(rest, room - sum(map(message_tokens, system))))
+    shown = (*messages[len(system) : begin], *messages[end:])
+    return (*system, *squeeze(shown, room - sum(map(message_tokens, system))))
 
 
 def clip_message(message: ChatMessage, chars: int) -> ChatMessage:
@@ -192,17 +192,17 @@ def without_rounds_beyond(messages: tuple[ChatMessage, ...], most: int) -> tuple
 
 def without_old_rounds(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
     """Without as many of the oldest calls, and then of the oldest other messages, as is needed; the last one stays."""
-    kept = list(messages)
-    total = sum(map(message_tokens, kept))
+    left = list(messages)
+    total = sum(map(message_tokens, left))
     for calls_only in (True, False):
         index = 0
-        while total > room and index < len(kept) - 1:
+        while total > room and index < len(left) - 1:
             end = index + 1
-            while end < len(kept) and kept[end].role == "tool":
+            while end < len(left) and left[end].role == "tool":
                 end += 1
-            if (kept[index].calls or not calls_only) and end < len(kept):
-                total -= sum(map(message_tokens, kept[index:end]))
-                del kept[index:end]
+            if (left[index].calls or not calls_only) and end < len(left):
+                total -= sum(map(message_tokens, left[index:end]))
+                del left[index:end]
             else:
                 index = end
-    return tuple(kept)
+    return tuple(left)

@@ -84,7 +84,7 @@ class StatusPublisher:
             if asked != reloaded:
                 reloaded = asked
                 self._reconnect()
-            for name in (each for each, at in retries.items() if at != retried.get(each)):
+            for name in (channel for channel, at in retries.items() if at != retried.get(channel)):
                 self._retry(name)
             retried = retries
             await apply_accepted(self._store.tool_pins, self._toolbox)

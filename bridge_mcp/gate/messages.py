@@ -112,15 +112,15 @@ def check_call(value: Body, request: JSON) -> None:
         raise NotTaken(INVALID_PARAMS, "The arguments of a call are an object.", request)
 
 
-def alike(value: Mapping[str, JSON], known: Iterable[str], request: JSON) -> None:
+def alike(value: Mapping[str, JSON], names: Iterable[str], request: JSON) -> None:
     """Let pass names that nobody takes for those that are known.
 
     Raises:
         NotTaken: one differs from a known one by its case alone.
     """
-    folded = {name.casefold() for name in known}
+    folded = {name.casefold() for name in names}
     for name in value:
-        if name.casefold() in folded and name not in known:
+        if name.casefold() in folded and name not in names:
             raise NotTaken(INVALID_REQUEST, f"This message is not passed on: it has '{name[:40]}' as a name.", request)
 
 
@@ -181,8 +181,8 @@ def beside_words(params: Mapping[str, JSON]) -> str:
     if not params_shown:
         return ""
     words = [f"{cut(name)} = {cut(canonical(value))}" for name, value in params_shown[:MAX_TOLD]]
-    rest: list[JSON] = [[name, value] for name, value in params_shown[MAX_TOLD:]]
-    more = f", and {len(rest)} more ({digest(canonical(rest))})" if rest else ""
+    hidden: list[JSON] = [[name, value] for name, value in params_shown[MAX_TOLD:]]
+    more = f", and {len(hidden)} more ({digest(canonical(hidden))})" if hidden else ""
     return f"beside its arguments: {', '.join(words)}{more}"
 
 

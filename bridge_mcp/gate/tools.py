@@ -71,10 +71,10 @@ class GuardedTools:
             if self._changes_read < self._changes or name not in self._known:
                 await self._ask(ask, meta)
             while name in self._known and name not in self._looked:
-                known = self._known
-                await self._pinning.compare(known.values())
-                if known is self._known:  # else a newer list has passed by
-                    self._looked = set(known)
+                listed_before = self._known
+                await self._pinning.compare(listed_before.values())
+                if listed_before is self._known:  # else a newer list has passed by
+                    self._looked = set(listed_before)
             return self._known.get(name)
 
     def change_of(self, name: str) -> str:
@@ -87,12 +87,12 @@ class GuardedTools:
 
     def digest(self, tool: ListedTool) -> str:
         """What a tool says of itself, as a digest."""
-        known = self._digests.get(tool.name)
-        if known is None or known[0] is not tool:
+        cached = self._digests.get(tool.name)
+        if cached is None or cached[0] is not tool:
             if len(self._digests) >= MAX_TOOLS:
                 self._digests.clear()
-            known = self._digests[tool.name] = (tool, self._digest(tool))
-        return known[1]
+            cached = self._digests[tool.name] = (tool, self._digest(tool))
+        return cached[1]
 
     def _digest(self, tool: ListedTool) -> str:
         return definition_digest(
@@ -127,8 +127,8 @@ class GuardedTools:
 def listed(result: Mapping[str, JSON]) -> dict[str, ListedTool]:
     """The tools of a page, by their names; what is none is left out, and cannot be called."""
     tools = result.get("tools")
-    found = (tool_of(listing) for listing in tools if isinstance(listing, dict)) if isinstance(tools, list) else ()
-    return {tool.name: tool for tool in found if tool is not None}
+    parsed = (tool_of(listing) for listing in tools if isinstance(listing, dict)) if isinstance(tools, list) else ()
+    return {tool.name: tool for tool in parsed if tool is not None}
 
 
 def tool_of(listing: Mapping[str, JSON]) -> ListedTool | None:

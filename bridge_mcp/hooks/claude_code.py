@@ -136,6 +136,6 @@ def mode_of(event: Mapping[str, Any], environment: Mapping[str, str]) -> Mode:
 
 def standing(offered: object) -> tuple[Mapping[str, Any], ...]:
     """Those of the host's suggestions that add rules to allow; what changes a mode or a folder answers no call."""
-    each = [fields_of(item) for item in items_of(offered)]
-    adding = [item for item in each if (item.get("type"), item.get("behavior")) == ("addRules", "allow")]
+    suggestions = [fields_of(item) for item in items_of(offered)]
+    adding = [item for item in suggestions if (item.get("type"), item.get("behavior")) == ("addRules", "allow")]
     return tuple([item for item in adding if item.get("rules")])

@@ -97,7 +97,7 @@ def body_of(host: Host, call: Permission, arguments: str, caller: str) -> str:
         "tool": call.tool,
         "about": ", ".join(part for part in (place, session) if part),
         "asks": asks(host, call),
-        "offers": rules_shown if all(len(each) <= MAX_RULE for each in rules_shown) else (),
+        "offers": rules_shown if all(len(offer) <= MAX_RULE for offer in rules_shown) else (),
         "fixed": not host.takes_edits(call),
         "caller": caller,
         "lapses": True,
@@ -131,8 +131,8 @@ def shortened(folder: str) -> str:
 
 def rule_text(rule: Mapping[str, Any]) -> str:
     """A standing permission of the host's, word for word as it would stand in its settings, and in which of them."""
-    each = [named(fields_of(item)) or json.dumps(item, ensure_ascii=False) for item in items_of(rule.get("rules"))]
-    return f"{', '.join(each)} ({rule.get('destination', '')})"
+    texts = [named(fields_of(item)) or json.dumps(item, ensure_ascii=False) for item in items_of(rule.get("rules"))]
+    return f"{', '.join(texts)} ({rule.get('destination', '')})"
 
 
 def named(rule: Mapping[str, Any]) -> str:

@@ -77,11 +77,11 @@ def changed_json(host: str, wanted: Wanted, text: str | None, *, install: bool) 
 def ours_in(settings: Mapping[str, Any], host: str) -> list[tuple[str, int]]:
     """Where our hooks stand: by event, and the place in its list."""
     hooks = settings.get("hooks")
-    found: list[tuple[str, int]] = []
+    owned: list[tuple[str, int]] = []
     for event, entries in (cast("dict[str, Any]", hooks) if isinstance(hooks, dict) else {}).items():
         listed = cast("list[Any]", entries) if isinstance(entries, list) else []
-        found += [(event, index) for index, entry in enumerate(listed) if is_ours(host, entry)]
-    return found
+        owned += [(event, index) for index, entry in enumerate(listed) if is_ours(host, entry)]
+    return owned
 
 
 def settings_of(before: Mapping[str, Any], host: str, wanted: Wanted, *, install: bool) -> dict[str, Any]:
@@ -89,19 +89,19 @@ def settings_of(before: Mapping[str, Any], host: str, wanted: Wanted, *, install
     hooks: object = before.get("hooks", {})
     if not isinstance(hooks, dict):
         raise BadInput("'hooks' is no object in it.")
-    kept: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for event, entries in cast("dict[str, Any]", hooks).items():
         if not isinstance(entries, list):
-            kept[event] = entries
+            merged[event] = entries
             continue
         others = [entry for entry in cast("list[Any]", entries) if not is_ours(host, entry)]
         if others or not entries:
-            kept[event] = others
+            merged[event] = others
     if install:
         for event, entries in wanted.entries.items():
-            kept[event] = [*kept.get(event, []), *entries]
+            merged[event] = [*merged.get(event, []), *entries]
     settings = {name: value for name, value in before.items() if name != "hooks"}
-    return {**settings, "hooks": kept} if kept or ("hooks" in before and not hooks) else settings
+    return {**settings, "hooks": merged} if merged or ("hooks" in before and not hooks) else settings
 
 
 def changed_toml(host: str, wanted: Wanted, text: str, *, install: bool) -> str:

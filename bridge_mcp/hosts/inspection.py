@@ -39,12 +39,12 @@ def inspect_hosts(machine: Machine) -> Iterator[HostState]:
             text = read(file)
             if text is None:
                 continue
-            servers = {name: each for name, each in entries(host, file, text).items() if is_plain(each)}
+            servers = {name: entry for name, entry in entries(host, file, text).items() if is_plain(entry)}
         except BadInput as exc:
             yield HostState(key, host.title, file, wrong=str(exc))
             continue
-        gone = tuple(dict.fromkeys(server.command for server in servers.values() if not is_there(server.command)))
-        yield HostState(key, host.title, file, names=tuple(servers), gone=gone)
+        missing = tuple(dict.fromkeys(server.command for server in servers.values() if not is_there(server.command)))
+        yield HostState(key, host.title, file, names=tuple(servers), gone=missing)
 
 
 def is_there(command: str) -> bool:

@@ -128,14 +128,14 @@ def with_member(text: str, path: Sequence[str], value: JSON) -> str:
     Raises:
         BadInput: what stands above it is no object.
     """
-    node, known, missing = place_of(text, path)
+    node, existing_path, missing = place_of(text, path)
     if node is not None and not missing:
-        return text[: node.start] + laid_out(text, value, depth=len(known)) + text[node.end :]
+        return text[: node.start] + laid_out(text, value, depth=len(existing_path)) + text[node.end :]
     if node is None or node.keys is None:
-        raise BadInput(f"'{'.'.join(known) or 'the file'}' is no object in it.")
+        raise BadInput(f"'{'.'.join(existing_path) or 'the file'}' is no object in it.")
     for name in reversed(missing[1:]):
         value = {name: value}
-    return inserted(text, node, missing[0], value, depth=len(known) + 1)
+    return inserted(text, node, missing[0], value, depth=len(existing_path) + 1)
 
 
 def without_member(text: str, path: Sequence[str]) -> str:
@@ -153,10 +153,10 @@ def without_member(text: str, path: Sequence[str]) -> str:
 
 def place_of(text: str, path: Sequence[str]) -> tuple[Node | None, list[str], list[str]]:
     """The deepest value along these names that is there, the names to it, and those that are missing below it."""
-    root, known = scanned(text), list(path)
-    while known and node_at(root, known) is None:
-        known.pop()
-    return node_at(root, known), known, list(path[len(known) :])
+    root, found_path = scanned(text), list(path)
+    while found_path and node_at(root, found_path) is None:
+        found_path.pop()
+    return node_at(root, found_path), found_path, list(path[len(found_path) :])
 
 
 def inserted(text: str, node: Node, name: str | None, value: JSON, *, depth: int) -> str:

@@ -28,12 +28,12 @@ def merged_args(new: Sequence[str], existing: Sequence[str]) -> list[str]:
     """The wanted arguments, and behind them what the owner added to those that are there (`--scopes read`)."""
     remaining = list(existing[len(MODULE) :] if tuple(existing[: len(MODULE)]) == MODULE else existing)
     options = {word.partition("=")[0] for word in new if word.startswith("--")} | {"--config"}
-    kept: list[str] = []
+    arguments: list[str] = []
     while remaining:
         word = remaining.pop(0)
         name, equals, _ = word.partition("=")
         if name not in options:
-            kept.append(word)
+            arguments.append(word)
         elif not equals and remaining:
             remaining.pop(0)
-    return [*new, *kept]
+    return [*new, *arguments]

@@ -40,9 +40,9 @@ def with_table(text: str, path: Sequence[str], values: Mapping[str, JSON]) -> st
     """The text with one more table at its end."""
     line = "\r\n" if "\r\n" in text else "\n"
     lines = [f"[{'.'.join(map(key, path))}]", *(f"{key(name)} = {value_of(value)}" for name, value in values.items())]
-    kept = text.rstrip("\r\n")
-    between = line * 2 if kept.strip("\ufeff") else ""
-    return f"{kept}{between}{line.join(lines)}{line}"
+    start = text.rstrip("\r\n")
+    between = line * 2 if start.strip("\ufeff") else ""
+    return f"{start}{between}{line.join(lines)}{line}"
 
 
 def key(name: str) -> str:
@@ -52,7 +52,7 @@ def key(name: str) -> str:
 def value_of(value: JSON) -> str:
     """A value in one line."""
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key(name)} = {value_of(each)}' for name, each in value.items())} }}"
+        return f"{{ {', '.join(f'{key(name)} = {value_of(item)}' for name, item in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(value_of, value))}]"
     return json.dumps(value, ensure_ascii=False)

@@ -104,18 +104,18 @@ def with_values(text: str, key: str, name: str, values: Mapping[str, JSON]) -> s
     Raises:
         BadInput: that entry is not in lines of its own.
     """
-    for each, value in values.items():
+    for member, value in values.items():
         container = Container(text, key)
         entry = container.entry(name)
         if entry is None or not isinstance(entry[1], yaml.MappingNode) or entry[1].flow_style:
             raise BadInput(f"'{name}' stands in one line in it.")
         pairs: list[tuple[Any, Any]] = entry[1].value
-        existing = next(((name_node, value_node) for name_node, value_node in pairs if name_node.value == each), None)
+        existing = next(((name_node, value_node) for name_node, value_node in pairs if name_node.value == member), None)
         if existing is None:
             at = end_of(text, entry[1])
             start = "" if text[:at].endswith("\n") else container.line
             column = pairs[0][0].start_mark.column
-            text = f"{text[:at]}{start}{' ' * column}{each}: {written(value)}{container.line}{text[at:]}"
+            text = f"{text[:at]}{start}{' ' * column}{member}: {written(value)}{container.line}{text[at:]}"
         else:
             colon = text.index(":", existing[0].end_mark.index) + 1
             text = f"{text[:colon]} {written(value)}{text[last_of(existing[1], colon) :]}"

@@ -93,9 +93,9 @@ class Admission:
 async def is_let_in(access: Access, traits: Mapping[str, ChannelTraits], conversation: str) -> bool:
     """Whether a chat is paired now, so that approvals may be shown there."""
     channel, chat, _ = Address.of(conversation)
-    known = traits.get(channel)
-    if known is None or not known.needs_pairing:
-        return known is not None
+    channel_traits = traits.get(channel)
+    if channel_traits is None or not channel_traits.needs_pairing:
+        return channel_traits is not None
     return bool(await access.find(channel, chat))
 
 

@@ -189,8 +189,8 @@ def edited_text(approval: Approval, can: Capabilities) -> str:
 
 def brief(text: str, most: int = WORDS) -> str:
     """An untrusted text, escaped for Markdown, and cut by its length as shown."""
-    shown = visible(text)
-    return escape_markdown(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+    clean = visible(text)
+    return escape_markdown(clean if len(clean) <= most else f"{clean[: most - 1]}…")
 
 
 def fenced_line(text: str) -> str:

@@ -125,12 +125,12 @@ class ApprovalDesk(Struct, frozen=True):
         """Mark the approved calls that have to wait for their tools."""
         listed = await status_board.tools(self.store)
         ready = {server.name for server in listed.servers if server.state == "ready"} | {BRIDGE}
-        there = {spec.name for spec in listed.tools if spec.server in ready}
+        ready_tools = {spec.name for spec in listed.tools if spec.server in ready}
         return tuple(
             replace(decision, waits=MISSING.format(tool=decision.approval.tool, server=decision.approval.server))
             if decision.approval.status == "approved"
             and not decision.error
-            and decision.approval.tool not in there
+            and decision.approval.tool not in ready_tools
             and not is_external(decision.approval.server)
             else decision
             for decision in decisions
@@ -219,9 +219,9 @@ class ApprovalDesk(Struct, frozen=True):
         """Record verdicts, those of one conversation in one transaction. The first one holds."""
         decided: dict[str, Decision] = {}
         for conversation in dict.fromkeys(approval.conversation for approval, _ in verdicts):
-            here = [pair for pair in verdicts if pair[0].conversation == conversation]
-            recorded = await self.store.log.record(conversation, *(verdict for _, verdict in here))
-            for (approval, verdict), (place) in zip(here, recorded, strict=True):
+            of_conversation = [pair for pair in verdicts if pair[0].conversation == conversation]
+            recorded = await self.store.log.record(conversation, *(verdict for _, verdict in of_conversation))
+            for (approval, verdict), (place) in zip(of_conversation, recorded, strict=True):
                 now = await find(self.store, approval.id)
                 granted = await self._grant_made(now, verdict) if place.new else None
                 decided[approval.id] = Decision(now, granted, "" if place.new else verdict_text(now))
@@ -264,7 +264,7 @@ class ApprovalDesk(Struct, frozen=True):
 def awaits_verdict(log: Log, call: str) -> bool:
     """Whether a call still waits for its verdict."""
     pending: tuple[tuple[Call, Asked | None], ...] = open_calls(log)
-    return any(each.id == call and asked is not None for each, asked in pending)
+    return any(open_call.id == call and asked is not None for open_call, asked in pending)
 
 
 def voters(log: Log, vote: Voted) -> dict[str, str]:

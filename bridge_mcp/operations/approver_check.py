@@ -27,7 +27,7 @@ class ApproverCheck(Struct, frozen=True):
     def complaints(self, tools: Sequence[ToolSpec]) -> dict[str, str]:
         """By channel: which calls nobody could approve, and the fix."""
         by_channel = {name: self._complaint(channel, tools) for name, channel in self.rules.channels.items()}
-        return {name: each for name, each in by_channel.items() if each}
+        return {name: complaint for name, complaint in by_channel.items() if complaint}
 
     def _complaint(self, channel: ChannelRules, tools: Sequence[ToolSpec]) -> str:
         if channel.responder != "assistant" or channel.name not in self.traits:
@@ -71,11 +71,11 @@ class ApproverCheck(Struct, frozen=True):
             return ()
         if not traits.needs_pairing:
             return ("owner",)
-        here = [pairing for pairing in self.pairings if pairing.channel == channel]
-        if chat and not any(pairing.subject == chat for pairing in here):
+        pairings = [pairing for pairing in self.pairings if pairing.channel == channel]
+        if chat and not any(pairing.subject == chat for pairing in pairings):
             return ()
         # An approver is a person: ids of groups begin with a minus.
-        return [f"{channel}:{p.subject}" for p in here if p.role == "approver" and not p.subject.startswith("-")]
+        return [f"{channel}:{p.subject}" for p in pairings if p.role == "approver" and not p.subject.startswith("-")]
 
 
 def offers(channel: ChannelRules, spec: ToolSpec) -> bool:

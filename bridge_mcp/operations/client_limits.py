@@ -34,8 +34,8 @@ def rules_within(within: Collection[str], rules: Rules, tools: Iterable[ToolSpec
     """The rules for calls of a client with these limits: of several channels, the strictest for each tool."""
     channels = channels_within(within, rules)
     if len(channels) < 2:
-        own = channels[0].tools if channels else ()
-        return (*own, *rules.tools)
+        of_channel = channels[0].tools if channels else ()
+        return (*of_channel, *rules.tools)
     return tuple(strictest([channel for channel in channels if channel.has_server(s.server)], rules, s) for s in tools)
 
 

@@ -264,8 +264,8 @@ async def waiting_here(asked: Invocation, *, to_run: bool = False) -> tuple[list
     waiting = [await approvals.find(asked.scene.store, approval_id) for approval_id in dict.fromkeys(ids)]
     waiting = waiting or [await only_one(asked, to_run=to_run)]
     for approval in waiting:
-        here = asked.conversation in approval.places
-        if not here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
+        is_here = asked.conversation in approval.places
+        if not is_here if asked.who.kind == "person" else not asked.who.sees(approval.conversation):
             raise NotFound(f"There is no approval '{approval.id}' in this chat.", fix="Decide it where it was asked.")
         if to_run and not asked.pressed and (asked.who.kind == "person" or not ids) and approval.status == "waiting":
             await check_prompt_shown(asked, approval)

@@ -78,14 +78,14 @@ def cancel_waiting(log: Log, by: str) -> list[Judged]:
 
 async def conversation_status(store: Store, rules: Rules, clock: Clock, conversation: str) -> ConversationStatus:
     """The state of one conversation. Its time does not grow with the log."""
-    known = await store.history.conversation(conversation)
+    stored = await store.history.conversation(conversation)
     channel = Address.of(conversation).channel
     log = await store.log.tail(conversation)
     waiting = await store.approvals.find(status="waiting", conversation=conversation)
     configured = rules.channel(channel).responder
     return ConversationStatus(
-        known or Conversation(conversation, channel),
-        (known.responder if known else None) or configured,
+        stored or Conversation(conversation, channel),
+        (stored.responder if stored else None) or configured,
         step_of(log, conversation),
         waiting=waiting,
         usage=await store.spending.ever(conversation),

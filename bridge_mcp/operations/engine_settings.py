@@ -86,15 +86,15 @@ def settings_of(
     channels = tuple(
         PublishedChannel(
             name,
-            each.type,
+            channel.type,
             rules.channel(name).responder,
-            needs_pairing=each.needs_pairing,
-            delivered_by_commit=each.delivered_by_commit,
+            needs_pairing=channel.needs_pairing,
+            delivered_by_commit=channel.delivered_by_commit,
             distribution=rules.channel(name).distribution,
-            subjects=each.subjects,
-            can=each.can,
+            subjects=channel.subjects,
+            can=channel.can,
         )
-        for name, each in traits.items()
+        for name, channel in traits.items()
     )
     client_problems = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
     return Settings(file, digest, channels, client_problems, *started)
@@ -174,10 +174,10 @@ class Roster:
         if settings == self._taken:
             return
         self._taken = settings
-        own: Mapping[str, Any] = self.own_rules.channels
+        configured: Mapping[str, Any] = self.own_rules.channels
         refill(self.traits, {channel.name: channel.traits for channel in settings.channels})
-        rules = {channel.name: own.get(channel.name) or default_rules(channel) for channel in settings.channels}
-        refill(self._channels, {**(own if settings is self.own else {}), **rules})
+        rules = {channel.name: configured.get(channel.name) or default_rules(channel) for channel in settings.channels}
+        refill(self._channels, {**(configured if settings is self.own else {}), **rules})
         self.delivered_by_commit.clear()
         self.delivered_by_commit.update(channel.name for channel in settings.channels if channel.delivered_by_commit)
 

@@ -70,14 +70,14 @@ async def forget(keepers: Keepers, request: ToForget, progress: Progress = lambd
 async def go_on(keepers: Keepers, progress: Progress = lambda what: None) -> bool:
     """Do all that is noted. False where others kept the store from being written anew: it is noted still."""
     noted = await keepers.store.forgetting.noted()
-    for wanted in noted:
-        if wanted.kind == "conversation":
-            await forget_conversation(keepers, wanted.subject, wanted.by, "conversation", progress)
-        elif wanted.kind == "person":
-            await forget_person(keepers, wanted, progress)
+    for todo in noted:
+        if todo.kind == "conversation":
+            await forget_conversation(keepers, todo.subject, todo.by, "conversation", progress)
+        elif todo.kind == "person":
+            await forget_person(keepers, todo, progress)
         else:
             continue
-        await keepers.store.forgetting.done(wanted)
+        await keepers.store.forgetting.done(todo)
     await remove_files(keepers)
     if any(request.kind == "compact" for request in await keepers.store.forgetting.noted()):
         progress("free pages")
@@ -128,9 +128,9 @@ async def forget_person(keepers: Keepers, request: ToForget, progress: Progress)
 async def conversations_of(store: Store, channel: str, subject: str) -> tuple[str, ...]:
     """The conversations in which a person is: their own chats, and those with them in the log."""
     direct = f"{channel}/{subject}"
-    named = await store.history.conversations(within=frozenset({direct}), limit=200)
+    direct_ones = await store.history.conversations(within=frozenset({direct}), limit=200)
     conversations = await store.forgetting.conversations_with(channel, subject)
-    return tuple(dict.fromkeys([*(chat.id for chat in named[0]), *conversations]))
+    return tuple(dict.fromkeys([*(chat.id for chat in direct_ones[0]), *conversations]))
 
 
 async def end_all(keepers: Keepers, conversation: str, by: str) -> None:

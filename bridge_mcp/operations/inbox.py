@@ -187,18 +187,18 @@ class Intake:
 
     async def _hear(self, incoming: Incoming, who: Principal) -> int:
         conversation = join(incoming.channel, incoming.chat)
-        known = await self._store.history.conversation(conversation)
+        stored = await self._store.history.conversation(conversation)
         rules = self._channel(incoming.channel)
         replied = await self._replied_to(conversation, incoming.reply_to)
         heard = heard_entry(
             conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
         )
-        before = await continued_message(self._store.log, conversation, known, heard, now=self._clock.now())
+        before = await continued_message(self._store.log, conversation, stored, heard, now=self._clock.now())
         command, hint = await self._as_command(conversation, incoming, rules)
         if command or hint:
             heard = structs.replace(heard, to="bridge")
         else:
-            heard = await self._for_somebody(conversation, known, incoming, heard, replied, before)
+            heard = await self._for_somebody(conversation, stored, incoming, heard, replied, before)
         # A command's offset is stored once it is answered: after a crash it comes in again.
         position = None if command or hint else offset_after(incoming)
         notices: tuple[Posted, ...] = ()
@@ -217,7 +217,7 @@ class Intake:
         if await self._store.traces.message(conversation, incoming.key) is not None:
             await self._store_offset(incoming)
             return
-        known = await self._store.history.conversation(conversation)
+        stored = await self._store.history.conversation(conversation)
         rules, replied = self._channel(incoming.channel), await self._replied_to(conversation, incoming.reply_to)
         heard = heard_entry(
             conversation, incoming, rules, self._traits[incoming.channel].can, replied=replied, now=self._clock.now()
@@ -227,21 +227,21 @@ class Intake:
             await self._store_offset(incoming)
             return
         if fate == "heard" and is_addressed(incoming, rules):
-            heard = structs.replace(heard, to=self._responder(incoming.channel, known))
+            heard = structs.replace(heard, to=self._responder(incoming.channel, stored))
         notices = (outsiders.notice(heard),) if fate == "last" else ()
         await self._store.log.record(conversation, heard, *notices, offset=offset_after(incoming))
 
     async def _for_somebody(
         self,
         conversation: str,
-        known: Conversation | None,
+        stored: Conversation | None,
         incoming: Incoming,
         heard: Heard,
         replied: int | None,
         before: Logged | None,
     ) -> Heard:
         """The entry with its responder, or the question it answers. A continuation goes where its beginning went."""
-        responder = self._responder(incoming.channel, known)
+        responder = self._responder(incoming.channel, stored)
         addressed = is_addressed(incoming, self._channel(incoming.channel))
         first = before.entry if before is not None else None
         if before is not None and isinstance(first, Heard):
@@ -251,7 +251,7 @@ class Intake:
                 return structs.replace(heard, answers=first.answers)
         else:
             heard = structs.replace(heard, to=responder if addressed else "off")
-        answered = await self._answered_question(conversation, known, incoming, replied)
+        answered = await self._answered_question(conversation, stored, incoming, replied)
         if answered is None:
             return heard
         seq, text = answered
@@ -272,8 +272,8 @@ class Intake:
             return False, hint
         none = commands.unknown_command(text) if incoming.addressed else ""
         # A client that answers (relay) may have commands of its own.
-        known = await self._store.history.conversation(conversation) if none else None
-        return False, none if none and self._responder(incoming.channel, known) == "assistant" else ""
+        stored = await self._store.history.conversation(conversation) if none else None
+        return False, none if none and self._responder(incoming.channel, stored) == "assistant" else ""
 
     async def _busy(self, conversation: str) -> tuple[str, ...]:
         """The commands that would do something in a conversation now."""
@@ -301,8 +301,8 @@ class Intake:
             heard = None
         command, hint = await self._as_command(conversation, incoming, rules) if heard else (False, "")
         if heard is not None and heard.answers is None and not command and not hint and is_addressed(incoming, rules):
-            known = await self._store.history.conversation(conversation)
-            responder = self._responder(incoming.channel, known)
+            stored = await self._store.history.conversation(conversation)
+            responder = self._responder(incoming.channel, stored)
             if heard.to == "off" or (heard.to, responder) == ("assistant", "assistant"):
                 edited = structs.replace(edited, to=responder)
         command = command and not commands.is_command(before.text)
@@ -314,9 +314,9 @@ class Intake:
         pairings = await self._admission.of(tap)
         if pairings is None:
             return chat_texts.BUTTON_NOT_YOURS
-        known = await self._store.history.conversation(join(tap.channel, tap.chat))
+        stored = await self._store.history.conversation(join(tap.channel, tap.chat))
         who = self._presser(tap, pairings)
-        return await press(self._scene, tap, who, self._responder(tap.channel, known), offset_after(tap))
+        return await press(self._scene, tap, who, self._responder(tap.channel, stored), offset_after(tap))
 
     def _presser(self, tap: ButtonPress, pairings: tuple[Pairing, ...]) -> Principal:
         return replace(principal_of(tap.channel, tap.sender, pairings, outsider=bool(tap.outsider)), via="chat button")
@@ -324,9 +324,9 @@ class Intake:
     def _channel(self, channel: str) -> ChannelRules:
         return self._rules.channel(channel)
 
-    def _responder(self, channel: str, known: Conversation | None) -> Responder:
+    def _responder(self, channel: str, stored: Conversation | None) -> Responder:
         """The responder: as set for the conversation, or as the channel's config says."""
-        return (known.responder if known else None) or self._channel(channel).responder
+        return (stored.responder if stored else None) or self._channel(channel).responder
 
     async def _replied_to(self, conversation: str, reply_to: str) -> int | None:
         """The seq of the message that is replied to, by its id here or on the platform."""
@@ -337,13 +337,13 @@ class Intake:
         return await self._store.traces.message(conversation, reply_to)
 
     async def _answered_question(
-        self, conversation: str, known: Conversation | None, incoming: Incoming, replied: int | None
+        self, conversation: str, stored: Conversation | None, incoming: Incoming, replied: int | None
     ) -> tuple[int, str] | None:
         """The open question that a message answers (the one it replies to, or the only one), and the answer."""
         if replied is not None:
             asked = await self._store.history.message(conversation, replied)
             open_questions = [asked] if asked is not None and await is_open(self._scene, asked) else []
-        elif known is None or known.question is None:
+        elif stored is None or stored.question is None:
             return None
         else:
             # By the clock before it was ever set ahead: `is_open` corrects this for each question.

@@ -119,10 +119,10 @@ async def cancel_of_gone(store: Store, clients: Collection[str]) -> int:
     """
     stored = {client.name for client in await store.clients.all()}
     before, now = await status_board.named_clients(store), tuple(sorted(clients))
-    gone = set(before) - set(now) - stored
+    dropped = set(before) - set(now) - stored
     count = 0
-    for message in await scheduled_messages(store) if gone else ():
-        if message.by in gone or (message.by.startswith("oauth:") and "oauth" in gone):
+    for message in await scheduled_messages(store) if dropped else ():
+        if message.by in dropped or (message.by.startswith("oauth:") and "oauth" in dropped):
             count += await cancel(store, message, "config")
     if count:
         logger.info("cancelled %d messages to be sent later, of clients that the config names no more", count)

@@ -43,10 +43,10 @@ def heard_entry(
 
 
 async def continued_message(
-    log: LogStore, conversation: str, known: Conversation | None, heard: Heard, *, now: float
+    log: LogStore, conversation: str, stored: Conversation | None, heard: Heard, *, now: float
 ) -> Logged | None:
     """The message that this one continues; searched only if there was one a moment ago."""
-    if not heard.gather_s or known is None or now - known.last_at > LONGEST_S:
+    if not heard.gather_s or stored is None or now - stored.last_at > LONGEST_S:
         return None
     for logged in reversed(await log.load(conversation, limit=RECENT)):
         if isinstance(logged.entry, Heard) and logged.entry.sender.id == heard.sender.id:
@@ -56,8 +56,8 @@ async def continued_message(
 
 async def unanswered_message(store: Store, conversation: str, seq: int) -> Heard | None:
     """A message that no reply has answered, with its current responder; None if one has, or it is too long ago."""
-    known = await store.history.conversation(conversation)
-    if known is None or known.head - seq > FAR_BACK:
+    stored = await store.history.conversation(conversation)
+    if stored is None or stored.head - seq > FAR_BACK:
         return None
     log = await store.log.load(conversation, seq - 1)
     heard = log[0].entry if log else None

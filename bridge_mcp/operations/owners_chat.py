@@ -21,6 +21,6 @@ async def owners_chat(access: Access, traits: Mapping[str, ChannelTraits]) -> st
         if pairing.role == "approver" and pairing.subject.isdecimal() and pairing.channel in traits
     ]
     if approvers:
-        first = min(approvers, key=lambda each: each.at)
+        first = min(approvers, key=lambda t: t.at)
         return join(first.channel, first.subject)
-    return next((join(name, MAIN) for name, each in traits.items() if not each.needs_pairing), "")
+    return next((join(name, MAIN) for name, t in traits.items() if not t.needs_pairing), "")

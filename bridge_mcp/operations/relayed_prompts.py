@@ -85,8 +85,8 @@ class RelayedPrompts(Struct, frozen=True):
             lapses=True,
             claim_s=CLAIM_S,
         )
-        shown = {"description": description, "input_preview": preview}
-        await self.calls.ask(request_of(conversation, external, shown, DOOR))
+        arguments = {"description": description, "input_preview": preview}
+        await self.calls.ask(request_of(conversation, external, arguments, DOOR))
         return conversation
 
     async def answer(self, conversation: str, tell: Callable[[bool], Awaitable[None]], timeout_s: float) -> bool:

@@ -22,8 +22,8 @@ async def changes(store: Store) -> tuple[InstructionChange, ...]:
     changed: list[InstructionChange] = []
     for server in (await status_board.tools(store)).servers:
         if server.instructions == "changed":
-            was = (await store.tool_pins.load(instructions_of(server.name))).get("text")
-            before = was if isinstance(was, str) else ""
+            trusted = (await store.tool_pins.load(instructions_of(server.name))).get("text")
+            before = trusted if isinstance(trusted, str) else ""
             changed.append(InstructionChange(server.name, before, server.says, code=code_of(server.says)))
     return tuple(changed)
 

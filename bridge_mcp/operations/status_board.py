@@ -56,7 +56,7 @@ async def engine(store: Store) -> EngineInfo | None:
 async def channels(store: Store) -> dict[str, ChannelHealth]:
     """The health of channels, by name; empty before the first engine."""
     body = await store.status.get("channels")
-    return {name: read(ChannelHealth, each) for name, each in body.items()} if isinstance(body, dict) else {}
+    return {name: read(ChannelHealth, health) for name, health in body.items()} if isinstance(body, dict) else {}
 
 
 async def models(store: Store) -> tuple[ModelHealth, ...]:
@@ -67,13 +67,13 @@ async def models(store: Store) -> tuple[ModelHealth, ...]:
 async def complaints(store: Store) -> dict[str, str]:
     """By channel: what is wrong with its settings although it works."""
     body = await store.status.get("complaints")
-    return {name: str(each) for name, each in body.items()} if isinstance(body, dict) else {}
+    return {name: str(text) for name, text in body.items()} if isinstance(body, dict) else {}
 
 
 async def troubles(store: Store) -> dict[str, Trouble]:
     """By what it concerns: what fails in the engine, and is retried."""
     body = await store.status.get("troubles")
-    return {what: read(Trouble, each) for what, each in body.items()} if isinstance(body, dict) else {}
+    return {subject: read(Trouble, trouble) for subject, trouble in body.items()} if isinstance(body, dict) else {}
 
 
 async def ask_reload(store: Store, at: float) -> None:
@@ -135,15 +135,15 @@ def server_info(status: ServerStatus) -> ServerInfo:
 
 def channel_info(traits: ChannelTraits, rules: ChannelRules, health: ChannelHealth | None) -> ChannelInfo:
     """One channel, from its config and its published health."""
-    known = health or (ChannelHealth("ready") if traits.delivered_by_commit else None)
+    current = health or (ChannelHealth("ready") if traits.delivered_by_commit else None)
     return ChannelInfo(
         traits.name,
         traits.type,
         rules.responder,
         needs_pairing=traits.needs_pairing,
-        state=known.state if known else "unknown",
-        error=known.error if known else "",
-        last_ok=known.last_ok if known else 0.0,
+        state=current.state if current else "unknown",
+        error=current.error if current else "",
+        last_ok=current.last_ok if current else 0.0,
         distribution=rules.distribution,
         can=traits.can,
     )

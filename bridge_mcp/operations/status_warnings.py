@@ -60,8 +60,8 @@ def warnings(looked: Looked) -> Iterator[Warned]:
     for name, text in looked.stuck.items():
         paste = "bridge-mcp pair add CODE --role approver"
         yield Warned(f"Channel {name}: {text}", Fix("pairing", name, paste=paste))
-    for what, each in looked.failing.items():
-        yield Warned(f"{what} fails and is tried again: {each.text}", CHECK)
+    for subject, trouble in looked.failing.items():
+        yield Warned(f"{subject} fails and is tried again: {trouble.text}", CHECK)
     for name, why in looked.undelivered.items():
         yield Warned(f"The last message to {name} was not delivered: {why}", Fix("chat", name))
     yield from tool_warnings(looked.listed)
@@ -82,9 +82,9 @@ def tool_warnings(listed: ToolList) -> Iterator[Warned]:
                 Fix("instructions", server.name, paste=f"bridge-mcp servers trust {server.name}"),
             )
     for server, count in Counter(spec.server for spec in listed.tools if spec.changed).items():
-        what = "a tool is" if count == 1 else f"{count} tools are"
+        noun = "a tool is" if count == 1 else f"{count} tools are"
         yield Warned(
-            f"Tool server {server}: {what} not what was trusted any more, and every call asks. Look at what changed, "
+            f"Tool server {server}: {noun} not what was trusted any more, and every call asks. Look at what changed, "
             "and accept it or not: bridge-mcp servers changes",
             Fix("tools", server, paste="bridge-mcp servers changes"),
         )

@@ -118,14 +118,14 @@ def parse(ticket: str) -> Parsed:
     check_text(ticket, "ticket", 340)
     if APPROVAL.fullmatch(ticket):
         return Parsed("approval", "")
-    kind, _, rest = ticket.partition(":")
+    kind, _, target = ticket.partition(":")
     match kind:
         case "turn" | "question":
-            conversation, seq = parse_message(rest)
+            conversation, seq = parse_message(target)
             return Parsed(kind, conversation, seq)
         case "call":
-            if parse_conversation(rest).channel == CALLS:
-                return Parsed("call", rest)
+            if parse_conversation(target).channel == CALLS:
+                return Parsed("call", target)
         case _:
             pass
     raise BadInput(f"'{ticket[:80]}' is no ticket.", fix="Pass a ticket, or an approval's id, as another tool gave it.")
@@ -289,14 +289,14 @@ def request_ticket(request: RequestState, ticket: str) -> Ticket:
         return Ticket(
             ticket, "call", conversation, state="open", approvals=(request.approval,) if request.approval else ()
         )
-    done = Ticket(ticket, "call", conversation, state="done", outcome=status, text=verdict.note if verdict else "")
+    ended = Ticket(ticket, "call", conversation, state="done", outcome=status, text=verdict.note if verdict else "")
     if status == "approved" and verdict is not None and request.finished is None:
-        return replace(done, structured=approved_text(request, verdict))
+        return replace(ended, structured=approved_text(request, verdict))
     if status == "consumed":
-        return done
+        return ended
     if request.finished is not None and (status == "over" or request.finished.outcome == "undelivered"):
-        return replace(done, outcome=request.finished.outcome, text=request.finished.content)
-    return done
+        return replace(ended, outcome=request.finished.outcome, text=request.finished.content)
+    return ended
 
 
 def approved_text(request: RequestState, verdict: Judged) -> str:

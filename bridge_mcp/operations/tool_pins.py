@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 async def change_of(pins: ToolPins, spec: ToolSpec) -> ToolChange:
     """The change of a tool, with what is stored of its trusted definition."""
-    kept = (await pins.load(spec.server)).get("tools")
-    was = kept.get(spec.tool) if isinstance(kept, dict) else None
-    words = was if isinstance(was, dict) else {}
+    pinned = (await pins.load(spec.server)).get("tools")
+    before = pinned.get(spec.tool) if isinstance(pinned, dict) else None
+    words = before if isinstance(before, dict) else {}
     return ToolChange(spec, definition_digest(spec), str(words.get("said") or ""), schema=str(words.get("takes") or ""))
 
 

@@ -256,10 +256,10 @@ class BridgeBase:
         """Pass on the progress that was published since `cursor`; returns the next cursor."""
         page = await self.store.feed.read(cursor, 100, types=("tool.progress",), conversation=conversation)
         for event in page.events:
-            done, total = event.body.get("progress"), event.body.get("total")
-            if isinstance(done, int | float):
+            progressed, total = event.body.get("progress"), event.body.get("total")
+            if isinstance(progressed, int | float):
                 out_of = total if isinstance(total, int | float) else None
-                progress(done, out_of, str(event.body.get("message") or ""))
+                progress(progressed, out_of, str(event.body.get("message") or ""))
         return page.cursor
 
     async def _settled_message(self, conversation: str, seq: int, wait_s: float) -> Message:

@@ -209,9 +209,9 @@ class Deciding(BridgeBase):
                 coming = [server.name for server in listed.servers if server.state == "connecting"]
                 starting = not listed.servers and not self._is_engine() and self._starting()
                 if not (coming or starting) or not await wait.more(LOOK_S):
-                    known = ", ".join(s.name for s in listed.tools[:20]) or "none yet"
+                    names = ", ".join(s.name for s in listed.tools[:20]) or "none yet"
                     still = f" Still connecting: {', '.join(coming)}; call again." if coming else ""
-                    raise NotFound(f"There is no tool '{tool[:80]}'.", fix=f"The tools are: {known}.{still}")
+                    raise NotFound(f"There is no tool '{tool[:80]}'.", fix=f"The tools are: {names}.{still}")
 
 
 def decided(decision: Decision) -> Decision:

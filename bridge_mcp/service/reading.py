@@ -233,10 +233,10 @@ class Reading(BridgeBase):
     async def _decidable(self, who: Principal, conversation: str, limit: int, cursor: str) -> ApprovalPage:
         """A page of the approvals that `who` may decide. Few wait, so all are read."""
         waits = [approval async for approval in waiting(self.store, conversation=conversation, within=who.within)]
-        own = [wait for wait in waits if self.verdicts.may(who, wait)]
+        decidable = [wait for wait in waits if self.verdicts.may(who, wait)]
         older = waiting(self.store, conversation=conversation, within=who.within, before=cursor)
-        page = [approval async for approval in older if self.verdicts.may(who, approval)] if cursor else own
-        return ApprovalPage(tuple(page[:limit]), len(own), page[limit - 1].id if len(page) > limit else "")
+        page = [approval async for approval in older if self.verdicts.may(who, approval)] if cursor else decidable
+        return ApprovalPage(tuple(page[:limit]), len(decidable), page[limit - 1].id if len(page) > limit else "")
 
     async def get_conversation(self, who: Principal, conversation: str) -> ConversationStatus:
         """The state of one conversation: responder, what it waits for, and its cost."""

@@ -104,8 +104,8 @@ async def case_of(store: Store, approval: Approval, spec: ToolSpec | None) -> Ca
     for index, logged in enumerate(log):
         if isinstance(logged.entry, Asked) and logged.entry.call == approval.call:
             name = approval.tool.partition("__")[2]
-            known = spec or ToolSpec(approval.tool, approval.server, name, description="", schema="{}")
-            return Case(approval, logged.entry, known, log=log[:index])
+            tool = spec or ToolSpec(approval.tool, approval.server, name, description="", schema="{}")
+            return Case(approval, logged.entry, tool, log=log[:index])
     return None
 
 

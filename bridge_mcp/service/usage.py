@@ -24,7 +24,7 @@ class DayUsage(Struct, frozen=True):
     @property
     def total(self) -> Spent:
         """Of all models."""
-        return sum((taken for _, taken in self.models), Spent())
+        return sum((spent for _, spent in self.models), Spent())
 
     @property
     def name(self) -> str:
@@ -46,8 +46,8 @@ class UsageReport(Struct, frozen=True):
     @property
     def shares(self) -> tuple[tuple[str, Spent, int], ...]:
         """The models with their share of the largest one's tokens, of 100."""
-        most = max((taken.tokens for _, taken in self.models), default=0)
-        return tuple((name, taken, round(100 * taken.tokens / most) if most else 0) for name, taken in self.models)
+        most = max((spent.tokens for _, spent in self.models), default=0)
+        return tuple((name, spent, round(100 * spent.tokens / most) if most else 0) for name, spent in self.models)
 
 
 class UsageReading(BridgeBase):
@@ -62,8 +62,8 @@ class UsageReading(BridgeBase):
         today = day_of(self.clock.now())
         first = today - check_range("days", days, 366) + 1
         by_day: dict[int, list[tuple[str, Spent]]] = {day: [] for day in range(first, today + 1)}
-        for taken in await self.store.spending.between(first, today, *(who.within or {""})):
-            by_day[taken.day].append((taken.model, taken.spent))
+        for row in await self.store.spending.between(first, today, *(who.within or {""})):
+            by_day[row.day].append((row.model, row.spent))
         per_day = tuple(DayUsage(day, sum_by_model(models)) for day, models in by_day.items())
         return UsageReport(per_day, sum_by_model(pair for day in per_day for pair in day.models))
 
@@ -71,6 +71,6 @@ class UsageReading(BridgeBase):
 def sum_by_model(models: Iterable[tuple[str, Spent]]) -> tuple[tuple[str, Spent], ...]:
     """One sum for each model, the largest first."""
     sums: defaultdict[str, Spent] = defaultdict(Spent)
-    for model, taken in models:
-        sums[model] += taken
+    for model, spent in models:
+        sums[model] += spent
     return tuple(sorted(sums.items(), key=lambda pair: (-pair[1].tokens, pair[0])))

@@ -39,9 +39,9 @@ class ConversationLog:
 
     async def read(self) -> Log:
         """The known end of the log; the list is that of `LogCache`, and grows with the log."""
-        known = () if self.behind else self._deps.recent_logs.known(self._conversation)
-        if known:
-            return known
+        cached = () if self.behind else self._deps.recent_logs.known(self._conversation)
+        if cached:
+            return cached
         self._told = 0  # before reading: later notifications are for the next read
         log = await self._deps.recent_logs.get(self._conversation, self._limit)
         self._head = log[-1].seq + 1 if log else 0

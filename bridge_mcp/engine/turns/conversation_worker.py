@@ -186,8 +186,8 @@ class ConversationWorker:
         """A step with the calls that can run in this process; without any, the server of the first, which is away."""
         servers = {call.id: policy.tools[call.tool].server for call, _, _ in step.calls if call.tool in policy.tools}
         away = {call: server for call, server in servers.items() if self._deps.away(server)}
-        here = tuple(each for each in step.calls if each[0].id not in away)
-        return Run(here), "" if here else next(iter(away.values()))
+        startable = tuple(item for item in step.calls if item[0].id not in away)
+        return Run(startable), "" if startable else next(iter(away.values()))
 
     async def _perform(self, step: Step, look: Look, effects: Effects) -> None:
         match step:
@@ -302,11 +302,11 @@ class ConversationWorker:
             case CallModel() as call:
                 started = await self._begin(look, Started("model", turn=call.turn, estimate=prepared.estimate))
                 effects.ask(started, lambda: model_calls.reply(self._deps, call, prepared, started), look.state)
-            case Summarise() as wanted:
-                request, estimate = self._requests.summary(prepared, wanted.upto)
+            case Summarise() as chosen:
+                request, estimate = self._requests.summary(prepared, chosen.upto)
                 prepared = replace(prepared, request=request)
-                started = await self._begin(look, Started("summary", turn=wanted.turn, estimate=estimate))
-                effects.ask(started, lambda: model_calls.summary(self._deps, wanted, prepared, started), look.state)
+                started = await self._begin(look, Started("summary", turn=chosen.turn, estimate=estimate))
+                effects.ask(started, lambda: model_calls.summary(self._deps, chosen, prepared, started), look.state)
             case other:
                 await self._perform(other, replace(look, policy=policy), effects)
 

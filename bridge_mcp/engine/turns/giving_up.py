@@ -42,8 +42,8 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
     reason = f"it failed unexpectedly {MAX_FAILURES} times in a row: reference {reference}"
     text = chat_texts.failed(reference) if Address.of(conversation).channel in deps.traits else ""
     while True:
-        known = await deps.store.history.conversation(conversation)
-        if known is None:
+        stored = await deps.store.history.conversation(conversation)
+        if stored is None:
             return
         closed = [
             Judged(approval.call, "cancelled", BRIDGE.id, digest=approval.digest, note=reason, via="rule")
@@ -51,8 +51,8 @@ async def give_up(deps: Deps, conversation: str, error: Exception) -> None:
             if approval.call
         ]
         try:
-            stopped = Stopped(reason, known.head, BRIDGE.id, text=text)
-            await deps.store.log.intend(conversation, known.head, *closed, stopped)
+            stopped = Stopped(reason, stored.head, BRIDGE.id, text=text)
+            await deps.store.log.intend(conversation, stored.head, *closed, stopped)
         except Conflict:
             continue
         return

@@ -108,7 +108,7 @@ class Policies:
     def crowded(self) -> dict[str, str]:
         """By channel: what its owner should know where it has more tools than a request holds."""
         warnings = {name: too_many_tools(len(self.tools(name))) for name in self._rules.channels}
-        return {name: each for name, each in warnings.items() if each}
+        return {name: warning for name, warning in warnings.items() if warning}
 
     def _offered_to(self, conversation: str, within: tuple[str, ...] = ()) -> Offered:
         """What a conversation's channel may use, worked out anew when there are other tools than before."""

@@ -65,13 +65,13 @@ def fill_database(url: str, store: Path, files: Path, progress: Progress) -> Mov
     """
     source, target = end_of(f"sqlite:///{store}"), FilledEnd(url)
     source.place = BACKUP
-    kept = FolderFiles(files), DatabaseFiles(url)
-    moved = Move(source, target, kept, index=index_words, verify=faults, progress=progress).run()
+    both_files = FolderFiles(files), DatabaseFiles(url)
+    moved = Move(source, target, both_files, index=index_words, verify=faults, progress=progress).run()
     need_whole(moved, f"What arrived in {target.place}")
     return moved
 
 
-def need_whole(moved: Moved, what: str) -> None:
+def need_whole(moved: Moved, target: str) -> None:
     """Raise where something has arrived otherwise.
 
     Raises:
@@ -79,7 +79,7 @@ def need_whole(moved: Moved, what: str) -> None:
     """
     if moved.wrong:
         raise StoreError(
-            f"{what} is not as it was: {moved.wrong[0][:300]}.", fix="Run this again; if it says the same, report it."
+            f"{target} is not as it was: {moved.wrong[0][:300]}.", fix="Run this again; if it says the same, report it."
         )
 
 

@@ -107,12 +107,12 @@ class Move:
             moved = self._move_files()
             self._target.set_head(self._source.head())
             wrong = (*self._differences(), *self._faults())
-            found = Moved(
+            report = Moved(
                 self._target.count("conversations"), self._target.count("log"), self._rows, files=moved, wrong=wrong
             )
             if not wrong:
                 self._target.finish()
-            return found
+            return report
         finally:
             self._source.close()
             self._target.close()

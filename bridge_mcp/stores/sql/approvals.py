@@ -87,8 +87,8 @@ def with_words(session: Session, row: Row) -> Approval:
     if approval.reviewer:
         escalated, reviewed = (key(Reviewed(approval.call, says)) for says in ("escalate", "approve"))
         first = session.row("reviews", name=approval.conversation, escalated=escalated, reviewed=reviewed)
-        said = None if first is None else decode(first[0])
-        approval = approval.after_review(said) if isinstance(said, Reviewed) else approval
+        review = None if first is None else decode(first[0])
+        approval = approval.after_review(review) if isinstance(review, Reviewed) else approval
     if approval.quorum < 2:
         return approval
     first = f"voted:{approval.call}:"

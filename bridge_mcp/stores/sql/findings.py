@@ -94,8 +94,8 @@ def conversation_findings(
         fold(name, expected, entry)
     for seq in sorted(seq for seq in expected.emptied if not is_covered(seq, expected.forgotten)):
         yield f"{name}, entry {seq}: its content is gone, and no entry says who had it forgotten"
-    said, is_left = expected.told_left
-    if said and said != is_left:
+    told_digest, is_left = expected.told_left
+    if told_digest and told_digest != is_left:
         yield f"{name}: a forgotten entry is not what was left of it when it was forgotten"
     yield from check_conversation(name, expected, row[1:])
     yield from compare(name, "message", stored_outcomes(session, row[0], expected), expected.messages)
@@ -136,8 +136,8 @@ def check_sums(session: Session) -> Iterator[str]:
                 sums[place] = sums.get(place, Spent()) + spent
     for scope in {*expected, *(scope for scope in stored if "/" not in scope)}:
         name = f"channel {scope}" if scope else "the bridge"
-        found, by_log = spending_of(session, scope), expected.get(scope, {})
-        yield from compare(name, "spending of day", in_words(found), in_words(by_log))
+        sums_stored, by_log = spending_of(session, scope), expected.get(scope, {})
+        yield from compare(name, "spending of day", in_words(sums_stored), in_words(by_log))
 
 
 def check_entry(name: str, expected: Expected, logged: Logged, stored_key: str | None) -> Iterator[str]:
@@ -151,7 +151,7 @@ def check_entry(name: str, expected: Expected, logged: Logged, stored_key: str |
 def check_conversation(name: str, expected: Expected, row: tuple[object, ...]) -> Iterator[str]:
     """What is wrong with the conversation's own row; when it wakes is a hint, and not in the log."""
     head, at, calling, woken, _, _, title, responder, messages, last_at, last_text, tip, unsettled, heard, cleared = row
-    for what, stored, by_log in (
+    for column, stored, by_log in (
         ("next entry", head, expected.head),
         ("time", at, expected.at),
         ("newest seal", tip, expected.tip),
@@ -166,7 +166,7 @@ def check_conversation(name: str, expected: Expected, row: tuple[object, ...]) -
         ("last text", last_text, expected.last_text),
     ):
         if stored != by_log:
-            yield f"{name}: the {what} is {stored!r}, and by the log {by_log!r}"
+            yield f"{name}: the {column} is {stored!r}, and by the log {by_log!r}"
     # In a log from before it was kept it may be lower than need be: then more is read, and nothing overlooked.
     if expected.unsettled is not None and not (isinstance(unsettled, int) and unsettled <= expected.unsettled):
         yield f"{name}: the first entry that is not settled is {unsettled!r}, and by the log {expected.unsettled!r}"
@@ -202,8 +202,8 @@ def check_events(name: str, expected: Expected, events_told: list[tuple[int, str
             yield f"{name}, entry {seq}: the feed does not tell of it"
 
 
-def compare(name: str, what: str, stored: Mapping[K, object], by_log: Mapping[K, object]) -> Iterator[str]:
+def compare(name: str, noun: str, stored: Mapping[K, object], by_log: Mapping[K, object]) -> Iterator[str]:
     """What differs between the rows of one kind and what they should be."""
     for row in {**by_log, **stored}:
         if stored.get(row) != by_log.get(row):
-            yield f"{name}, {what} {row}: stored is {stored.get(row)}, and by the log {by_log.get(row)}"
+            yield f"{name}, {noun} {row}: stored is {stored.get(row)}, and by the log {by_log.get(row)}"

@@ -284,13 +284,13 @@ class Emptying:
         replay.finish(self._now)
 
 
-def used_files(session: Session, wanted: Set[str]) -> Set[str]:
+def used_files(session: Session, references: Set[str]) -> Set[str]:
     """Which of these references stand in any entry."""
     used, place = set[str](), (0, -1)
     while rows := session.rows("bodies_with_files", after=place[0], seq=place[1], limit=PAGE):
         for conversation, seq, body in rows:
-            used |= wanted & set(FILE.findall(body))
+            used |= references & set(FILE.findall(body))
             place = (conversation, seq)
     for (body,) in session.rows("first_messages_heard"):
-        used |= wanted & set(FILE.findall(body))
+        used |= references & set(FILE.findall(body))
     return used

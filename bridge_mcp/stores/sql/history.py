@@ -142,8 +142,8 @@ def latest_conversations(
                 rows += session.rows("conversations_of_channel", **place)
         for chat in chats:
             if Address.of(chat).channel not in channels | {CALLS}:
-                found = session.rows("conversations_of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
-                rows += [row for row in found if (row[5], row[9]) < before and is_named(row, query)]
+                of_chat = session.rows("conversations_of_chat", name=chat, below=f"{chat}/", beyond=f"{chat}0")
+                rows += [row for row in of_chat if (row[5], row[9]) < before and is_named(row, query)]
     rows.sort(key=lambda row: (row[5], row[9]), reverse=True)
     return rows[:limit]
 

@@ -153,7 +153,7 @@ class Replay(Append):
     """Appends the entries of a log that are there: everything but the entries is written, under its former numbers."""
 
     def __init__(
-        self, session: Session, id: int, name: str, delivered: bool, told: list[tuple[int, Told]], pruned: bool
+        self, session: Session, id: int, name: str, delivered: bool, events: list[tuple[int, Told]], pruned: bool
     ) -> None:
         self._kept_messages = {
             seq: KeptMessage(number, dict(zip(NEW, sending, strict=True)))
@@ -161,8 +161,8 @@ class Replay(Append):
         }
         self._kept_approvals = dict(session.rows("approvals_to_keep", id=id))
         self._next_message, self._next_approval = session.row("newest_numbers") or (0, 0)
-        self._surplus = {event.cursor for _, event in told}
-        self._told = {seq: event for seq, event in reversed(told)}
+        self._surplus = {event.cursor for _, event in events}
+        self._told = {seq: event for seq, event in reversed(events)}
         # Events are pruned from the oldest on: what stood before the first that is there is not told again.
         self._told_from = min(self._told, default=None) if pruned else -1
         for statement in CLEAR:

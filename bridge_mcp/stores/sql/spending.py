@@ -21,16 +21,16 @@ class SqlSpending:
 
     async def on(self, day: int, *scopes: str) -> tuple[Spent, ...]:
         """One sum for each scope; `day` counts from 1970-01-01 UTC."""
-        found = [await self.between(day, day, scope) for scope in scopes]
-        return tuple([sum((row.spent for row in rows), Spent()) for rows in found])
+        per_scope = [await self.between(day, day, scope) for scope in scopes]
+        return tuple([sum((row.spent for row in rows), Spent()) for rows in per_scope])
 
     async def between(self, first: int, last: int, *scopes: str) -> tuple[Taken, ...]:
         """By day, from `first` to `last`, and by model; an entry for each scope that took something."""
-        found: list[Taken] = []
+        sums: list[Taken] = []
         for scope in scopes:
             rows = await self._reads.rows("spending_between", scope=scope, first=first, last=last)
-            found += [Taken(day, model, spent=Spent(*numbers)) for day, model, *numbers in rows]
-        return tuple(found)
+            sums += [Taken(day, model, spent=Spent(*numbers)) for day, model, *numbers in rows]
+        return tuple(sums)
 
     async def ever(self, scope: str) -> Spent:
         """The sum over all days."""

@@ -31,8 +31,8 @@ class SqlEventSubscriptions(Face):
 
     async def failing(self, client: str, limit: int) -> tuple[tuple[EventSubscription, ...], int]:
         """See `ports.EventSubscriptions`."""
-        found = await self._reads.rows("failing_subscriptions", client=client, limit=limit)
-        return tuple(of_row(row) for row in found), await self._reads.value("count_failing", client=client) or 0
+        rows = await self._reads.rows("failing_subscriptions", client=client, limit=limit)
+        return tuple(of_row(row) for row in rows), await self._reads.value("count_failing", client=client) or 0
 
     async def put(self, subscription: EventSubscription, limits: SubscriptionLimits) -> SubscriptionLimit:
         """See `ports.EventSubscriptions`; counts and writes in one transaction."""
