@@ -71,7 +71,9 @@ def calls_of(conversation: str, log: ReadLog, upto: int | None = None) -> tuple[
             case Replied(calls=calls) | Requested(calls=calls) as request if upto is None or logged.seq < upto:
                 requested_by = request.by if isinstance(request, Requested) else "assistant"
                 for c in calls:
-                    records[c.id] = CallRecord(c.id, c.tool, c.arguments, logged.seq, logged.at, requested_by)
+                    records[c.id] = CallRecord(
+                        c.id, c.tool, c.arguments, seq=logged.seq, at=logged.at, requested_by=requested_by
+                    )
             case Asked() | Voted() | Judged() | Started() | Finished() as entry if entry.call in records:
                 records[entry.call] = record_after(conversation, records[entry.call], entry, logged.at)
             case _:
