@@ -204,6 +204,9 @@ class JobDispatcher:
         while True:
             noticed = self._notice.next  # before the fetch: a notice that comes during it is for the next one
             try:
+                if self._unsure and self._worker is not None:
+                    await self._ask("hand_back_unknown", worker=self._worker, known=[*self._known], queue=ADVANCE)
+                self._unsure = False
                 while (room := self._room(drives)) and (found := await self._next_jobs(room)):
                     for work in found:
                         self._under_way.add(work)
@@ -226,14 +229,14 @@ class JobDispatcher:
     def _counts_as_dead(self) -> bool:
         return time.monotonic() - self._alive >= LOST_S
 
+    @property
+    def _known(self) -> frozenset[int]:
+        return frozenset(work.job for work in self._under_way)
+
     async def _next_jobs(self, most: int) -> list[Work]:
         manager = self._app.job_manager
         if self._worker is None:
             self._worker = await manager.register_worker()
-        if self._unsure:
-            known = [work.job for work in self._under_way]
-            await self._ask("hand_back_unknown", worker=self._worker, known=known, queue=ADVANCE)
-            self._unsure = False
         try:
             queues = [ADVANCE, *(queue_of(name) for name, here in self._shared().items() if here)]
             found = await self._ask_all("fetch", queues=queues, worker=self._worker, most=most)
@@ -251,11 +254,12 @@ class JobDispatcher:
             with anyio.move_on_after(pause):
                 await self._sweep_now.wait()
             values: dict[str, Any] = {"stale_s": STALE_S, "thorough": sweeps % THOROUGH == 0, "limit": SWEPT}
+            known = self._known
             try:
-                found = await self._ask("sweep", **values, stopped_s=STOPPED_S)
+                found = await self._ask("sweep", **values, stopped_s=STOPPED_S, worker=self._worker)
                 if values["thorough"] and self._may_drive():
-                    known = [ADVANCE, *map(queue_of, self._shared())]
-                    await self._ask("take_from_unknown_queues", known=known, queue=ADVANCE)
+                    queues = [ADVANCE, *map(queue_of, self._shared())]
+                    await self._ask("take_from_unknown_queues", known=queues, queue=ADVANCE)
                 if sweeps % 3600 == 0:
                     await self._app.job_manager.prune_stalled_workers(FORGET_S)
             except ConnectorException as exc:
@@ -263,7 +267,9 @@ class JobDispatcher:
                 pause = SWEEP_S
                 continue
             sweeps += 1
-            if found["waiting"]:
+            # Or such a job is being fetched just now; a fetch that is given up may be carried out at any time.
+            self._unsure = self._unsure or not known | self._known >= {*found["own"]}
+            if found["waiting"] or self._unsure:
                 self._notice.give()
             if found["undone"]:
                 logger.warning("%d processes stood still within a transaction: it is undone", found["undone"])

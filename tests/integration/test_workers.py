@@ -421,6 +421,22 @@ async def test_what_waits_for_a_tool_server_that_is_none_any_more_is_driven_by_a
         await drives.until(lambda: drives.seen["local/a"] == 1)
 
 
+async def test_a_fetch_whose_answer_nobody_waits_for_any_more_keeps_no_conversation(
+    house: House, database: Database
+) -> None:
+    """As one that lay on the way: the server carries it out long after its worker has asked what became of it."""
+    drives = FakeDrives(house.store)
+    async with house.at_work(drives):
+        await say(house.store, "local/a", "hi")
+        await drives.until(lambda: drives.seen["local/a"] == 1)
+        await until(lambda: count_of_jobs(database) == 0)
+        with database.connect() as late, late.transaction():
+            late.execute("UPDATE conversations SET wake_at = 0 WHERE name = 'local/a'")
+            late.execute("SELECT FROM bridge_fetch('{advance}', (SELECT max(id) FROM procrastinate_workers), 1)")
+        await drives.until(lambda: drives.seen["local/a"] == 2)
+        await until(lambda: count_of_jobs(database) == 0)
+
+
 @pytest.mark.shows("workers.no-residue")
 async def test_finished_jobs_leave_nothing_behind(house: House, database: Database) -> None:
     drives = FakeDrives(house.store)

@@ -19,11 +19,12 @@ FROM procrastinate_jobs WHERE id = %(job)s AND worker_id = %(worker)s;
 SELECT count(*) FILTER (WHERE bridge_hand_back(id, %(queue)s)) AS handed_back
 FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s AND id <> ALL(%(known)s::bigint[]);
 
--- name: sweep(stale_s, thorough, limit, stopped_s)
+-- name: sweep(stale_s, thorough, limit, stopped_s, worker)
 -- First, for a sweep could wait for them, those are ended that have written and wait for their client in the middle of a
 -- pipeline: such a process was stopped, and keeps its locks. For the server it is no idle transaction, and in no timeout.
 SELECT handed_back, deferred, next_due, now, undone,
-    EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo') AS waiting
+    EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo') AS waiting,
+    ARRAY(SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s::bigint) AS own
 FROM (
     SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) AS undone FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND state = 'active' AND backend_xid IS NOT NULL
