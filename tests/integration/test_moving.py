@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -141,6 +142,35 @@ async def test_a_move_that_was_interrupted_goes_on(tmp_path: Path, database: Dat
     assert moved.entries == len(rows_of(path)["log"])
     with psycopg.connect(database.tcp_url) as connection:
         assert connection.execute("SELECT count(*) FROM words").fetchone() == (len(rows_of(path)["messages"]),)
+
+
+@pytest.mark.shows("store.moves")
+@pytest.mark.parametrize("how", ["before", "after"])
+async def test_a_move_into_a_file_that_was_killed_as_it_ended_has_ended_or_goes_on(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    there, again = f"sqlite:///{await filled(tmp_path)}", f"sqlite:///{tmp_path / 'back.db'}"
+    folders = {there: tmp_path / "files", again: tmp_path / "back.files"}
+    move(there, database.tcp_url, folders)
+    plain = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if target != tmp_path / "back.db" or how == "after":
+            plain(source, target)
+        if target == tmp_path / "back.db":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        move(database.tcp_url, again, folders)
+    monkeypatch.undo()
+    if how == "before":
+        assert move(database.tcp_url, again, folders).wrong == ()
+    store = await opening.open_store(again, clock=StoreClock())
+    assert await store.verify() == ()
+    await store.close()
+    with pytest.raises(BadInput, match="is there already"):
+        move(database.tcp_url, again, folders)
 
 
 async def test_a_feed_of_which_all_is_pruned_stays_so(tmp_path: Path, database: Database) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -179,11 +179,9 @@ class SqliteEnd:
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (head,))
 
     def finish(self) -> None:
-        """See `End`."""
+        """See `End`. Killed in the middle it is a store, or goes on; so the move's table stays until it has its name."""
         with self._told():
-            connection = self._open()
-            connection.execute("DROP TABLE moving")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
         try:
             os.replace(self._file, self.path)
@@ -192,6 +190,8 @@ class SqliteEnd:
                 f"{self._file} cannot be renamed: {exc.strerror}.", fix=f"Rename it to {self.path}."
             ) from exc
         self._file, self.url = self.path, f"sqlite:///{self.path}"
+        with self._told(), closing(sqlite3.connect(self._file, timeout=1.0, isolation_level=None)) as connection:
+            connection.execute("DROP TABLE moving")
 
     def close(self) -> None:
         """See `End`."""
