@@ -133,7 +133,7 @@ class JobDispatcher:
             min_size=1,
             max_size=4,
             timeout=5.0,
-            kwargs={"application_name": "bridge-mcp jobs", "connect_timeout": 5, **PATIENCE},
+            kwargs={"application_name": "bridge-mcp jobs", "client_encoding": "UTF8", "connect_timeout": 5, **PATIENCE},
             configure=each_statement_commits,
             open=False,
         )

@@ -190,6 +190,7 @@ class DirectSession:
             autocommit=True,
             connect_timeout=CONNECT_S,
             application_name="bridge-mcp worker",
+            client_encoding="UTF8",
             prepare_threshold=0,
         )
 
@@ -234,4 +235,5 @@ class DirectSession:
 
 def line(exc: BaseException) -> str:
     """An error in one line."""
-    return " ".join(str(exc).split()) or type(exc).__name__
+    told = " ".join(str(exc).split())
+    return told or ("it has not answered in time" if isinstance(exc, TimeoutError) else type(exc).__name__)

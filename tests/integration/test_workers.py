@@ -437,6 +437,21 @@ async def test_a_fetch_whose_answer_nobody_waits_for_any_more_keeps_no_conversat
         await until(lambda: count_of_jobs(database) == 0)
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_url_that_names_an_encoding_holds_up_no_job(house: House, database: Database, encoding: str) -> None:
+    """Names of conversations may have any characters."""
+    url = f"{database.url}&client_encoding={encoding}"
+    session, drives = DirectSession(url, DatabaseClock()), FakeDrives(house.store)
+    dispatcher = jobs.JobDispatcher(url, session, postgres_store(house), lambda: True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.run)
+        tasks.start_soon(dispatcher.run, drives)
+        await say(house.store, "local/\u65e5\u672c", "hi")
+        await drives.until(lambda: drives.seen["local/\u65e5\u672c"] == 1)
+        await until(lambda: count_of_jobs(database) == 0)
+        tasks.cancel_scope.cancel()
+
+
 @pytest.mark.shows("workers.no-residue")
 async def test_finished_jobs_leave_nothing_behind(house: House, database: Database) -> None:
     drives = FakeDrives(house.store)
