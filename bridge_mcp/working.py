@@ -69,11 +69,26 @@ def server_lease(name: str) -> str:
     return f"server:{name}"
 
 
+class Stop(Protocol):
+    """Set when a worker is to end: an event of asyncio's or anyio's."""
+
+    async def wait(self) -> object:
+        """Until it is set."""
+        ...
+
+
+class StoppedWaiting(Exception):
+    """A worker was to end while it waited for Postgres."""
+
+
 @asynccontextmanager
-async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[str], object]) -> AsyncGenerator[Worker]:
+async def open_worker(
+    config: Config, options: WorkerOptions, tell: Callable[[str], object], stop: Stop
+) -> AsyncGenerator[Worker]:
     """A worker on the store that the configuration names. A Postgres that is away is waited for, and told of.
 
     Raises:
+        StoppedWaiting: `stop` was set meanwhile.
         ConfigError: the settings ask for what there is not.
         StoreError: the store cannot be opened.
     """
@@ -85,10 +100,9 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
     channels = make_channels(config.channels, clock)
     roster = make_roster(config, channels)
     models = make_models(config)
-    store = await opened(config, clock, roster.delivered_by_commit, tell)
+    store = await opened(config, clock, roster.delivered_by_commit, tell, stop)
     files = PostgresFiles(config.store.url, max_file=config.max_file, max_total=config.max_files)
     try:
-        await clock.ask(store.workers.now)  # this machine's own may be wrong, and is not taken for one that was set
         drafts = DraftFolder(config.drafts_path)
         bridge = Bridge(
             store,
@@ -119,13 +133,17 @@ async def open_worker(config: Config, options: WorkerOptions, tell: Callable[[st
 
 
 async def opened(
-    config: Config, clock: DatabaseClock, delivered_by_commit: Set[str], tell: Callable[[str], object]
+    config: Config, clock: DatabaseClock, delivered_by_commit: Set[str], tell: Callable[[str], object], stop: Stop
 ) -> PostgresStore:
-    """The store, as soon as its Postgres answers."""
+    """The store, as soon as its Postgres answers, and has told the time.
+
+    Raises:
+        StoppedWaiting: `stop` was set meanwhile.
+    """
     told = ""
     while True:
         try:
-            return await open_store(
+            store = await open_store(
                 config.store.url,
                 clock=clock,
                 delivered_by_commit=delivered_by_commit,
@@ -133,19 +151,20 @@ async def opened(
                 wait_s=TELL_S,
                 reads_at_once=config.store.reads_at_once,
             )
+            try:
+                # This machine's own clock may be wrong, which is not to be taken for one that is set.
+                await clock.ask(store.workers.now)
+            except BaseException:
+                await store.close()
+                raise
+            return store
         except ConnectionLost as exc:
             if str(exc) != told:
                 told = str(exc)
                 tell(told)
-        await anyio.sleep(1.0)
-
-
-class Stop(Protocol):
-    """Set when a worker is to end: an event of asyncio's or anyio's."""
-
-    async def wait(self) -> object:
-        """Until it is set."""
-        ...
+        with anyio.move_on_after(1.0):
+            await stop.wait()
+            raise StoppedWaiting
 
 
 class WorkerOptions(Struct, frozen=True, kw_only=True):

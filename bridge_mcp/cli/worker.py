@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -83,7 +84,7 @@ async def run(config: Config, options: WorkerOptions) -> None:
     from asyncio import Event
 
     from bridge_mcp.server.stdio.lifetime import stop_on_signals
-    from bridge_mcp.working import open_worker
+    from bridge_mcp.working import StoppedWaiting, open_worker
 
     out, stopped = console(stderr=True), Event()
 
@@ -91,7 +92,11 @@ async def run(config: Config, options: WorkerOptions) -> None:
         gc.freeze()
         out.print(Text(texts.up(config.where, options.concurrency)))
 
-    with stop_on_signals(stopped):
-        async with open_worker(config, options, lambda why: out.print(Text(texts.waits(why), "yellow"))) as at_work:
+    def waits(why: str) -> None:
+        out.print(Text(texts.waits(why), "yellow"))
+
+    unfinished: tuple[str, ...] = ()
+    with stop_on_signals(stopped), suppress(StoppedWaiting):
+        async with open_worker(config, options, waits, stopped) as at_work:
             unfinished = await at_work.run(stopped, ready)
     out.print(Text(texts.ended(unfinished)))

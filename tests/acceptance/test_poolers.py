@@ -102,3 +102,20 @@ async def test_in_transaction_mode_every_process_says_what_to_do_and_with_a_way_
         ways.env["DIRECT_URL"] = pooled
         (wrong,) = await ways.wrong()
         assert "direct_url leads to a pooler" in wrong
+
+
+@pytest.mark.shows("store.poolers")
+async def test_a_pooler_without_a_free_session_is_told_of_and_a_worker_that_waits_for_it_ends_when_it_is_told_to(
+    home: Home, postgres: Served, database: Database
+) -> None:
+    with pooler_to(postgres, "session", pool=1) as pooler:
+        ways = Ways(home, pooler.url(database))
+        with running(home, "worker", **ways.env) as worker:
+            told = await anyio.to_thread.run_sync(until, worker.stderr, "Waiting for Postgres.*no session free")
+            worker.send_signal(signal.SIGTERM)
+            await anyio.to_thread.run_sync(until, worker.stderr, "This worker has ended: nothing was left")
+            assert await anyio.to_thread.run_sync(worker.wait, WAIT_S) == 0
+        rest = told.string
+        assert database.server.password not in rest
+        (wrong,) = await ways.wrong()
+        assert "Raise its pool_size" in wrong

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer, free_port
 
 PATIENCE_S = 60.0
 
@@ -87,6 +87,16 @@ async def test_a_postgres_that_is_away_at_the_start_is_waited_for_and_a_signal_e
     assert own_postgres.served.password not in told
     await anyio.to_thread.run_sync(own_postgres.start)
     await says(process, "This worker is up")
+    process.send_signal(signal.SIGTERM)
+    await says(process, "This worker has ended: nothing was left in the middle.")
+    with anyio.fail_after(PATIENCE_S):
+        assert await process.wait() == 0
+
+
+@pytest.mark.shows("workers.graceful-stop")
+async def test_one_that_waits_for_postgres_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    process = await worker(tmp_path, url=f"postgresql://bridge@127.0.0.1:{free_port()}/x")
+    await says(process, "Waiting for Postgres")
     process.send_signal(signal.SIGTERM)
     await says(process, "This worker has ended: nothing was left in the middle.")
     with anyio.fail_after(PATIENCE_S):

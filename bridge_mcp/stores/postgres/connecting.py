@@ -38,6 +38,11 @@ LONG_S = 300.0
 TRIES = 5
 """How often is looked whether two connections have a session each: a pooler may give one the same twice by chance."""
 
+LOOK_S = 5.0
+"""How long is waited then for an answer: a pooler has others wait until it has a session for them."""
+
+FULL = "the pooler on the way may have no session free for this process"
+
 CANCEL_S = 1.0
 """How long is tried to have the server end what it has not answered."""
 
@@ -102,6 +107,8 @@ class Bounded(psycopg.Connection[Any]):
 
     answer_s: float | None = ANSWER_S
     """Seconds; None: however long it takes."""
+    pooled = False
+    """Whether a pooler stands before Postgres."""
 
     def wait(self, gen: PQGen[T], *args: Any, **more: Any) -> T:
         """See `psycopg.Connection`. Raises `Unanswered`."""
@@ -109,10 +116,12 @@ class Bounded(psycopg.Connection[Any]):
             return super().wait(gen, *args, **more)
         try:
             return super().wait(within(gen, self.answer_s), *args, **more)
-        except Unanswered:
+        except Unanswered as exc:
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=CANCEL_S)
             self.close()
+            if self.pooled:
+                raise Unanswered(f"{FULL} ({exc})") from None
             raise
 
 
@@ -149,6 +158,7 @@ class Database:
         self.password = str(given.get("password") or "")
         host, port = given.get("host") or given.get("hostaddr") or "", given.get("port") or ""
         self._shares: bool | None = None
+        self._pooled = False
         at = f"{given.get('user') or ''}@{host}{f':{port}' if port else ''}"
         self.place = f"postgresql://{at.removeprefix('@')}/{given.get('dbname') or ''}"
 
@@ -216,11 +226,13 @@ class Database:
 
     def _bare(self) -> Bounded:
         """A connection that prepares nothing, and is set to nothing."""
-        return Bounded.connect(
+        made = Bounded.connect(
             **self._given,  # pyright: ignore[reportArgumentType] - libpq's own parameters
             autocommit=True,
             prepare_threshold=None,
         )
+        made.pooled = self._pooled
+        return made
 
     def _look(self, connection: Bounded) -> bool:
         """Whether sessions are shared on this way; looked at on the first connection.
@@ -233,7 +245,9 @@ class Database:
                 self._shares = False
             else:
                 with self._bare() as other:
-                    self._shares = not keep_sessions(connection, other)
+                    for each in (connection, other):
+                        each.answer_s, each.pooled = LOOK_S, True
+                    self._shares, self._pooled = not keep_sessions(connection, other), True
         return self._shares
 
 

@@ -39,6 +39,7 @@ FIXES: dict[str, str] = {
     "53300": "Raise max_connections of Postgres, or run fewer processes of the bridge.",
     "25006": "Name the primary in [store] url (target_session_attrs=read-write): this server is a standby.",
     "08P01": "See sslmode, sslrootcert in [store] url, and whether that server takes TLS.",
+    "pool": "Raise its pool_size, in session mode to all connections of all processes; and see that Postgres runs.",
     "connect": "Let this user in (GRANT CONNECT ON DATABASE), or name another one in [store] url.",
     "startup": "A pooler takes no such parameter: leave options= out of the URL (ALTER ROLE … SET does it).",
     "XX001": "Postgres finds its data damaged: restore a backup.",
@@ -51,6 +52,7 @@ CONNECTING: tuple[tuple[str, str, bool], ...] = (
     ('database "[^"]*" does not exist|no such database', "3D000", True),
     ("permission denied for database", "connect", True),
     ("too many (clients|connections)|remaining connection slots", "53300", False),
+    ("the pooler on the way", "pool", False),
     ("unsupported startup parameter", "startup", True),
     ('SSL(?! SYSCALL| connection has been closed)|certificate (file )?"|certificate verify', "08P01", True),
 )
