@@ -54,6 +54,8 @@ class WorkersSeen:
         """
         await self._clock.ask(self._store.workers.now)
         self.workers = await self._store.workers.listed()
+        if not self.workers and (undone := await self._store.workers.end_stopped()):
+            logger.warning("%d processes stood still within a transaction: it is undone", undone)
 
     async def run(self) -> None:
         """Look again and again, until cancelled; what was seen last holds while Postgres is away."""

@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Set
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -151,13 +151,12 @@ async def opened(
                 wait_s=TELL_S,
                 reads_at_once=config.store.reads_at_once,
             )
-            try:
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(store.close)
                 # This machine's own clock may be wrong, which is not to be taken for one that is set.
                 await clock.ask(store.workers.now)
-            except BaseException:
-                await store.close()
-                raise
-            return store
+                stack.pop_all()
+                return store
         except ConnectionLost as exc:
             if str(exc) != told:
                 told = str(exc)

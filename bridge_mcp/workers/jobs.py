@@ -30,6 +30,7 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Drives
 from bridge_mcp.stores.postgres.store import PostgresStore
+from bridge_mcp.stores.postgres.workers import STOPPED_S
 from bridge_mcp.workers.session import Answers, Asked, DirectSession, line
 from bridge_mcp.workers.statements import statements
 from bridge_mcp.workers.work import ADVANCE, Endings, Notice, Work, queue_of
@@ -58,8 +59,6 @@ LOST_S = 4.0
 """A worker that gave no sign of life for so long gives up its drives: others are about to take them over."""
 LOOK_S = 0.5
 """How often it looks, while there is none, whether something was begun meanwhile."""
-STOPPED_S = 2.0
-"""A transaction whose process says nothing for so long is undone."""
 STALE_S = 5.5
 """A worker that gave no sign of life for so long is taken for dead."""
 MAX_WAITING = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 
 import anyio
@@ -15,8 +15,11 @@ from bridge_mcp.assembly import open_bridge
 from bridge_mcp.cli.database_findings import database_findings
 from bridge_mcp.config import Config, load_config
 from bridge_mcp.service import OWNER, Bridge
+from bridge_mcp.stores.postgres import open_store
+from bridge_mcp.testing import ManualClock
 from tests.acceptance.parts import WAIT_S, Home
 from tests.acceptance.test_serving import running, until
+from tests.contract.store_kit import heard
 from tests.servers.pgbouncer import pooler_to
 from tests.servers.postgres import Database, Served
 
@@ -119,3 +122,23 @@ async def test_a_pooler_without_a_free_session_is_told_of_and_a_worker_that_wait
         assert database.server.password not in rest
         (wrong,) = await ways.wrong()
         assert "Raise its pool_size" in wrong
+
+
+async def test_behind_a_pooler_a_process_tells_its_own_commits_from_those_of_others(
+    postgres: Served, database: Database
+) -> None:
+    """Each of its own taken for another's would cost all that watch a look."""
+    with pooler_to(postgres, "session") as pooler:
+        one = await open_store(pooler.url(database), clock=ManualClock())
+        other = await open_store(pooler.url(database), clock=ManualClock())
+        with closing(one.agenda.watch(conversations=False)) as changes:
+            while await changes.wait(1.5) != {}:
+                pass
+            for number in range(5):
+                await one.log.record("local/a", heard(f"own {number}"))
+            assert await changes.wait(1.5) == {}
+            await other.log.record("local/a", heard("another's"))
+            with anyio.fail_after(WAIT_S):
+                assert await changes.wait() is None
+        await one.close()
+        await other.close()

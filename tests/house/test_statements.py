@@ -37,7 +37,7 @@ ONLY_SQLITE = {
 ONLY_POSTGRES = {
     "set_for_transaction",
     *("begun", "fate", "is_entry", "lease_fence", "lock_for", "notify"),  # transactions
-    "workers_alive",  # SQLite has one process that works
+    *("end_stopped", "workers_alive"),  # SQLite has one process that works
     *("conversation_rows_to_write", "seqs_of_keys"),  # several at once, read ahead
     *("insert_conversation_as", "new_conversation_ids"),  # under a number that was taken before
     "insert_entry_with_free_key",

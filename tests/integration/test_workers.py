@@ -23,6 +23,7 @@ from procrastinate import PsycopgConnector
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import ChannelOffset, Driven, WorkerInfo
+from bridge_mcp.shared_face import WorkersSeen
 from bridge_mcp.stores.postgres.connecting import Database as Place
 from bridge_mcp.stores.postgres.job_schema import bring_up
 from bridge_mcp.stores.postgres.migrate import newest
@@ -292,6 +293,23 @@ async def test_a_lease_moves_though_its_holder_was_stopped_in_the_middle_of_what
     async with house.at_work(FakeDrives(house.store)), anyio.create_task_group() as tasks:
         tasks.start_soon(other.run)
         assert await until(lambda: other.held) < 2 * MOVED_S + 1.0
+        tasks.cancel_scope.cancel()
+    with pytest.raises(StoreError):
+        stopped.commit({})
+    stopped.close()
+
+
+async def test_where_no_worker_is_a_face_ends_what_was_stopped_in_the_middle_of_what_it_stores(
+    store: PostgresStore, database: Database
+) -> None:
+    await say(store, "local/a", "hi")
+    stopped = Session(Place(database.url), newest(), reading=False)
+    stopped.begin()
+    stopped.rows("conversation_rows_to_write", names=["local/a"])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(WorkersSeen(store, DatabaseClock()).run)
+        with anyio.fail_after(SOON_S):
+            await say(store, "local/a", "and?")
         tasks.cancel_scope.cancel()
     with pytest.raises(StoreError):
         stopped.commit({})

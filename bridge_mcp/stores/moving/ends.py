@@ -179,7 +179,7 @@ class SqliteEnd:
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (head,))
 
     def finish(self) -> None:
-        """See `End`. Killed in the middle it is a store, or goes on; so the move's table stays until it has its name."""
+        """See `End`. Killed in the middle, it is a store or goes on: the move's table stays until it has its name."""
         with self._told():
             self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()

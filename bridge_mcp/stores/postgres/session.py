@@ -52,14 +52,12 @@ class Session:
         self._mark: dict[str, object] | None = None
         """The newest entry of the transaction; its salt is like no other."""
         self.committed = deque[int](maxlen=10_000)
-        """The numbers of the transactions that it has committed, for whoever takes them out."""
+        """The numbers of its commits, for whoever takes them out; below zero, of one that was lost on the way."""
         self.changes = 0
         self.waits_since: float | None = None
         """Since when it waits for Postgres (monotonic)."""
         self.fences: Mapping[str, int] | None = None
         """The fencing numbers of the leases that this process holds, by name; None: it holds none, and needs none."""
-        self.backend = 0
-        """The process of the server that serves this connection."""
         self._given_up = False
 
     @property
@@ -283,15 +281,16 @@ class Session:
             self._send("insert_events", events.columns())
         if changed is None or changed or events:
             self._send("notify", {"channel": CHANNEL, "payload": f"{self._transaction} {payload(changed)}"})
+        self.committed.append(int(self._transaction))  # before its notice can come
         try:
             self._command("COMMIT")
             self._sync()
         except ConnectionLost as lost:
             mark = self._mark
+            self.committed.append(-int(self._transaction))
             self.roll_back()
             if not self._was_committed(mark, lost):
                 raise
-        self.committed.append(int(self._transaction))
         self._forget()
 
     def _was_committed(self, mark: dict[str, object] | None, lost: ConnectionLost) -> bool:
@@ -377,7 +376,7 @@ class Session:
             )
         finally:
             self.waits_since = None
-        self._connection, self.backend = connection, connection.info.backend_pid
+        self._connection = connection
         return connection
 
     def mend(self) -> None:

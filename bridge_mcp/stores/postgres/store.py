@@ -61,7 +61,7 @@ class PostgresStore(Faces):
         hub = Hub()
         reads = PostgresReads(self.database, newest(), reads_at_once)
         self._writing = Session(self.database, newest(), reading=False, answer_s=ANSWER_S)
-        self._watcher = Watcher(direct, hub.notify_of_others, lambda: self._writing.backend, self._writing.committed)
+        self._watcher = Watcher(direct, hub.notify_of_others, self._writing.committed)
         writer = Writer(self._writing, hub.notify)
         hub.on_watched = self._watcher.watch
         self._hub, self._writer, self._readers = hub, writer, reads

@@ -54,16 +54,14 @@ class Watcher:
         self,
         database: Database,
         notify: Callable[[Mapping[str, int] | None], None],
-        own: Callable[[], int],
         committed: deque[int],
     ) -> None:
         """`notify` is called on the event loop.
 
-        This process's own commits, which it knows, are those in `committed`; their notices come from backend `own()`.
+        This process's own commits, which it knows, are those in `committed`: no backend tells, which a pooler changes.
         """
         self._database = database
         self._notify = notify
-        self._own = own
         self._committed = committed
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -73,6 +71,8 @@ class Watcher:
         self._connection: psycopg.Connection[Any] | None = None
         self._known: set[int] = set()
         """The transactions that were told of, or seen to have ended, from `_from` on."""
+        self._own: set[int] = set()
+        """Those of them that this process has made."""
         self._from = -1
         self._hearing: tuple[tuple[str, Callable[[], object]], ...] = ()
         """Channels of notices beside those of commits, each with what is called when one comes."""
@@ -150,6 +150,8 @@ class Watcher:
             self._late.clear()
             self._connection.add_notify_handler(self._late.append)
             self._from, self._listened = -1, set()
+            self._take_own()
+            self._own.clear()  # a server that crashed gives numbers again
         connection, until = self._connection, time.monotonic() + POLL_S
         while self._watched and not self._closed and (left := until - time.monotonic()) > 0:
             fresh = {CHANNEL, *(channel for channel, _ in self._hearing)} - self._listened
@@ -177,17 +179,18 @@ class Watcher:
 
     def _pass_on(self, connection: psycopg.Connection[Any], heard: set[str]) -> None:
         """Tell of the notices that are there; who listens to a channel of `heard` is told in any case."""
-        notices = [(each.channel, each.pid, each.payload.encode()) for each in self._late]
+        notices = [(each.channel, each.payload.encode()) for each in self._late]
         self._late.clear()
         while (notice := connection.pgconn.notifies()) is not None:
-            notices.append((notice.relname.decode(), notice.be_pid, notice.extra))
-        for channel, process, payload in notices:
+            notices.append((notice.relname.decode(), notice.extra))
+        self._take_own()
+        for channel, payload in notices:
             if channel != CHANNEL:
                 heard.add(channel)
                 continue
             number, changed = told_by(payload)
             self._known.add(number)
-            if process != self._own():
+            if number not in self._own:
                 self._tell(changed)
         for channel, hear in self._hearing:
             if channel in heard:
@@ -198,8 +201,7 @@ class Watcher:
         row = connection.execute(SNAPSHOT).fetchone()
         assert row is not None
         first, beyond, under_way, signs = row
-        while self._committed:
-            self._known.add(self._committed.popleft())
+        self._take_own()
         if self._from < 0 or beyond - self._from > MOST:
             self._tell(None)
             ended = set(range(max(first, beyond - MOST), beyond)).difference(under_way)
@@ -208,7 +210,18 @@ class Watcher:
             if any(number % EPOCH not in signs for number in ended - self._known):
                 self._tell(None)
         self._known = {number for number in self._known | ended if number >= first}
+        self._own = {number for number in self._own if number >= first}
         self._from = first
+
+    def _take_own(self) -> None:
+        """Note what this process has committed; of what was lost on the way it may know less than others."""
+        while self._committed:
+            if (number := self._committed.popleft()) > 0:
+                self._known.add(number)
+                self._own.add(number)
+            else:
+                self._own.discard(-number)
+                self._tell(None)
 
     def _wait(self, timeout_s: float | None, *, alone: bool = False) -> None:
         """Wait for the connection (not `alone`), or until somebody wakes the thread."""

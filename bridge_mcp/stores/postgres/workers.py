@@ -11,10 +11,13 @@ from bridge_mcp.core.results import Queue
 from bridge_mcp.ports import WorkerInfo
 from bridge_mcp.stores.sql.session import Reads
 
-__all__ = ["SILENT_S", "PostgresWorkers"]
+__all__ = ["SILENT_S", "STOPPED_S", "PostgresWorkers"]
 
 SILENT_S = 5.5
 """Who says nothing for so long is taken for dead."""
+
+STOPPED_S = 2.0
+"""A transaction whose process says nothing for so long is undone."""
 
 UNTOLD: dict[str, str | int] = {"id": "", "host": "", "pid": 0, "version": "", "config": "", "concurrency": 0}
 """What stands for what a worker does not say, or says in another way."""
@@ -29,6 +32,11 @@ class PostgresWorkers:
     async def now(self) -> float:
         """Epoch seconds by the database's clock."""
         found: float = await self._reads.value("server_now")
+        return found
+
+    async def end_stopped(self) -> int:
+        """End the transactions of processes that stand still in the middle of them; of how many."""
+        found: int = await self._reads.value("end_stopped", stopped_s=STOPPED_S)
         return found
 
     async def queue(self) -> Queue:

@@ -17,3 +17,11 @@ SELECT
         WHERE c.wake_at = 0 AND c.name IN (SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo')
     ), 0)::double precision
 FROM procrastinate_jobs WHERE status IN ('todo', 'doing');
+
+-- name: end_stopped(stopped_s)
+-- What each sweep of a worker begins with (`workers/sql/jobs.sql`), for where none works: nobody else ends a transaction
+-- whose process was stopped in the middle of a pipeline.
+SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND state = 'active' AND backend_xid IS NOT NULL
+    AND wait_event = 'ClientRead' AND query NOT ILIKE 'COPY %'
+    AND query_start < clock_timestamp() - make_interval(secs => :stopped_s);
