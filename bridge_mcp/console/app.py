@@ -149,10 +149,10 @@ class Console:
     async def _refused(self, request: Request, exc: Exception) -> Response:
         """The answer to a request that was refused before anybody looked at it."""
         status = exc.status if isinstance(exc, Refused) else status_of(exc)
-        return self.show("refused.html", code=status, told=str(exc))
+        return self.show("refused.html", code=status, error=str(exc))
 
     async def _missing(self, request: Request, exc: Exception) -> Response:
-        return self.show("refused.html", code=404, told="There is no such page.")
+        return self.show("refused.html", code=404, error="There is no such page.")
 
 
 ASGIHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -165,8 +165,8 @@ async def failed(visit: Visit, exc: BridgeError) -> Response:
     if isinstance(exc, StoreError):
         logger.warning("the console could not show a page: %s", exc)
     if visit.partial or isinstance(exc, StoreError):
-        return visit.part("notice.html", code=status, told=message)
-    return await visit.page("error.html", code=status, told=message)
+        return visit.part("notice.html", code=status, error=message)
+    return await visit.page("error.html", code=status, error=message)
 
 
 def status_of(exc: Exception) -> int:
@@ -208,8 +208,8 @@ class AnswerHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 has = {name for name, _ in message["headers"]}
-                more = [(k.encode(), v.encode()) for k, v in ANSWER_HEADERS.items() if k.encode() not in has]
-                message = {**message, "headers": [*message["headers"], *more]}
+                missing = [(k.encode(), v.encode()) for k, v in ANSWER_HEADERS.items() if k.encode() not in has]
+                message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 
         await self._app(scope, receive, with_headers)

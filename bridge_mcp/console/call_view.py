@@ -56,9 +56,9 @@ def call_view(
     approval: Approval, spec: ToolSpec | None, *, may_decide: bool, siblings: Sequence[str] = (), whole: bool = False
 ) -> CallView:
     """What is shown of an approval."""
-    shown = arguments_view(approval.arguments, whole=whole)
+    argument_views = arguments_view(approval.arguments, whole=whole)
     risks = risks_of(approval.arguments, spec)
-    return CallView(approval, shown, risks, may_decide=may_decide, siblings=tuple(siblings))
+    return CallView(approval, argument_views, risks, may_decide=may_decide, siblings=tuple(siblings))
 
 
 def chosen_as(approval: Approval) -> str:

@@ -63,7 +63,7 @@ async def enter(console: Console, request: Request, origin: str, form: Form) -> 
     visitor = console.sessions.redeem(form.get("key"))
     if visitor is None:
         message = "This link was used, or is older than a minute. Run bridge-mcp console again for a new one."
-        return console.show("refused.html", code=403, told=message)
+        return console.show("refused.html", code=403, error=message)
     console.tries.give_back(address)
     answer = console.show("entered.html", next=HOME)
     return await with_session(console, answer, visitor, origin)
@@ -73,7 +73,7 @@ async def sign_in(console: Console, request: Request, origin: str, form: Form) -
     """Come in by a client's token."""
     following = following_of(request.query_params.get("next", "") or form.get("next"))
     if request.method == "GET":
-        return console.show("sign-in.html", next=following, told="")
+        return console.show("sign-in.html", next=following, error="")
     address = limited(console, request)
     try:
         visitor = await console.sign_in(form.get("token").strip())
@@ -81,7 +81,7 @@ async def sign_in(console: Console, request: Request, origin: str, form: Form) -
         raise Refused(503, str(exc).capitalize() + ".", fix=f"Try again in {math.ceil(exc.retry_s)} s.") from None
     if visitor is None:
         message = "This token is not known. It was shown once, when bridge-mcp clients add made it."
-        return console.show("sign-in.html", code=403, next=following, told=message)
+        return console.show("sign-in.html", code=403, next=following, error=message)
     console.tries.give_back(address)
     return await with_session(console, RedirectResponse(BASE + following, 303), visitor, origin)
 
@@ -122,5 +122,5 @@ def limited(console: Console, request: Request) -> str:
 
 def following_of(path: str) -> str:
     """The page to go on to: one of the console's own, whatever the address says."""
-    own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    return path if own and path.isascii() and not path.startswith("/sign-") else HOME
+    is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_local and path.isascii() and not path.startswith("/sign-") else HOME

@@ -72,12 +72,12 @@ async def signed_in(visit: Visit) -> bool:
 async def news(visit: Visit, conversation: str) -> AsyncIterator[tuple[EventPage | None, Draft | None]]:
     """What is new in a conversation: events, or another text of the reply that grows; while the session lasts."""
     after = await resume_cursor(visit)
-    shown: Draft | None = None
+    last: Draft | None = None
     while await signed_in(visit):
         page = await events_after(visit, after, LOOK_AT_DRAFT_S, conversation=conversation)
         draft = visit.bridge.draft(visit.who, conversation)
         happened = bool(page.events) or page.gap
         after = page.cursor
-        if (happened or draft != shown) and await signed_in(visit):
-            shown = draft
+        if (happened or draft != last) and await signed_in(visit):
+            last = draft
             yield (page if happened else None), draft

@@ -83,8 +83,8 @@ def check_origin(request: Request, places: Places, *, null: bool = False) -> str
     host = headers.get("host", "")
     if len(headers.getlist("host")) > 1 or len(headers.getlist("origin")) > 1:
         raise Refused(400, "There is more than one Host or Origin header.", fix="Send one.")
-    own = places.origin(host, port)
-    if not own:
+    own_origin = places.origin(host, port)
+    if not own_origin:
         raise Refused(
             421,
             f"The console does not go by the name '{host[:80]}'.",
@@ -92,13 +92,15 @@ def check_origin(request: Request, places: Places, *, null: bool = False) -> str
         )
     origin = headers.get("origin")
     unsafe = request.method not in SAFE
-    if origin is not None and origin != own and not (null and origin == "null"):
-        raise Refused(403, f"Pages of '{origin[:80]}' may not use the console.", fix=f"Open it at {own}/console.")
+    if origin is not None and origin != own_origin and not (null and origin == "null"):
+        raise Refused(
+            403, f"Pages of '{origin[:80]}' may not use the console.", fix=f"Open it at {own_origin}/console."
+        )
     if unsafe and origin is None:
         raise Refused(403, "A request that changes something needs an Origin header.", fix="Use a browser of today.")
     if not null:
         check_metadata(request, headers)
-    return own
+    return own_origin
 
 
 def check_metadata(request: Request, headers: Headers) -> None:

@@ -40,8 +40,8 @@ class Renderer(RendererHTML):
 def opening(address: str) -> str:
     if not address.lower().startswith(SCHEMES):
         return "<a>"
-    shown = escape(visible(address))
-    return f'<a href="{escape(address)}" title="{shown}" rel="noopener noreferrer nofollow" target="_blank">'
+    title = escape(visible(address))
+    return f'<a href="{escape(address)}" title="{title}" rel="noopener noreferrer nofollow" target="_blank">'
 
 
 @cache
@@ -54,7 +54,7 @@ def parser() -> MarkdownIt:
 @lru_cache(maxsize=1024)
 def rendered(text: str) -> Markup:
     """A message's text as HTML. What hides in it is visible; a very long one is plain text."""
-    shown = visible(text, lines=True)
-    if len(shown) > MAX_MARKDOWN:
-        return Markup("<pre>{}</pre>").format(shown)
-    return Markup(parser().render(shown))
+    visible_text = visible(text, lines=True)
+    if len(visible_text) > MAX_MARKDOWN:
+        return Markup("<pre>{}</pre>").format(visible_text)
+    return Markup(parser().render(visible_text))

@@ -59,5 +59,5 @@ PAGES: tuple[Page, ...] = (
 
 def navigation(visit: Visit) -> Sequence[tuple[str, list[Link]]]:
     """The links that a session may follow, in their groups."""
-    seen = [link for link in LINKS if visit.may(link.scope)]
-    return [(group, list(links)) for group, links in groupby(seen, key=lambda link: link.group)]
+    links_seen = [link for link in LINKS if visit.may(link.scope)]
+    return [(group, list(links)) for group, links in groupby(links_seen, key=lambda link: link.group)]

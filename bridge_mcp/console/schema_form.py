@@ -40,7 +40,7 @@ class Field(Struct, frozen=True):
     required: bool = False
     about: str = ""
     choices: tuple[str, ...] = ()
-    whole: bool = False
+    integer: bool = False
     """Of a number: whether it has to be an integer."""
     wrong: str = ""
 
@@ -52,10 +52,10 @@ class Field(Struct, frozen=True):
 
 def fields_of(arguments: Mapping[str, JSON], schema: str) -> tuple[Field, ...]:
     """The fields for arguments, those of the schema first; none where no form can hold them."""
-    known = read_schema(schema)
-    properties = known.get("properties")
+    parsed = read_schema(schema)
+    properties = parsed.get("properties")
     kinds = properties if isinstance(properties, dict) else {}
-    needed = known.get("required")
+    needed = parsed.get("required")
     required = frozenset(str(each) for each in needed) if isinstance(needed, list) else frozenset[str]()
     names = [*kinds, *(name for name in arguments if name not in kinds)]
     if len(names) > MAX_FIELDS or any(hidden(name) for name in names):  # browsers send such names as others
@@ -79,15 +79,15 @@ def field_for(name: str, part: JSON, arguments: Mapping[str, JSON], *, required:
     kind, choices = kind_of(says, value, given=given)
     about = says.get("description") or says.get("title")
     field = Field(name, kind, text_of(kind, value, given=given), given=given, required=required, choices=choices)
-    whole = says.get("type") == "integer"
-    return replace(field, about=about[:400] if isinstance(about, str) else "", whole=whole)
+    is_integer = says.get("type") == "integer"
+    return replace(field, about=about[:400] if isinstance(about, str) else "", integer=is_integer)
 
 
 def kind_of(says: Mapping[str, JSON], value: JSON, *, given: bool) -> tuple[Kind, tuple[str, ...]]:
     """Which field can hold this value, and any other that the schema allows; JSON where none can."""
-    listed, kind = says.get("enum"), says.get("type")
-    choices = tuple(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
-    if choices and isinstance(listed, list) and len(choices) == len(listed):
+    enum, kind = says.get("enum"), says.get("type")
+    choices = tuple(each for each in enum if isinstance(each, str)) if isinstance(enum, list) else ()
+    if choices and isinstance(enum, list) and len(choices) == len(enum):
         fits = not given or (isinstance(value, str) and value in choices and kept_by_browsers(value))
         return ("choice", choices) if fits else ("json", ())
     match kind:
@@ -138,7 +138,7 @@ def text_of(kind: Kind, value: JSON, *, given: bool) -> str:
 def read_arguments(form: Form, fields: tuple[Field, ...]) -> tuple[dict[str, JSON], tuple[Field, ...]]:
     """The arguments that a form says, and its fields as they were filled in, each with what is wrong with it."""
     values: dict[str, JSON] = {}
-    seen: list[Field] = []
+    read: list[Field] = []
     for field in fields:
         text = form.get(f"a.{field.name}", field.value)
         filled = replace(field, value=text, wrong="")
@@ -147,8 +147,8 @@ def read_arguments(form: Form, fields: tuple[Field, ...]) -> tuple[dict[str, JSO
                 values[field.name] = value_of(filled)
         except (BadInput, ValueError) as exc:
             filled = replace(filled, wrong=wrong_words(filled, exc))
-        seen.append(filled)
-    return values, tuple(seen)
+        read.append(filled)
+    return values, tuple(read)
 
 
 def left_out(field: Field) -> bool:
@@ -162,7 +162,7 @@ def value_of(field: Field) -> JSON:
     """The value that a field says. Raises ValueError or BadInput where it says none."""
     match field.kind:
         case "number":
-            return number_in(field.value, whole=field.whole)
+            return number_in(field.value, integer=field.integer)
         case "switch":
             return field.value == "true"
         case "lines":
@@ -173,19 +173,19 @@ def value_of(field: Field) -> JSON:
             return field.value
 
 
-def number_in(text: str, *, whole: bool) -> JSON:
+def number_in(text: str, *, integer: bool) -> JSON:
     """The number that a text is. For JSON schema 1.0 is an integer too."""
     value = read_json(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(text)
-    if whole and isinstance(value, float) and not value.is_integer():
+    if integer and isinstance(value, float) and not value.is_integer():
         raise ValueError(text)
     return value
 
 
 def wrong_words(field: Field, exc: Exception) -> str:
     if field.kind == "number":
-        return "Write a whole number." if field.whole else "Write a number."
+        return "Write a whole number." if field.integer else "Write a number."
     return f"This is not JSON: {exc}"
 
 

@@ -76,9 +76,9 @@ class Sessions:
         now: epoch seconds, as all processes on the store have them.
     """
 
-    def __init__(self, current: Current, kept: FaceSessions, now: Callable[[], float]) -> None:
+    def __init__(self, current: Current, rows: FaceSessions, now: Callable[[], float]) -> None:
         self._current = current
-        self._kept = kept
+        self._rows = rows
         self._now = now
         self._links: OrderedDict[str, tuple[Visitor, float]] = OrderedDict()
         """By the hash of the key: for whom, and until when."""
@@ -101,18 +101,18 @@ class Sessions:
     async def open(self, visitor: Visitor) -> str:
         """Begin a session; the value of its cookie."""
         cookie, now = secrets.token_urlsafe(32), self._now()
-        await self._kept.end_old("console", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
+        await self._rows.end_old("console", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
         body = msgspec.json.encode(Session(visitor, secrets.token_urlsafe(32))).decode()
         client = visitor.principal.name
         stored = FaceSession(hashed(cookie), "console", client, body, begun=now, used=now)
-        await self._kept.put(stored, at_most=MAX_OWN_SESSIONS)
+        await self._rows.put(stored, at_most=MAX_OWN_SESSIONS)
         if not visitor.token_hash:
             self._by_link.add(stored.id)
         return cookie
 
     async def find(self, cookie: str, *, touch: bool = True) -> Session | None:
         """The session of a cookie, as its token makes it now; None once it has ended. `touch` counts as use."""
-        stored = await self._kept.get(hashed(cookie)) if cookie else None
+        stored = await self._rows.get(hashed(cookie)) if cookie else None
         if stored is None or stored.kind != "console":
             return None
         now = self._now()
@@ -121,20 +121,20 @@ class Sessions:
         if now < stored.used + IDLE_S and now < stored.begun + LONGEST_S:
             visitor = await self._current(session.visitor)
         if visitor is None:
-            await self._kept.end(stored.id, None, now)
+            await self._rows.end(stored.id, None, now)
             return None
         if touch and now - stored.used > USED_EVERY_S:
-            await self._kept.used(stored.id, now)
+            await self._rows.used(stored.id, now)
         return structs.replace(session, visitor=visitor)
 
     async def close(self, cookie: str) -> None:
         """End a session. Closing one that has ended is fine."""
-        await self._kept.end(hashed(cookie), None, self._now())
+        await self._rows.end(hashed(cookie), None, self._now())
 
     async def close_links(self) -> None:
         """End the sessions that began with a link of this process."""
         for id in self._by_link:
-            await self._kept.end(id, None, self._now())
+            await self._rows.end(id, None, self._now())
         self._by_link.clear()
 
 

@@ -39,9 +39,9 @@ class Adapter(Protocol):
     """One model, with connections of its own."""
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, views: Mapping[str, FileView] | None = None
     ) -> ModelReply:
-        """See `ports.Model`; `shown`: the messages' files as the model sees them, by ref."""
+        """See `ports.Model`; `views`: the messages' files as the model sees them, by ref."""
         ...
 
     async def known(self) -> ModelInfo:
@@ -79,43 +79,43 @@ class CapabilityAdapter:
 
     async def reply(self, request: ModelRequest, on_text: OnText | None = None) -> ModelReply:
         """See `ports.Model`. After a refusal that says what to change, it asks again, at most `MAX_LESSONS` times."""
-        known = await self._adapter.known()
-        able = capacity(self.settings, known)
-        shown = await self._loader.views(request, sees=able.images, pdfs=able.pdfs, refused=self._acceptance.refused)
+        info = await self._adapter.known()
+        can = capacity(self.settings, info)
+        views = await self._loader.views(request, sees=can.images, pdfs=can.pdfs, refused=self._acceptance.refused)
         suspects: tuple[str, ...] = ()
         drafts = self._drafts.of(on_text) if on_text is not None else None
         for lessons in range(MAX_LESSONS + 2):
             offered = self._tools.offered(self._as_wanted(request))
-            prompted = self._tools.prompted or in_prompt(self.settings, known)
+            prompted = self._tools.prompted or in_prompt(self.settings, info)
             try:
-                reply = await self._ask(offered, shown, drafts, prompted)
+                reply = await self._ask(offered, views, drafts, prompted)
             except ModelFailed as exc:
                 if lessons < MAX_LESSONS and self._learns(exc, offered):
                     continue
-                if suspects or not (suspects := self._acceptance.suspects(exc, shown)):
+                if suspects or not (suspects := self._acceptance.suspects(exc, views)):
                     raise
-                shown = self._acceptance.without(shown, suspects)
+                views = self._acceptance.without(views, suspects)
             else:
-                self._acceptance.learn(shown, suspects)
+                self._acceptance.learn(views, suspects)
                 answer = with_cut_mark(reply if prompted else self._tools.without_written_calls(reply, offered.tools))
                 return with_refusal_note(answer, request, suspects)
         raise AssertionError("the last lesson is raised")
 
     async def _ask(
-        self, request: ModelRequest, shown: Mapping[str, FileView], on_text: OnText | None, prompted: bool
+        self, request: ModelRequest, views: Mapping[str, FileView], on_text: OnText | None, prompted: bool
     ) -> ModelReply:
         if not prompted:
-            return await self._adapter.reply(request, on_text, shown)
+            return await self._adapter.reply(request, on_text, views)
         tools = request.tools
         filtered = without_calls(on_text, tools) if on_text is not None else None
-        return out_of_words(await self._adapter.reply(in_words(request), filtered, shown), tools)
+        return out_of_words(await self._adapter.reply(in_words(request), filtered, views), tools)
 
     def _as_wanted(self, request: ModelRequest) -> ModelRequest:
         messages = request.messages
         if "nothing" in self._wanted_fields:
             messages = without_provider_fields(messages)
-        for wanted in self._wanted_fields - {"nothing"}:
-            messages = with_placeholder_fields(messages, wanted, self.settings.identity)
+        for field in self._wanted_fields - {"nothing"}:
+            messages = with_placeholder_fields(messages, field, self.settings.identity)
         if self._in_turns:
             messages = in_turns(messages)
         return request if messages is request.messages else replace(request, messages=messages)
@@ -130,19 +130,19 @@ class CapabilityAdapter:
             self._in_turns = True
             return True
         sent = any(message.kept_for == self.settings.identity for message in request.messages)
-        wanted = wanted_field(str(failure), sent=sent)
-        if not wanted or wanted in self._wanted_fields:
+        field = wanted_field(str(failure), sent=sent)
+        if not field or field in self._wanted_fields:
             return False
-        self._wanted_fields.add(wanted)
+        self._wanted_fields.add(field)
         return True
 
     async def capacity(self) -> Capacity:
         """The model's capacity; if it cannot be loaded, as its section says."""
         try:
-            known = await self._adapter.known()
+            info = await self._adapter.known()
         except ModelFailed:
-            known = UNKNOWN
-        return capacity(self.settings, known)
+            info = UNKNOWN
+        return capacity(self.settings, info)
 
     async def warm(self) -> None:
         """Load now what the first call would have to wait for."""
@@ -159,17 +159,17 @@ def with_cut_mark(reply: ModelReply) -> ModelReply:
     return replace(reply, text=f"{reply.text.rstrip()}\n\n{cut_mark}") if cut_mark else reply
 
 
-def capacity(settings: ModelSettings, known: ModelInfo) -> Capacity:
+def capacity(settings: ModelSettings, info: ModelInfo) -> Capacity:
     """A model's capacity: as its section says, else as litellm's map says."""
     return Capacity(
-        settings.context_tokens or known.reads,
-        known.sees is True if settings.vision is None else settings.vision,
-        known.pdfs is True if settings.pdf is None else settings.pdf,
+        settings.context_tokens or info.reads,
+        info.sees is True if settings.vision is None else settings.vision,
+        info.pdfs is True if settings.pdf is None else settings.pdf,
     )
 
 
-def in_prompt(settings: ModelSettings, known: ModelInfo) -> bool:
+def in_prompt(settings: ModelSettings, info: ModelInfo) -> bool:
     """Whether tools go into the prompt: as its section says, else if the model is known not to call tools."""
     if settings.tool_calling == "auto":
-        return known.calls_tools is False
+        return info.calls_tools is False
     return settings.tool_calling == "prompt"

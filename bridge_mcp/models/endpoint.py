@@ -78,8 +78,8 @@ def known_at(settings: ModelSettings, openai: bool) -> ModelInfo:
     """A model's known capabilities. Prices are known at OpenAI alone: another endpoint charges its own."""
     if settings.base_url and not openai:
         return UNKNOWN
-    known = look_up(settings.model, read_map())
-    return known if openai else replace(known, prices=None)
+    info = look_up(settings.model, read_map())
+    return info if openai else replace(info, prices=None)
 
 
 def proxy_for(scheme: str, host: str) -> str | None:

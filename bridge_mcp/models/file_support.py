@@ -38,21 +38,21 @@ class FileAcceptance:
         """The refused files, which are no longer shown."""
         return dict.fromkeys(self._refused, REFUSED)
 
-    def suspects(self, failure: ModelFailed, shown: Mapping[str, FileView]) -> tuple[str, ...]:
+    def suspects(self, failure: ModelFailed, views: Mapping[str, FileView]) -> tuple[str, ...]:
         """The images and PDFs that may be why a request was refused: those that were never accepted."""
         if failure.kind not in ABOUT_FILES:
             return ()
-        return tuple(ref for ref, each in shown.items() if (each.image or each.pdf) and ref not in self._taken)
+        return tuple(ref for ref, each in views.items() if (each.image or each.pdf) and ref not in self._taken)
 
-    def without(self, shown: Mapping[str, FileView], suspects: Sequence[str]) -> dict[str, FileView]:
-        """`shown`, with a note in the place of each suspect."""
-        return {**shown, **dict.fromkeys(suspects, REFUSED)}
+    def without(self, views: Mapping[str, FileView], suspects: Sequence[str]) -> dict[str, FileView]:
+        """`views`, with a note in the place of each suspect."""
+        return {**views, **dict.fromkeys(suspects, REFUSED)}
 
-    def learn(self, shown: Mapping[str, FileView], suspects: Sequence[str]) -> None:
+    def learn(self, views: Mapping[str, FileView], suspects: Sequence[str]) -> None:
         """A request with these files, and without the suspects, was accepted."""
         for ref in suspects:
             self._refused[ref] = None
-        for ref, each in shown.items():
+        for ref, each in views.items():
             if each.image or each.pdf:
                 self._taken[ref] = None
 

@@ -95,8 +95,8 @@ class FileLoader:
                 views_by_ref[attachment.ref] = refused[attachment.ref]
             if attachment.ref in views_by_ref or not left.get(way) or (way == "text" and role == "tool"):
                 continue
-            known = self._kept.get(attachment.ref)
-            left[way] -= 0 if known is not None and known.unshowable else 1
+            remembered = self._kept.get(attachment.ref)
+            left[way] -= 0 if remembered is not None and remembered.unshowable else 1
             views_by_ref[attachment.ref] = await self._look(request.fetch, attachment, deadline)
         return views_by_ref
 

@@ -60,10 +60,10 @@ class LitellmModel:
         return self._known
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, views: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """One call. See `ports.Model`."""
-        body = chat_body(self.settings.model, request, self._params, shown, self.settings.identity)
+        body = chat_body(self.settings.model, request, self._params, views, self.settings.identity)
         if request.tools:
             body["tools"] = self._offer.listed(request.tools)
             if not body["tools"]:

@@ -141,13 +141,13 @@ def refusal(error: Exception) -> ProviderError:
     connection = connection_error(error)
     if connection is not None:
         return connection
-    known = vars(error)
-    status = known.get("status_code")
-    headers = cast("Mapping[str, str]", known.get("litellm_response_headers") or {})
+    attributes = vars(error)
+    status = attributes.get("status_code")
+    headers = cast("Mapping[str, str]", attributes.get("litellm_response_headers") or {})
     return ProviderError(
         str(error),
         status if isinstance(status, int) else None,
-        reported(known.get("body")).codes or reported(embedded(str(error))).codes,
+        reported(attributes.get("body")).codes or reported(embedded(str(error))).codes,
         headers=dict(headers),
         kind=KINDS.get(type(error).__name__),
     )

@@ -33,11 +33,11 @@ class ModelInfo(Struct, frozen=True):
 UNKNOWN = ModelInfo()
 
 
-def look_up(model: str, known: ModelMap) -> ModelInfo:
+def look_up(model: str, model_map: ModelMap) -> ModelInfo:
     """A model's capabilities by its litellm name, or by OpenAI's own."""
     provider, _, name = model.partition("/") if "/" in model else ("openai", "", model)
     for key in (model, name):
-        entry = known.get(key)
+        entry = model_map.get(key)
         if entry is None:
             continue
         # Several providers have models of the same name; only the provider's own entry counts.

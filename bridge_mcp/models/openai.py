@@ -82,11 +82,11 @@ class OpenAIModel:
         return endpoint.known
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, views: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """One call. See `ports.Model`."""
         endpoint, session = await self._connection.open()
-        body = chat_body(self._model, request, self._params, shown, self.settings.identity)
+        body = chat_body(self._model, request, self._params, views, self.settings.identity)
         began = time.perf_counter()
         with CallTimeouts(self.settings) as patience:
             completion = await self._ask(endpoint, session, body, request.tools, patience, on_text)
@@ -138,7 +138,7 @@ class OpenAIModel:
                     patience.listen()
                     if data == b"[DONE]":
                         assembly.done()
-                    elif (chunk := self._chunk(data, whole=assembly.ended)) is not None:
+                    elif (chunk := self._chunk(data, ended=assembly.ended)) is not None:
                         assembly.add(chunk)
                     if assembly.ended:
                         tail.deadline = min(tail.deadline, anyio.current_time() + TAIL_S)
@@ -147,8 +147,8 @@ class OpenAIModel:
                     raise
         return assembly.checked()
 
-    def _chunk(self, data: bytes, *, whole: bool) -> object:
-        """The chunk in a line; None for anything else, once the answer is `whole`.
+    def _chunk(self, data: bytes, *, ended: bool) -> object:
+        """The chunk in a line; None for anything else, once the answer is `ended`.
 
         Raises:
             ModelFailed: it is no chunk, and the answer is not complete.
@@ -156,7 +156,7 @@ class OpenAIModel:
         try:
             return read_json(data, max_depth=MESSAGE_DEPTH, odd="mend")
         except BadJSON:
-            if whole:
+            if ended:
                 return None
             quoted = data[:500].decode(errors="replace")
             raise failed(

@@ -61,16 +61,16 @@ def chat_body(
     model: str,
     request: ModelRequest,
     params: Mapping[str, JSON],
-    shown: Mapping[str, FileView] | None = None,
+    views: Mapping[str, FileView] | None = None,
     identity: str = "",
 ) -> dict[str, JSON]:
     """The body of a chat completion request without its tools, which `ToolsJson` adds. The caller may change it."""
-    messages = chat_messages(request.messages, shown or NOTHING, identity)
+    messages = chat_messages(request.messages, views or NOTHING, identity)
     return {**params, "model": model, "messages": cast("JSON", messages)}
 
 
 def chat_messages(
-    messages: Sequence[ChatMessage], shown: Mapping[str, FileView], model: str = ""
+    messages: Sequence[ChatMessage], views: Mapping[str, FileView], model: str = ""
 ) -> list[dict[str, JSON]]:
     """The messages for the `model` of this identity, without the provider fields of other models' answers.
 
@@ -80,7 +80,7 @@ def chat_messages(
     file_parts: list[JSON] = []
     for message in messages:
         if file_parts and message.role == "user":
-            content = content_of(message, shown)
+            content = content_of(message, views)
             file_parts += content if isinstance(content, list) else [text_part(str(content))]
             converted.append({"role": "user", "content": file_parts})
             file_parts = []
@@ -89,35 +89,35 @@ def chat_messages(
             converted.append({"role": "user", "content": file_parts})
             file_parts = []
         if message.role == "tool" and message.call is not None:
-            file_parts += files_of_result(message, shown)
+            file_parts += files_of_result(message, views)
             converted.append(
-                {"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, shown)}
+                {"role": "tool", "tool_call_id": wire_id(message.call), "content": text_of(message, views)}
             )
         elif message.role == "assistant":
-            converted.append(answer_of(message, own=bool(model) and message.kept_for == model))
+            converted.append(answer_of(message, restores=bool(model) and message.kept_for == model))
         elif not message.attachments:
             converted.append({"role": message.role, "content": message.told or EMPTY})
         else:
-            converted.append({"role": message.role, "content": content_of(message, shown)})
+            converted.append({"role": message.role, "content": content_of(message, views)})
     if file_parts:
         converted.append({"role": "user", "content": file_parts})
     return converted
 
 
-def answer_of(message: ChatMessage, *, own: bool) -> dict[str, JSON]:
-    """An assistant message; if it is the model's `own`, with the provider fields that its provider wants back."""
+def answer_of(message: ChatMessage, *, restores: bool) -> dict[str, JSON]:
+    """An assistant message; `restores`: with the provider fields that the model's provider wants back."""
     text = text_of(message)
-    fields: dict[str, JSON] = restored(message.kept) if own and message.kept else {}
+    fields: dict[str, JSON] = restored(message.kept) if restores and message.kept else {}
     # An empty text, and not null: some servers refuse a message without content, and none refuses this with calls.
     fields |= {"role": "assistant", "content": text or ("" if message.calls else EMPTY)}
     if message.calls:
-        fields["tool_calls"] = [call_of(call, own=own) for call in message.calls]
+        fields["tool_calls"] = [call_of(call, restores=restores) for call in message.calls]
     return fields
 
 
-def content_of(message: ChatMessage, shown: Mapping[str, FileView]) -> JSON:
+def content_of(message: ChatMessage, views: Mapping[str, FileView]) -> JSON:
     """A message's content: its text, or parts if it has images or PDFs to show."""
-    files = shown if message.role == "user" else NOTHING
+    files = views if message.role == "user" else NOTHING
     parts = parts_of(message.attachments, files)
     text = text_of(message, files)
     if not parts:
@@ -125,18 +125,18 @@ def content_of(message: ChatMessage, shown: Mapping[str, FileView]) -> JSON:
     return [text_part(text), *parts] if text else parts
 
 
-def files_of_result(message: ChatMessage, shown: Mapping[str, FileView]) -> list[JSON]:
+def files_of_result(message: ChatMessage, views: Mapping[str, FileView]) -> list[JSON]:
     """Content parts for the files of a tool's result, behind a sentence that says so."""
-    parts = parts_of(message.attachments, shown)
+    parts = parts_of(message.attachments, views)
     tool = message.call.tool if message.call else "a tool"
     return [text_part(f"[Given by the tool {tool}, with its result above:]"), *parts] if parts else []
 
 
-def parts_of(files: Sequence[Attachment], shown: Mapping[str, FileView]) -> list[JSON]:
+def parts_of(files: Sequence[Attachment], views: Mapping[str, FileView]) -> list[JSON]:
     """Content parts for the images and PDFs among these files."""
     parts: list[JSON] = []
     for file in files:
-        view = shown.get(file.ref)
+        view = views.get(file.ref)
         if view is not None and view.image:
             parts.append({"type": "image_url", "image_url": {"url": view.image}})
         elif view is not None and view.pdf:
@@ -149,12 +149,12 @@ def text_part(text: str) -> JSON:
     return {"type": "text", "text": text}
 
 
-def text_of(message: ChatMessage, shown: Mapping[str, FileView] | None = None) -> str:
+def text_of(message: ChatMessage, views: Mapping[str, FileView] | None = None) -> str:
     """A message's text, with a note for each file that has no content part."""
     if not message.attachments:
         return message.told
-    views = [(file, (shown or NOTHING).get(file.ref)) for file in message.attachments]
-    notes = [note(file, each) for file, each in views if each is None or not (each.image or each.pdf)]
+    files_and_views = [(file, (views or NOTHING).get(file.ref)) for file in message.attachments]
+    notes = [note(file, each) for file, each in files_and_views if each is None or not (each.image or each.pdf)]
     return "\n".join(filter(None, (message.told, *notes)))
 
 
@@ -169,9 +169,9 @@ def wire_id(call: Call) -> str:
     return f"x{hashlib.sha256(call.id.encode()).hexdigest()[:8]}"
 
 
-def call_of(call: Call, *, own: bool) -> dict[str, JSON]:
-    """One call of an assistant message; if it is the model's `own`, with its provider fields."""
-    fields: dict[str, JSON] = restored(call.kept) if own and call.kept else {}
+def call_of(call: Call, *, restores: bool) -> dict[str, JSON]:
+    """One call of an assistant message; `restores`: with its provider fields."""
+    fields: dict[str, JSON] = restored(call.kept) if restores and call.kept else {}
     inner = fields.pop("function", None)
     function: dict[str, JSON] = dict(inner) if isinstance(inner, dict) else {}
     function["name"] = ILLEGAL.sub("_", call.tool)[:MAX_NAME] or "unnamed"
@@ -190,14 +190,14 @@ def arguments_of(text: str) -> str:
 
 def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, JSON]]:
     """The tools in the chat format, with schemas that providers accept; tools without such a schema are left out."""
-    listed: list[dict[str, JSON]] = []
+    definitions: list[dict[str, JSON]] = []
     for spec in tools:
         schema = schema_for_models(spec.schema)
         if isinstance(schema, str):
             continue
         function: dict[str, JSON] = {"name": spec.name, "description": spec.description, "parameters": schema}
-        listed.append({"type": "function", "function": function})
-    return listed
+        definitions.append({"type": "function", "function": function})
+    return definitions
 
 
 class ToolsJson:
@@ -214,14 +214,14 @@ class ToolsJson:
     def with_tools(self, body: Mapping[str, JSON], tools: Sequence[ToolSpec]) -> str:
         """The JSON text of a non-empty body together with these tools, if there are any."""
         text = json.dumps(body)
-        listed = self._of(tools)[2] if tools else ""
-        return f'{text[:-1]}, "tools": {listed}}}' if listed else text
+        tools_json = self._of(tools)[2] if tools else ""
+        return f'{text[:-1]}, "tools": {tools_json}}}' if tools_json else text
 
     def _of(self, tools: Sequence[ToolSpec]) -> tuple[Sequence[ToolSpec], list[dict[str, JSON]], str]:
         cached = self._known.get(id(tools))
         if cached is None:
             if len(self._known) >= OFFERS:
                 self._known.clear()
-            listed = chat_tools(tools)
-            cached = self._known[id(tools)] = (tools, listed, json.dumps(listed) if listed else "")
+            definitions = chat_tools(tools)
+            cached = self._known[id(tools)] = (tools, definitions, json.dumps(definitions) if definitions else "")
         return cached

@@ -70,9 +70,9 @@ def call_fields(call: Mapping[str, object], before: Mapping[str, JSON] | None = 
             fields[name] = merged(name, fields.get(name), cast("JSON", value))
     function = call.get("function")
     inner = cast("dict[str, JSON]", function) if isinstance(function, dict) else {}
-    more: dict[str, JSON] = {name: value for name, value in inner.items() if name not in FUNCTION and value}
-    if more:
-        fields["function"] = merged("function", fields.get("function"), more)
+    extra: dict[str, JSON] = {name: value for name, value in inner.items() if name not in FUNCTION and value}
+    if extra:
+        fields["function"] = merged("function", fields.get("function"), extra)
     return fields
 
 
@@ -95,23 +95,23 @@ def merged(name: str, old: JSON, new: JSON) -> JSON:
 def add_item(items: list[JSON], item: JSON) -> None:
     """Merge an item into the one that it continues, or append it."""
     if isinstance(item, dict):
-        for place in range(len(items) - 1, -1, -1):
-            known = items[place]
-            if isinstance(known, dict) and goes_on(known, item):
-                items[place] = merged("", known, item)
+        for index in range(len(items) - 1, -1, -1):
+            before = items[index]
+            if isinstance(before, dict) and goes_on(before, item):
+                items[index] = merged("", before, item)
                 return
             if item.get("index") is None:
                 break
     items.append(item)
 
 
-def goes_on(known: Mapping[str, JSON], item: Mapping[str, JSON]) -> bool:
+def goes_on(before: Mapping[str, JSON], item: Mapping[str, JSON]) -> bool:
     """Whether an item continues a known one: by index and type, or because that one is not complete yet."""
-    if item.get("type") not in (None, known.get("type")):
+    if item.get("type") not in (None, before.get("type")):
         return False
-    if item.get("index") is not None or known.get("index") is not None:
-        return item.get("index") == known.get("index")
-    return not any(known.get(name) for name in ("signature", "data", "encrypted_content"))
+    if item.get("index") is not None or before.get("index") is not None:
+        return item.get("index") == before.get("index")
+    return not any(before.get(name) for name in ("signature", "data", "encrypted_content"))
 
 
 def kept_text(value: Mapping[str, JSON]) -> str:

@@ -79,31 +79,31 @@ def without_provider_fields(messages: Iterable[ChatMessage]) -> tuple[ChatMessag
 
 
 def with_placeholder_fields(
-    messages: Iterable[ChatMessage], wanted: WantedField, identity: str
+    messages: Iterable[ChatMessage], field: WantedField, identity: str
 ) -> tuple[ChatMessage, ...]:
     """The messages, with placeholders for the provider fields of answers that this model did not give."""
     return tuple(
-        with_placeholder(message, wanted, identity) if message.calls and lacks(message, wanted, identity) else message
+        with_placeholder(message, field, identity) if message.calls and lacks(message, field, identity) else message
         for message in messages
     )
 
 
-def lacks(message: ChatMessage, wanted: WantedField, identity: str) -> bool:
+def lacks(message: ChatMessage, field: WantedField, identity: str) -> bool:
     """Whether an answer with calls lacks the provider field that is wanted."""
     if message.kept_for != identity:
         return True
-    return not message.kept if wanted == "reasoning" else "signature" not in message.kept + message.calls[0].kept
+    return not message.kept if field == "reasoning" else "signature" not in message.kept + message.calls[0].kept
 
 
-def with_placeholder(message: ChatMessage, wanted: WantedField, identity: str) -> ChatMessage:
-    own = message.kept_for == identity
-    calls = message.calls if own else tuple(structs.replace(call, kept="") for call in message.calls)
-    if wanted == "reasoning":
-        kept = json.dumps({"reasoning_content": NOT_KEPT})
-        return replace(message, kept=kept, kept_for=identity, calls=calls)
+def with_placeholder(message: ChatMessage, field: WantedField, identity: str) -> ChatMessage:
+    same_model = message.kept_for == identity
+    calls = message.calls if same_model else tuple(structs.replace(call, kept="") for call in message.calls)
+    if field == "reasoning":
+        placeholder = json.dumps({"reasoning_content": NOT_KEPT})
+        return replace(message, kept=placeholder, kept_for=identity, calls=calls)
     signed = json.dumps({"extra_content": {"google": {"thought_signature": SKIP}}})
     calls = (structs.replace(calls[0], kept=signed), *calls[1:])
-    return replace(message, kept=message.kept if own else "", kept_for=identity, calls=calls)
+    return replace(message, kept=message.kept if same_model else "", kept_for=identity, calls=calls)
 
 
 def about_roles(refusal: str) -> bool:
@@ -144,9 +144,9 @@ def tool_limit(refusal: str, count: int) -> int | None:
 
 def suspects(refusal: str, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
     """The tools that a refusal is about: by name or index, else those whose schemas use uncommon keywords."""
-    named = [spec for spec in tools if re.search(rf"(?<![\w-]){re.escape(spec.name)}(?![\w-])", refusal)]
-    if named:
-        return tuple(named)
+    specs_named = [spec for spec in tools if re.search(rf"(?<![\w-]){re.escape(spec.name)}(?![\w-])", refusal)]
+    if specs_named:
+        return tuple(specs_named)
     places = {int(number) for number in PLACE.findall(refusal)}
     indexed = [spec for place, spec in enumerate(tools) if place in places]
     return tuple(indexed or [spec for spec in tools if is_odd(spec)])

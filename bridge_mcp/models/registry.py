@@ -182,8 +182,8 @@ def make_adapter(settings: ModelSettings, litellm: LitellmProcess) -> Adapter:
 
 def fallback_settings(section: ModelSettings, model: str) -> ModelSettings:
     """The settings of a fallback that is a model and not a section."""
-    own, other = provider_of(section.model), provider_of(model)
-    same = other in ("", "openai", own) if section.base_url else other != "" and other == own
+    provider, other = provider_of(section.model), provider_of(model)
+    same = other in ("", "openai", provider) if section.base_url else other != "" and other == provider
     if same:
         return replace(section, model=model, fallbacks=(), prices=None, context_tokens=None)
     return ModelSettings(
@@ -198,11 +198,11 @@ def provider_of(model: str) -> str:
 
 def all_failed(section: ModelSettings, failures: Sequence[ModelFailed]) -> ModelFailed:
     """One error for a model and all its fallbacks. A retry helps if it helps with one of them."""
-    listed = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
+    numbered = " ".join(f"({number}) {failure}" for number, failure in enumerate(failures, 1))
     waits = [failure.retry_after_s for failure in failures if not failure.permanent]
     known_waits = [wait for wait in waits if wait is not None]
     return ModelFailed(
-        f"models.{section.name} and its fallbacks all failed. {listed}",
+        f"models.{section.name} and its fallbacks all failed. {numbered}",
         permanent=not waits,
         retry_after_s=min(known_waits) if known_waits and len(known_waits) == len(waits) else None,
         for_chat=failures[0].for_chat,

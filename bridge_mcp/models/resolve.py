@@ -102,6 +102,6 @@ def unknown(settings: ModelSettings) -> str:
         return f"litellm knows no provider for '{settings.model}'. Write it as provider/model, like openai/gpt-5-mini."
     if settings.api_key:
         return ""
-    named = litellm.validate_environment(settings.model).get("missing_keys")
-    missing = [str(name) for name in cast("list[object]", named or []) if str(name).endswith(("KEY", "TOKEN"))]
+    missing_keys = litellm.validate_environment(settings.model).get("missing_keys")
+    missing = [str(name) for name in cast("list[object]", missing_keys or []) if str(name).endswith(("KEY", "TOKEN"))]
     return f"{' and '.join(missing)} not set. Set it, or name another variable by api_key_env." if missing else ""

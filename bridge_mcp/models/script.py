@@ -186,18 +186,18 @@ def parse_rule(raw: Mapping[str, object], where: str) -> Rule:
     if on == "user" and "tool" in raw:
         raise ConfigError(f"{where}: tool: only results come from a tool.", fix='Add on = "result", or leave tool out.')
     when = pattern(text_in(raw, "when", where), f"{where}: when") if "when" in raw else None
-    known = {TEXT, *(when.groupindex if when else ())}
-    say = template(text_in(raw, "say", where), known, f"{where}: say") if "say" in raw else ""
+    names = {TEXT, *(when.groupindex if when else ())}
+    say = template(text_in(raw, "say", where), names, f"{where}: say") if "say" in raw else ""
     calls = raw.get("call", [])
     if not isinstance(calls, list):
         calls = [calls]
-    planned = tuple(parse_call(call, known, f"{where}: call") for call in cast("list[object]", calls))
+    planned = tuple(parse_call(call, names, f"{where}: call") for call in cast("list[object]", calls))
     if not say and not planned:
         raise ConfigError(f"{where}: it neither says nor calls anything.", fix="Give it say, or call, or both.")
     return Rule(cast("On", on), when, text_in(raw, "tool", where) if "tool" in raw else "*", say=say, calls=planned)
 
 
-def parse_call(raw: object, known: set[str], where: str) -> PlannedCall:
+def parse_call(raw: object, names: set[str], where: str) -> PlannedCall:
     """One planned call."""
     if not isinstance(raw, dict):
         raise ConfigError(f"{where}: {raw!r} is not a call.", fix='Write { tool = "server__tool", arguments = { … } }.')
@@ -212,36 +212,36 @@ def parse_call(raw: object, known: set[str], where: str) -> PlannedCall:
     arguments = call.get("arguments", {})
     if not isinstance(arguments, dict):
         raise ConfigError(f"{where}: arguments: this is not a table.", fix='Write { name = "value" }.')
-    return PlannedCall(tool, cast("dict[str, JSON]", checked(cast("object", arguments), known, f"{where}: arguments")))
+    return PlannedCall(tool, cast("dict[str, JSON]", checked(cast("object", arguments), names, f"{where}: arguments")))
 
 
-def checked(value: object, known: set[str], where: str) -> JSON:
+def checked(value: object, names: set[str], where: str) -> JSON:
     """A TOML value as JSON, its templates checked."""
     if isinstance(value, str):
-        return template(value, known, where)
+        return template(value, names, where)
     if isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return value
     if isinstance(value, list):
-        return [checked(item, known, where) for item in cast("list[object]", value)]
+        return [checked(item, names, where) for item in cast("list[object]", value)]
     if isinstance(value, dict):
         return {
-            name: checked(item, known, f"{where}.{name}") for name, item in cast("dict[str, object]", value).items()
+            name: checked(item, names, f"{where}.{name}") for name, item in cast("dict[str, object]", value).items()
         }
     raise ConfigError(f"{where}: {value} has no form in JSON.", fix="Write it as a text in quotes.")
 
 
-def template(text: str, known: set[str], where: str) -> str:
+def template(text: str, names: set[str], where: str) -> str:
     """The text, if every placeholder in it is known."""
     try:
         used = [(name, spec, turn) for _, name, spec, turn in string.Formatter().parse(text) if name is not None]
     except ValueError:
         raise ConfigError(f"{where}: a brace stands alone.", fix="Write {{ or }} for a brace itself.") from None
     for name, spec, turn in used:
-        if name not in known or spec or turn:
-            names = ", ".join(f"{{{each}}}" for each in sorted(known))
+        if name not in names or spec or turn:
+            listed = ", ".join(f"{{{each}}}" for each in sorted(names))
             raise ConfigError(
                 f"{where}: the placeholder {{{name}}} is unknown.",
-                fix=f"Known here: {names}. Name a group of when as (?P<name>…), or write {{{{ for a brace itself.",
+                fix=f"Known here: {listed}. Name a group of when as (?P<name>…), or write {{{{ for a brace itself.",
             )
     return text
 

@@ -32,7 +32,7 @@ class ScriptedModel:
         return ModelInfo(calls_tools=True, sees=False)
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, views: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         """Answers at once, without drafts. Ids of calls are derived from the number of messages: stable over restarts.
 

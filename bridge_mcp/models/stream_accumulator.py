@@ -142,13 +142,13 @@ class StreamAccumulator:
 
         None if the delta repeats a call that is there already.
         """
-        named = next((piece for piece in self._calls if call_id and piece.id == call_id), None)
+        same_id = next((piece for piece in self._calls if call_id and piece.id == call_id), None)
         if index is None:
-            piece = named or (self._calls[-1] if self._calls and not call_id else None)
+            piece = same_id or (self._calls[-1] if self._calls and not call_id else None)
         else:
             piece = self._by_index.get(index)
             if piece is not None and call_id and piece.id not in ("", call_id):
-                piece = named  # a second id under one index is a second call
+                piece = same_id  # a second id under one index is a second call
         if piece is not None and begins_another(piece, name, arguments):
             if call_id and piece.id == call_id and piece.name == name and "".join(piece.arguments) == arguments:
                 return None

@@ -62,19 +62,19 @@ def split(text: str, names: Set[str], *, whole: bool = True) -> tuple[str, tuple
     If the text is not `whole` yet, an end that may still become a call is left out.
     """
     text = token_call_parser.with_plain_tags(text)
-    shown: list[str] = []
+    prose: list[str] = []
     calls: list[tuple[str, str]] = []
     at = 0
     for block in blocks(text, whole):
         block_calls = read(block, names) if block.closed or whole else []
         if block_calls is None:
             continue
-        shown.append(text[at : block.start])
+        prose.append(text[at : block.start])
         calls.extend(block_calls)
         at = block.end
-    rest = text[at:]
-    shown.append(rest if whole else BEGUN.sub("", rest))
-    visible = re.sub(r"\n{3,}", "\n\n", "".join(shown)).strip()
+    remainder = text[at:]
+    prose.append(remainder if whole else BEGUN.sub("", remainder))
+    visible = re.sub(r"\n{3,}", "\n\n", "".join(prose)).strip()
     return visible, tuple(ModelCall(f"call_{index}", tool, arguments) for index, (tool, arguments) in enumerate(calls))
 
 
@@ -84,7 +84,7 @@ def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
     A fence counts as text, and so does JSON with other text around it.
     """
     original, text = text, token_call_parser.with_plain_tags(text)
-    shown: list[str] = []
+    prose: list[str] = []
     tools: list[str] = []
     at = 0
     for block in blocks(text, True):
@@ -92,10 +92,10 @@ def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
             continue
         block_calls = None if block.fenced else read(block, names)
         if block_calls and any(name in names for name, _ in block_calls):
-            shown.append(text[at : block.start])
+            prose.append(text[at : block.start])
             tools += [name for name, _ in block_calls]
             at = block.end
-    return re.sub(r"\n{3,}", "\n\n", "".join((*shown, text[at:]))).strip() if tools else original, tuple(tools)
+    return re.sub(r"\n{3,}", "\n\n", "".join((*prose, text[at:]))).strip() if tools else original, tuple(tools)
 
 
 def blocks(text: str, whole: bool) -> Iterator[Block]:
@@ -121,9 +121,9 @@ def block_at(text: str, start: re.Match[str], whole: bool) -> Block:
         try:
             _, end = read_json_at(text, opening)
         except BadJSON:
-            rest = text[opening:]
-            named = NAMED.search(rest) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', rest)
-            return Block(begin, len(text), rest if named else "", marked=False, closed=False)
+            body_text = text[opening:]
+            match = NAMED.search(body_text) if whole else re.match(r'[\[{]\s*(?:[{"]|\Z)', body_text)
+            return Block(begin, len(text), body_text if match else "", marked=False, closed=False)
         return Block(begin, end, text[opening:end], marked=False)
     if start["call"]:
         close = re.compile(rf"</(?:\w+:)?{start['element']}>").search(text, start.end())
@@ -155,10 +155,10 @@ def read(block: Block, names: Set[str]) -> list[tuple[str, str]] | None:
         line_calls = lines_of_calls(block.body, names)
         if line_calls:
             return line_calls
-        named = NAMED.search(block.body)
+        match = NAMED.search(block.body)
         # The arguments as they came: the check of arguments tells the model what is wrong.
-        is_call = block.marked or (named is not None and (named[1] in names or '"arguments"' in block.body))
-        return [(named[1] if named else "", block.body)] if is_call else None
+        is_call = block.marked or (match is not None and (match[1] in names or '"arguments"' in block.body))
+        return [(match[1] if match else "", block.body)] if is_call else None
     calls = calls_of(value, names, block.marked)
     if calls or not block.marked:
         return calls

@@ -97,9 +97,9 @@ def without_calls(on_text: OnText, tools: Sequence[ToolSpec]) -> OnText:
 
     def pass_on(text: str) -> None:
         nonlocal last
-        shown = split(text, names, whole=False)[0] if text else ""
-        if shown != last or not text:
-            last = shown
-            on_text(shown)
+        prose = split(text, names, whole=False)[0] if text else ""
+        if prose != last or not text:
+            last = prose
+            on_text(prose)
 
     return pass_on

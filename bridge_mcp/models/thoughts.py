@@ -102,19 +102,19 @@ class Drafts:
 
     def of(self, on_text: OnText) -> OnText:
         """A filter for one new reply."""
-        length, marked, shown = 0, False, ""
+        length, marked, last = 0, False, ""
 
         def pass_on(text: str) -> None:
-            nonlocal length, marked, shown
+            nonlocal length, marked, last
             marked = marked or ANY.search(text, max(0, length - LONGEST)) is not None
             length = len(text)
             if not text:
-                marked, shown = False, ""
+                marked, last = False, ""
                 on_text("")
                 return
             visible = self._says(text, marked)
-            if visible != shown:
-                shown = visible
+            if visible != last:
+                last = visible
                 on_text(visible)
 
         return pass_on

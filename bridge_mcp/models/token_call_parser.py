@@ -76,8 +76,8 @@ def section_at(text: str, at: int) -> Section:
         try:
             value, end = read_json_at(text, begin)
         except BadJSON:
-            rest = text[begin:]
-            calls.append({"name": name, "arguments": rest})
+            arguments = text[begin:]
+            calls.append({"name": name, "arguments": arguments})
             return Section(len(text), json.dumps(calls, ensure_ascii=False), False)
         calls += called(name, value)
     if not calls:

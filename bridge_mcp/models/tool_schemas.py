@@ -133,8 +133,8 @@ def root_of(schema: dict[str, JSON]) -> dict[str, JSON]:
     own_properties = schema.get("properties")
     properties |= own_properties if isinstance(own_properties, dict) else {}
     own_names = schema.get("required")
-    listed = [name for name in own_names if isinstance(name, str)] if isinstance(own_names, list) else []
-    needed = [*dict.fromkeys([*listed, *sorted(required or ())])]
+    listed_names = [name for name in own_names if isinstance(name, str)] if isinstance(own_names, list) else []
+    needed = [*dict.fromkeys([*listed_names, *sorted(required or ())])]
     root = {name: value for name, value in schema.items() if name not in NOT_AT_THE_ROOT and name != "required"}
     root |= {"type": "object", "properties": properties}
     known_names = [name for name in needed if name in properties]
@@ -152,6 +152,8 @@ def is_plain(schema: JSON) -> bool:
     if not schema.keys() <= PLAIN or isinstance(schema.get("type"), list):
         return False
     properties = schema.get("properties")
-    named = properties if isinstance(properties, dict) else {}
+    by_name = properties if isinstance(properties, dict) else {}
     inner = [schema[name] for name in ("items", "additionalProperties") if name in schema]
-    return all(PLAIN_NAME.match(name) for name in named) and all(is_plain(each) for each in (*named.values(), *inner))
+    return all(PLAIN_NAME.match(name) for name in by_name) and all(
+        is_plain(each) for each in (*by_name.values(), *inner)
+    )

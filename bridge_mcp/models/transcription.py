@@ -104,5 +104,5 @@ def file_name(name: str, mime: str) -> str:
     """A name whose ending says the format: endpoints go by it."""
     plain = plain_name(name).encode("ascii", "replace").decode().replace("?", "_") or "voice"
     ending = EXTENSIONS.get(mime.partition(";")[0].strip().lower())
-    known = plain.rpartition(".")[2].lower() in {"flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm"}
-    return plain if known or ending is None else f"{plain.rpartition('.')[0] or plain}.{ending}"
+    has_ending = plain.rpartition(".")[2].lower() in {"flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm"}
+    return plain if has_ending or ending is None else f"{plain.rpartition('.')[0] or plain}.{ending}"

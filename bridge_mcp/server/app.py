@@ -168,12 +168,12 @@ class BridgeServer:
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         """The tools of the client's scopes; `tools/list` has one page."""
         who = self._principal_of(ctx)
-        listed = self._listed.get(who.scopes)
-        if listed is None:
-            listed = self._listed[who.scopes] = [
+        definitions = self._listed.get(who.scopes)
+        if definitions is None:
+            definitions = self._listed[who.scopes] = [
                 each.listed() for each in self._tools.values() if each.scope in who.scopes
             ]
-        own = self._cards.listed(ctx, who, listed)
+        own = self._cards.listed(ctx, who, definitions)
         return self._with_exposed(ctx, tools=[*own, *await self._exposed.listed(who)])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:

@@ -55,9 +55,9 @@ class AllowedTools:
             StoreError: its pins cannot be read.
         """
         self.pinning.forget()  # another process may have trusted something since
-        known = await self._memory.load()
-        if known is not None:
-            await self._have(*known)
+        remembered = await self._memory.load()
+        if remembered is not None:
+            await self._have(*remembered)
 
     def with_tools(self, status: ServerStatus) -> ServerStatus:
         """A server's status with its tools, and the complaint about them if there is no other error."""
@@ -79,12 +79,12 @@ class AllowedTools:
 
     async def _have(self, primitives: ServerPrimitives, instructions: str) -> None:
         """Keep the allowed tools of a list, and compare them with the pins."""
-        listed = {tool.name: tool for tool in primitives.tools if self._server.allows(tool.name)}
-        bridge_made = generated(primitives, listed.keys())
-        await self.pinning.compare(listed.values())
+        allowed = {tool.name: tool for tool in primitives.tools if self._server.allows(tool.name)}
+        bridge_made = generated(primitives, allowed.keys())
+        await self.pinning.compare(allowed.values())
         listings = {READ_RESOURCE: primitives.resources, GET_PROMPT: primitives.prompts}
         self.generated = {tool.name: listings[tool.name] for tool in bridge_made}
-        self.tools = {name: listed[name] for name in sorted(listed)} | {tool.name: tool for tool in bridge_made}
+        self.tools = {name: allowed[name] for name in sorted(allowed)} | {tool.name: tool for tool in bridge_made}
         self._withheld = tuple(
             tool_name(self._server.name, tool.name) for tool in primitives.tools if not self._server.allows(tool.name)
         )

@@ -98,16 +98,16 @@ class WithBuiltins:
         progress: ToolProgress | None = None,
     ) -> ToolResult:
         """Run a tool; see `Toolbox`. An error of a built-in tool is a result with `isError`."""
-        own = self._own.get(spec.name) if spec.server == BRIDGE else None
-        if own is None:
+        builtin = self._own.get(spec.name) if spec.server == BRIDGE else None
+        if builtin is None:
             return await self._nested.call(spec, arguments, context=context, progress=progress)
-        if own.spec.schema != spec.schema:
+        if builtin.spec.schema != spec.schema:
             raise ToolFailed(f"'{spec.name}' takes other arguments now.", fix="Look at the tools there are now.")
         error = await self.check(spec, arguments)
         try:
             if error:
                 raise BadInput(f"These arguments do not fit {spec.name}: {error}")
-            return await own.run(arguments, context or CallContext())
+            return await builtin.run(arguments, context or CallContext())
         except BridgeError as exc:
             return ToolResult(str(exc), is_error=True)
 

@@ -78,16 +78,16 @@ class BuiltinActions(Struct, frozen=True):
 
     async def whoami(self, arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:
         """The conversation, its channel and title, the caller, and the people and files of its newest messages."""
-        here = await self.store.history.conversation(context.conversation)
+        conversation = await self.store.history.conversation(context.conversation)
         messages = await self.store.history.messages(context.conversation, limit=LOOK_BACK)
         people = {m.author.id: m.author.name for m in messages if m.direction == "in"}
         body: dict[str, JSON] = {
             "conversation": context.conversation,
             "channel": Address.of(context.conversation).channel,
-            "title": here.title if here else "",
+            "title": conversation.title if conversation else "",
             "asked_by": context.caller,
             "people": [{"id": each, "name": name} for each, name in people.items()],
-            "files": [shown for message in messages for shown in files_of(message)],
+            "files": [file for message in messages for file in files_of(message)],
         }
         return ToolResult(canonical(body), structured=canonical(body))
 
@@ -146,8 +146,8 @@ class BuiltinActions(Struct, frozen=True):
         channel, chat, _ = Address.of(conversation)
         traits = self.traits.get(channel)
         if traits is None or not chat:
-            known = ", ".join(self.traits) or "none"
-            raise NotFound(f"There is no chat '{conversation[:80]}'.", fix=f"Write channel/chat_id; channels: {known}.")
+            names = ", ".join(self.traits) or "none"
+            raise NotFound(f"There is no chat '{conversation[:80]}'.", fix=f"Write channel/chat_id; channels: {names}.")
         if traits.needs_pairing and not await self.store.access.find(channel, chat):
             raise NotPaired(f"'{conversation[:80]}' is not paired with this bridge.", fix="Only its owner can do that.")
 
@@ -157,8 +157,8 @@ class BuiltinActions(Struct, frozen=True):
         conversation, _, seq = id_.rpartition("#")
         if not (index.isdecimal() and seq.isdecimal()):
             return await self.outbox(name)
-        here = conversation == context.conversation
-        message = await self.store.history.message(conversation, int(seq)) if here else None
+        is_here = conversation == context.conversation
+        message = await self.store.history.message(conversation, int(seq)) if is_here else None
         if message is None or int(index) >= len(message.attachments):
             raise NotFound(f"There is no file '{name[:80]}' in this chat.", fix="See bridge__whoami.")
         file = message.attachments[int(index)]

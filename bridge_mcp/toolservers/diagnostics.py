@@ -78,8 +78,8 @@ def hint(server: ToolServer, child: Child) -> str:
     if NO_NETWORK.search(stderr):
         names = withheld(server, os.environ)
         if names:
-            named = ", ".join(f'"{name}"' for name in names)
-            return f"It cannot reach the network: a proxy with a password is passed only by name, env_pass = [{named}]."
+            keys = ", ".join(f'"{name}"' for name in names)
+            return f"It cannot reach the network: a proxy with a password is passed only by name, env_pass = [{keys}]."
         return (
             "It cannot reach the network: if it needs a proxy, set HTTPS_PROXY where the bridge starts, or in env or "
             f"env_pass of {where}."

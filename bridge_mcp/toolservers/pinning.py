@@ -61,18 +61,18 @@ class Pinning:
         if self._pins is None:
             return
         tools = list(listed)
-        known = await self._loaded(self._pins)
-        fresh = [tool for tool in tools if tool.name not in known]
-        room = max(0, MAX_KEPT - len(known))
+        pins = await self._loaded(self._pins)
+        fresh = [tool for tool in tools if tool.name not in pins]
+        room = max(0, MAX_KEPT - len(pins))
         self._changes = {tool.name: BEYOND for tool in fresh[room:]} | {
             tool.name: how
             for tool in tools
-            if (before := known.get(tool.name)) and (how := difference(cast("Mapping[str, JSON]", before), tool))
+            if (before := pins.get(tool.name)) and (how := difference(cast("Mapping[str, JSON]", before), tool))
         }
         if fresh[:room]:
-            words = max(0, IN_WORDS - len(known))
+            words = max(0, IN_WORDS - len(pins))
             new = {tool.name: pinned(tool, in_words=n < words) for n, tool in enumerate(fresh[:room])}
-            await self._keep(self._pins, {**known, **new})
+            await self._keep(self._pins, {**pins, **new})
 
     def forget(self) -> None:
         """Read the pins anew for the next list."""
@@ -116,9 +116,9 @@ class Pinning:
             self._known = dict(tools) if same and isinstance(tools, dict) else {}
         return self._known
 
-    async def _keep(self, pins: Pins, known: dict[str, JSON]) -> None:
-        await pins.keep(self._server.name, {"server_key": server_key(self._server), "tools": known})
-        self._known = known
+    async def _keep(self, pins: Pins, tools: dict[str, JSON]) -> None:
+        await pins.keep(self._server.name, {"server_key": server_key(self._server), "tools": tools})
+        self._known = tools
 
 
 def pinned(tool: Definition, *, in_words: bool = True) -> JSON:

@@ -28,12 +28,12 @@ COMPLETE: JSON = {
 """Which argument, how it begins, and the arguments that are known already (MCP: `completion/complete`)."""
 
 
-def generated(offered: ServerPrimitives, taken: Collection[str]) -> list[ListedTool]:
+def generated(offered: ServerPrimitives, names_in_use: Collection[str]) -> list[ListedTool]:
     """One tool for resources and one for prompts, if there are any, unless the server's own tool has the name."""
     tools: list[ListedTool] = []
-    if offered.resources and READ_RESOURCE not in taken:
+    if offered.resources and READ_RESOURCE not in names_in_use:
         tools.append(read_only_tool(READ_RESOURCE, RESOURCE_WORDS, {"uri": TEXT, "complete": COMPLETE}))
-    if offered.prompts and GET_PROMPT not in taken:
+    if offered.prompts and GET_PROMPT not in names_in_use:
         tools.append(read_only_tool(GET_PROMPT, PROMPT_WORDS, {"name": TEXT, "arguments": TEXTS, "complete": COMPLETE}))
     return tools
 

@@ -42,7 +42,7 @@ MAX_DEATHS = 2
 
 
 @dataclass(slots=True)
-class Known:
+class SchemaState:
     """A schema that was read. Without a validator every check is made in the process."""
 
     validator: Validator | None = None
@@ -63,7 +63,7 @@ class Schemas:
     def __init__(self, on_unusable: Callable[[], None] = lambda: None) -> None:
         self.unchecked: dict[str, str] = {}
         """By a tool's name, why its calls are not checked."""
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, SchemaState] = {}
         self._process = SchemaProcess()
         self._on_unusable = on_unusable
 
@@ -74,22 +74,22 @@ class Schemas:
             BadInput: they are no valid JSON.
         """
         text = arguments_text(arguments)
-        known = self._known_schema(spec.schema)
-        if known.hopeless:
-            self._tell(spec, known.hopeless)
+        state = self._known_schema(spec.schema)
+        if state.hopeless:
+            self._tell(spec, state.hopeless)
             return ""
-        if known.validator is not None and known.in_place(text):
+        if state.validator is not None and state.in_place(text):
             try:
-                return complaint(known.validator, arguments)
+                return complaint(state.validator, arguments)
             except Unusable as exc:
                 self._tell(spec, str(exc))
                 return ""
         try:
             return await self._process.complaint(spec.schema, text)
         except Unchecked as exc:
-            known.deaths += exc.died
-            if not exc.again or known.deaths >= MAX_DEATHS:
-                known.hopeless = str(exc)
+            state.deaths += exc.died
+            if not exc.again or state.deaths >= MAX_DEATHS:
+                state.hopeless = str(exc)
             self._tell(spec, str(exc))
             return ""
 
@@ -100,24 +100,24 @@ class Schemas:
         """
         tried = 0
         for spec in islice(specs, MAX_LOOKED):
-            known = self._known_schema(spec.schema)
-            reason = known.hopeless
-            checked_here = known.validator is not None and known.in_place("{}")
+            state = self._known_schema(spec.schema)
+            reason = state.hopeless
+            checked_here = state.validator is not None and state.in_place("{}")
             if not (reason or checked_here) and tried < MAX_ASKED:
                 tried += 1
-                reason = await self._tried(known, spec.schema)
+                reason = await self._tried(state, spec.schema)
             if reason:
                 self._tell(spec, reason)
             await anyio.sleep(LOOK_PAUSE_S)
 
-    async def _tried(self, known: Known, schema: str) -> str:
+    async def _tried(self, state: SchemaState, schema: str) -> str:
         """Why the process cannot check even `{}` by a schema; "" if it can."""
         try:
             await self._process.complaint(schema, "{}")
         except Unchecked as exc:
-            known.deaths += exc.died
+            state.deaths += exc.died
             if not exc.again:
-                known.hopeless = str(exc)
+                state.hopeless = str(exc)
             return str(exc) if exc.died or not exc.again else ""
         return ""
 
@@ -125,13 +125,13 @@ class Schemas:
         """End the process, if there is one."""
         await self._process.close()
 
-    def _known_schema(self, schema: str) -> Known:
-        known = self._known.get(schema)
-        if known is None:
+    def _known_schema(self, schema: str) -> SchemaState:
+        state = self._known.get(schema)
+        if state is None:
             if len(self._known) >= MAX_KEPT:
                 self._known.clear()
-            known = self._known[schema] = read(schema)
-        return known
+            state = self._known[schema] = read(schema)
+        return state
 
     def _tell(self, spec: ToolSpec, reason: str) -> None:
         if self.unchecked.get(spec.name) == reason:
@@ -145,15 +145,15 @@ class Schemas:
         self._on_unusable()
 
 
-def read(schema: str) -> Known:
+def read(schema: str) -> SchemaState:
     """Read a schema: its validator and its cost, or why it is unusable."""
     if len(schema) > MAX_IN_PLACE:
-        return Known()
+        return SchemaState()
     try:
         parsed = parse_arguments(schema)
         cost = cost_of(parsed)
-        return Known() if cost is None else Known(validator_of(parsed), cost)
+        return SchemaState() if cost is None else SchemaState(validator_of(parsed), cost)
     except Unusable:
-        return Known()  # the process has another engine for patterns; if that fails too, it says why
+        return SchemaState()  # the process has another engine for patterns; if that fails too, it says why
     except BridgeError as exc:
-        return Known(hopeless=str(exc))
+        return SchemaState(hopeless=str(exc))

@@ -149,8 +149,8 @@ class ToolServer(HidesFields, frozen=True):
 
         Other values may be part of the answer, such as the name of an organization.
         """
-        named = {**self.env, **self._passed()}
-        secrets = [value for name, value in named.items() if sounds_secret(name, value)]
+        environment = {**self.env, **self._passed()}
+        secrets = [value for name, value in environment.items() if sounds_secret(name, value)]
         secrets += [word for value in self.headers.values() for word in value.split()]
         return without(text, secrets)
 

@@ -136,9 +136,9 @@ class PipeTransport:
         method: str,
         params: Mapping[str, Any],
         progress: ToolProgress | None,
-        more: Mapping[str, str] = NOTHING,
+        extra: Mapping[str, str] = NOTHING,
     ) -> Answered:
-        """Send a request, with `more` in its `_meta`, and wait for its response.
+        """Send a request, with `extra` in its `_meta`, and wait for its response.
 
         Cancelling sends `notifications/cancelled`.
         """
@@ -146,7 +146,7 @@ class PipeTransport:
             return Answered(None, CONNECTION_CLOSED, "the connection is closed")
         number = next(self._numbers)
         meta = {**self._meta, "progressToken": number} if progress is not None else self._meta
-        meta = {**meta, **more} if more else meta
+        meta = {**meta, **extra} if extra else meta
         body = {**params, "_meta": meta} if meta else params
         line = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": body}).encode() + b"\n"
         pending = self._pending[number] = Pending(progress)

@@ -368,12 +368,12 @@ class Supervisor:
         Raises:
             ToolFailed: it has no such tool, or another one of this name.
         """
-        listed = self.offer.tools.get(spec.tool)
-        if listed is None:
+        tool = self.offer.tools.get(spec.tool)
+        if tool is None:
             raise ToolFailed(
                 self._sentence(f"has no tool '{spec.tool}' any more"), fix="Look at the tools there are now."
             )
-        if listed.schema != spec.schema and canonical_schema(listed.schema) != canonical_schema(spec.schema):
+        if tool.schema != spec.schema and canonical_schema(tool.schema) != canonical_schema(spec.schema):
             raise ToolFailed(self._sentence(f"has changed what '{spec.tool}' takes"), fix="Ask for the call again.")
 
     async def _reason(self, ends: int, meanwhile: str) -> str:

@@ -68,9 +68,9 @@ class TolerantStream(ObjectReceiveStream[SessionMessage | Exception]):
 
     def _sift(self, result: dict[str, Any]) -> None:
         """Remove the tools from a page that the session would refuse."""
-        listed = result.get("tools")
-        if isinstance(listed, list):
-            self.page = cast("list[object]", listed)
+        tools = result.get("tools")
+        if isinstance(tools, list):
+            self.page = cast("list[object]", tools)
             if not accepted(self.page):
                 result["tools"] = [tool for tool in self.page if accepted([tool])]
 
@@ -80,7 +80,7 @@ class TolerantStream(ObjectReceiveStream[SessionMessage | Exception]):
 
 
 class Outgoing(ObjectSendStream[SessionMessage]):
-    """A stream of messages to a server, which notes the ids of calls in the incoming `sieve`."""
+    """A stream of messages to a server, which notes the ids of calls in the `incoming` one."""
 
     def __init__(self, writes: WriteStream[SessionMessage], incoming: TolerantStream) -> None:
         self._writes = writes
@@ -109,8 +109,8 @@ def straighten(result: dict[str, Any]) -> None:
 def accepted(tools: list[object]) -> bool:
     """Whether sessions of both eras accept these tools."""
     try:
-        for version, more in ERAS.items():
-            methods.validate_server_result("tools/list", version, {**more, "tools": tools})
+        for version, extra in ERAS.items():
+            methods.validate_server_result("tools/list", version, {**extra, "tools": tools})
     except ValidationError:
         return False
     return True

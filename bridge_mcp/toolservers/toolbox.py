@@ -139,19 +139,19 @@ class NestedToolbox:
     @property
     def shared_status(self) -> dict[str, ServerStatus]:
         """The status of the servers of `shared` that run here, for `follow` in the other processes."""
-        here = [each for name in self.shared if not (each := self._supervisors[name]).away()]
+        running = [each for name in self.shared if not (each := self._supervisors[name]).away()]
         # What servers say of themselves is read from the store.
-        return {each.server.name: replace(each.status, instructions="", in_prompts="", withheld=()) for each in here}
+        return {each.server.name: replace(each.status, instructions="", in_prompts="", withheld=()) for each in running}
 
     async def _look_at_schemas(self) -> None:
         """Examine the schemas of a new list before its tools are called."""
-        seen: tuple[ToolSpec, ...] = ()
+        examined: tuple[ToolSpec, ...] = ()
         with self._looking:
             while True:
                 await self._listed.wait()
                 self._listed = anyio.Event()
-                before, seen = {(spec.name, spec.schema) for spec in seen}, self._tools
-                await self._schemas.look(spec for spec in seen if (spec.name, spec.schema) not in before)
+                before, examined = {(spec.name, spec.schema) for spec in examined}, self._tools
+                await self._schemas.look(spec for spec in examined if (spec.name, spec.schema) not in before)
 
     async def look(self, timeout_s: float) -> None:
         """Examine the schemas now, within this time."""

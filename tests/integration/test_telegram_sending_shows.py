@@ -151,7 +151,7 @@ async def test_showing_takes_only_what_messages_leave() -> None:
 
 
 async def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge_mcp.channels.telegram.send.chat_actions.REMEMBERED", 3)
+    monkeypatch.setattr("bridge_mcp.channels.telegram.send.drafts.REMEMBERED", 3)
     async with TelegramServer() as server, rig(server) as chats:
         for number in (1, 2, 3, 1, 4, 1, 2):
             await chats.sender.show(str(number), 1, "")

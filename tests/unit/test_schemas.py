@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.tools import ToolSpec, canonical
 from bridge_mcp.toolservers.schema_cost import cost_of
-from bridge_mcp.toolservers.schemas import STEPS, Known, Schemas, read
+from bridge_mcp.toolservers.schemas import STEPS, Schemas, SchemaState, read
 from bridge_mcp.toolservers.validation import Unusable, complaint, validator_of
 
 
@@ -97,7 +97,7 @@ async def test_patterns_are_those_of_ecmascript(schemas: Schemas, pattern: str, 
 
 async def test_a_pattern_that_looks_around_is_decided_in_the_process(schemas: Schemas) -> None:
     spec = tool(of_pattern(EMAIL))
-    assert read(spec.schema) == Known()
+    assert read(spec.schema) == SchemaState()
     assert await schemas.complaint(spec, {"x": "ann@example.org"}) == ""
     assert "does not match" in await schemas.complaint(spec, {"x": "ann..b@example.org"})
     assert schemas.unchecked == {}
@@ -178,8 +178,8 @@ def test_cost_grows_with_the_levels_that_several_branches_look_at() -> None:
     deep: JSON = {}
     for _ in range(20):
         deep = {"c": deep}
-    assert Known(None, cost).in_place(canonical(shallow))
-    assert not Known(None, cost).in_place(canonical(deep))
+    assert SchemaState(None, cost).in_place(canonical(shallow))
+    assert not SchemaState(None, cost).in_place(canonical(deep))
 
 
 LEAVES: list[JSON] = [
@@ -248,7 +248,7 @@ def test_no_pattern_costs_more_than_its_budget(pattern: str, size: int) -> None:
 def test_the_budgets_are_of_work() -> None:
     cost = cost_of({"type": "object", "properties": {"x": {"pattern": "^[a-z]{1,64}$"}}})
     assert cost is not None
-    assert Known(None, cost).in_place(canonical({"x": "a" * 1_000}))
-    assert not Known(None, cost).in_place(canonical({"x": "a" * 100_000}))
+    assert SchemaState(None, cost).in_place(canonical({"x": "a" * 1_000}))
+    assert not SchemaState(None, cost).in_place(canonical({"x": "a" * 100_000}))
     wide: JSON = {"x": list(range(STEPS))}
-    assert not Known(None, cost).in_place(canonical(wide))
+    assert not SchemaState(None, cost).in_place(canonical(wide))

@@ -24,12 +24,12 @@ class Loaded:
         self._places = Places(self._web)
         self._sender = Sender(self._web, self._places)
         self.open = self._web.open
-        self.parts, self.send, self.show = self._sender.parts, self._sender.send, self._sender.shows.show
+        self.parts, self.send, self.show = self._sender.parts, self._sender.send, self._sender.drafts.show
 
     async def receive(self, inbox: Inbox, health: BotHealth) -> None:
         """See `Bot`."""
         self._sender.begin()
-        await Session(self._web, self._places, self._sender.shows, health, self._clock).run(inbox)
+        await Session(self._web, self._places, self._sender.drafts, health, self._clock).run(inbox)
 
     async def fetch(self, attachment: Attachment, most: int) -> bytes:
         """See `ports.Channel`."""

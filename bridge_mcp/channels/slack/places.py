@@ -53,8 +53,8 @@ def chat_of(where: str, thread: str) -> str:
 
 def micros(ts: str) -> int:
     """A message's `ts` as a number that grows: microseconds."""
-    whole, _, rest = ts.partition(".")
-    return int(whole) * 1_000_000 + int(rest.ljust(6, "0")[:6] or 0)
+    seconds, _, fraction = ts.partition(".")
+    return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6] or 0)
 
 
 def stamp(number: int) -> str:

@@ -81,10 +81,10 @@ def check(section: SlackKeys, keys: KeyReader) -> SlackSettings:
 
 def app_token(section: SlackKeys, keys: KeyReader) -> str:
     """The token of Socket Mode; "" where events are posted."""
-    value, named = keys.secret("app_token"), section.app_token_env or section.app_token_file
-    if named and section.listen:
+    value, configured = keys.secret("app_token"), section.app_token_env or section.app_token_file
+    if configured and section.listen:
         keys.problem("app_token_env", "listen is there too.", "Take Socket Mode (app_token_env) or posts (listen).")
-    elif not named and not section.listen:
+    elif not configured and not section.listen:
         fix = 'Add app_token_env = "SLACK_APP_TOKEN" for Socket Mode, or listen and signing_secret_env for posts.'
         keys.problem("", "it has no way for events to come in.", fix)
     elif value and not value.startswith("xapp-"):
@@ -95,12 +95,12 @@ def app_token(section: SlackKeys, keys: KeyReader) -> str:
 
 def posts_of(section: SlackKeys, keys: KeyReader) -> Posts | None:
     """Where posts are taken; None for Socket Mode."""
-    secret, named = keys.secret("signing_secret"), section.signing_secret_env or section.signing_secret_file
+    secret, configured = keys.secret("signing_secret"), section.signing_secret_env or section.signing_secret_file
     if not section.listen:
-        if named:
+        if configured:
             keys.problem("signing_secret_env", "no posts are taken.", 'Add listen = "127.0.0.1:3000".')
         return None
-    if not named:
+    if not configured:
         keys.problem("listen", "signing_secret_env is missing.", "Name the variable with the app's signing secret.")
     address = listen_address(keys, "listen", section.listen, like="127.0.0.1:3000")
     return Posts(*address, secret) if address else None

@@ -126,7 +126,7 @@ class SlackWeb:
         """One request by a method of `client`; what Slack answers.
 
         Raises:
-            Fault: it gave no good answer.
+            SlackFault: it gave no good answer.
         """
         if wait := await self._pace.turn(getattr(method, "__name__", ""), arguments):
             raise SlackFault("ratelimited", "Slack's rate is kept", retry_after_s=wait)
@@ -146,7 +146,7 @@ class SlackWeb:
         """Who we are, and the scopes that the bot's token has; none where Slack does not tell them.
 
         Raises:
-            Fault: it gave no good answer.
+            SlackFault: it gave no good answer.
         """
         granted = frozenset[str]()
 

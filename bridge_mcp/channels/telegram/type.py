@@ -94,8 +94,9 @@ def webhook(section: TelegramKeys, keys: KeyReader) -> Webhook | None:
             keys.problem("webhook_secret_env", "there is no webhook.", "Add webhook_url and webhook_listen.")
         return None
     if not section.webhook_url or not section.webhook_listen:
-        there, missing = ("webhook_url", "webhook_listen") if section.webhook_url else ("webhook_listen", "webhook_url")
-        keys.problem(there, f"{missing} is missing.", "Give both, or neither for long polls.")
+        both = ("webhook_url", "webhook_listen")
+        present, missing = both if section.webhook_url else both[::-1]
+        keys.problem(present, f"{missing} is missing.", "Give both, or neither for long polls.")
         return None
     keys.web_address("webhook_url", section.webhook_url)
     if secret and not HOOK_SECRET.fullmatch(secret):

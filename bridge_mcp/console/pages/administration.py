@@ -20,17 +20,17 @@ __all__ = ["PAGES"]
 # -- grants ----------------------------------------------------------------------------------------------------
 
 
-async def grants(visit: Visit, told: str = "") -> Response:
+async def grants(visit: Visit, error: str = "") -> Response:
     """The standing verdicts, and a form for one more; with what is wrong with one that was sent."""
     after = await start_of(visit)
     tools = sorted(spec.name for spec in (await visit.bridge.list_tools(visit.who)).tools)
     return await visit.page(
         "grants.html",
-        code=422 if told else 200,
+        code=422 if error else 200,
         grants=await visit.bridge.list_grants(visit.who),
         tools=tools,
         spans=SPANS,
-        told=told,
+        error=error,
         form=visit.form,
         after=after,
     )
@@ -91,11 +91,11 @@ async def revoke_grant(visit: Visit) -> Response:
 # -- pairings --------------------------------------------------------------------------------------------------
 
 
-async def pairings(visit: Visit, told: str = "") -> Response:
+async def pairings(visit: Visit, error: str = "") -> Response:
     """Who was let in, and who asks; with what is wrong with a code that was sent."""
     paired, requests = await visit.bridge.list_pairings(visit.who)
-    code = 422 if told else 200
-    return await visit.page("pairing.html", code=code, paired=paired, requests=requests, told=told, form=visit.form)
+    code = 422 if error else 200
+    return await visit.page("pairing.html", code=code, paired=paired, requests=requests, error=error, form=visit.form)
 
 
 async def pair(visit: Visit) -> Response:
@@ -117,16 +117,16 @@ async def unpair(visit: Visit) -> Response:
 # -- clients ---------------------------------------------------------------------------------------------------
 
 
-async def clients(visit: Visit, *, told: str = "", token: str = "", name: str = "") -> Response:
+async def clients(visit: Visit, *, error: str = "", token: str = "", name: str = "") -> Response:
     """Who may come over HTTP; with a `token`, which is shown this once, or with what is wrong with a form."""
     return await visit.page(
         "clients.html",
-        code=422 if told else 200,
+        code=422 if error else 200,
         clients=await visit.bridge.list_clients(visit.who),
         named=visit.console.taken,
         scopes=SCOPES,
         form=visit.form,
-        told=told,
+        error=error,
         token=token,
         name=name,
     )
@@ -146,7 +146,7 @@ async def add_client(visit: Visit) -> Response:
             taken_names=visit.console.taken,
         )
     except BadInput as exc:
-        return await clients(visit, told=str(exc))
+        return await clients(visit, error=str(exc))
     return await clients(visit, token=token, name=client.name)
 
 

@@ -43,7 +43,7 @@ async def page_of(
     *,
     after: int = -1,
     fields: tuple[Field, ...] | None = None,
-    told: str = "",
+    error: str = "",
     code: int = 200,
 ) -> Response:
     """The page, with what was filled in and what is wrong with it."""
@@ -53,8 +53,8 @@ async def page_of(
     after = await start_of(visit) if after < 0 else after
     as_json = visit.query("as") == "json" or visit.form.get("as") == "json" or not context["fields"]
     text = visit.form.get("json") if as_json and "json" in visit.form else context["json"]
-    more: dict[str, object] = {"as_json": as_json, "json": text, "told": told, "after": after, "form": visit.form}
-    return await visit.page("approval.html", code=code, **(context | more))
+    values: dict[str, object] = {"as_json": as_json, "json": text, "error": error, "after": after, "form": visit.form}
+    return await visit.page("approval.html", code=code, **(context | values))
 
 
 def context_of(details: ApprovalDetails) -> dict[str, object]:
@@ -122,7 +122,7 @@ async def decide(visit: Visit) -> Response:
     try:
         arguments, fields = sent_arguments(visit, details)
         if fields is not None and any(field.wrong for field in fields):
-            return await page_of(visit, details, fields=fields, told="Nothing was decided yet.", code=422)
+            return await page_of(visit, details, fields=fields, error="Nothing was decided yet.", code=422)
         remember = cast("Literal['once', 'conversation', 'always']", visit.form.get("remember", "once"))
         narrowed = remember != "once"
         await visit.bridge.approve_call(
@@ -138,7 +138,7 @@ async def decide(visit: Visit) -> Response:
     except BadInput as exc:
         fields, complaint = with_complaint(fields, str(exc)) if fields is not None else (None, str(exc))
         message = complaint or "Nothing was decided yet."
-        return await page_of(visit, details, fields=fields, told=message, code=422)
+        return await page_of(visit, details, fields=fields, error=message, code=422)
     return back(visit, approval.id)
 
 
@@ -198,11 +198,11 @@ async def preview(visit: Visit) -> Response:
     matches = await visit.bridge.preview_grant(
         visit.who, visit.path("id"), sent_patterns(visit), everywhere=where == "always"
     )
-    shown: list[tuple[str, float, tuple[Argument, ...]]] = [
+    previews: list[tuple[str, float, tuple[Argument, ...]]] = [
         (each.conversation, each.asked_at, arguments_view(each.arguments, whole=False))
         for each in matches.matched[:ALIKE_SHOWN]
     ]
-    return visit.part("grant-preview.html", preview=matches, shown=shown)
+    return visit.part("grant-preview.html", preview=matches, shown=previews)
 
 
 async def stream(visit: Visit) -> Response:

@@ -75,15 +75,15 @@ class Difference(Struct, frozen=True):
 
 async def servers(visit: Visit) -> Response:
     """The tool servers, their tools, and what changed in them since it was trusted."""
-    listed = await visit.bridge.list_tools(visit.who)
+    tool_list = await visit.bridge.list_tools(visit.who)
     changes = await visit.bridge.list_changes(visit.who) if visit.may("admin") else ()
     instructions = await visit.bridge.list_instruction_changes(visit.who) if visit.may("admin") else ()
-    by_server: dict[str, list[ToolSpec]] = {server.name: [] for server in listed.servers}
-    for spec in listed.tools:
+    by_server: dict[str, list[ToolSpec]] = {server.name: [] for server in tool_list.servers}
+    for spec in tool_list.tools:
         by_server.setdefault(spec.server, []).append(spec)
     return await visit.page(
         "servers.html",
-        servers=listed.servers,
+        servers=tool_list.servers,
         tools=by_server,
         changes=[difference(each) for each in changes],
         instructions=[(each, diff(each.was, each.now)) for each in instructions],
@@ -179,8 +179,8 @@ async def usage(visit: Visit) -> Response:
     """What models took, by day and model."""
     spent = await visit.bridge.usage(visit.who, days=DAYS)
     series = [name for name, _ in spent.models]
-    by_tokens = [(each.day, {name: float(taken.tokens) for name, taken in each.models}) for each in spent.days]
-    by_money = [(each.day, {name: taken.usd for name, taken in each.models}) for each in spent.days]
+    by_tokens = [(each.day, {name: float(used.tokens) for name, used in each.models}) for each in spent.days]
+    by_money = [(each.day, {name: used.usd for name, used in each.models}) for each in spent.days]
     tokens, money = stacks(by_tokens, series, unit="tokens"), stacks(by_money, series, unit="$")
     return await visit.page("usage.html", usage=spent, tokens=tokens, money=money, days=DAYS, colours=COLOURS)
 

@@ -95,7 +95,7 @@ class EventDeliveries:
             del self._at_work[subscription]
 
     async def _deliver_all(self, subscription: str, changes: Changes) -> None:
-        seen = 0
+        cursor = 0
         while (stored := await self._store.get(subscription)) is not None:
             now = self._clock.now()
             if stored.expires_at <= now:
@@ -106,23 +106,23 @@ class EventDeliveries:
             if pause > 0 or stored.suspended:
                 await changes.wait(min(pause, LOOK_S) if pause > 0 else LOOK_S)
                 continue
-            page = await self._next(stored, seen)
+            page = await self._next(stored, cursor)
             if page is None:
                 await self._store.remove(subscription)
                 return
             if page.gap or page.events:
                 await self._deliver(stored, page)
                 continue
-            seen = page.cursor
-            if seen - stored.position > PASSED:
-                await self._store.passed(subscription, seen)
+            cursor = page.cursor
+            if cursor - stored.position > PASSED:
+                await self._store.passed(subscription, cursor)
             await changes.wait(LOOK_S)
 
-    async def _next(self, subscription: EventSubscription, seen: int) -> EventPage | None:
+    async def _next(self, subscription: EventSubscription, cursor: int) -> EventPage | None:
         """The next event of a subscription, if there is one; None where its client may not have it any more."""
         if subscription.instance:
             return await self._bridge.next_decided_request(
-                subscription.client, subscription.scopes, max(subscription.position, seen)
+                subscription.client, subscription.scopes, max(subscription.position, cursor)
             )
         who = await self._bridge.client_now(subscription.client, subscription.scopes)
         if who is None:
@@ -131,7 +131,7 @@ class EventDeliveries:
         try:
             return await self._bridge.read_feed(
                 who,
-                max(subscription.position, seen),
+                max(subscription.position, cursor),
                 types=(subscription.event,),
                 channel=subscription.channel,
                 conversation=subscription.conversation,

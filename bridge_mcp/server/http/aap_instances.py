@@ -102,13 +102,13 @@ class Instances:
         self, who: Principal, token_and_key: tuple[str, str], fields: dict[str, JSON]
     ) -> tuple[int, dict[str, Any]]:
         """The answer that was given for this token and key, or a new one."""
-        known = self._answers.get((who.name, *token_and_key))
-        if known is not None:
-            if known[0] != fields:
+        recorded = self._answers.get((who.name, *token_and_key))
+        if recorded is not None:
+            if recorded[0] != fields:
                 raise InstanceRefused(
                     409, "idempotency_conflict", "This Idempotency-Key was used for another instance."
                 )
-            return 200, known[1]
+            return 200, recorded[1]
         name, delivery = name_in(fields), self._delivery_in(fields)
         instance = str(uuid4())
         if delivery is not None:

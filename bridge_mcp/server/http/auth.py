@@ -102,9 +102,9 @@ class AuthMiddleware:
             await refused(scope, receive, send)
             return
         origin = headers.get(b"origin", b"").decode("latin-1")
-        listed, preflighting = origin.lower() in self._origins, is_preflight(scope.get("method", ""), headers)
+        allowed_origin, preflighting = origin.lower() in self._origins, is_preflight(scope.get("method", ""), headers)
         own_page = name_of(origin) in self._hosts | LOOPBACK and not preflighting
-        if origin and not listed and not own_page:
+        if origin and not allowed_origin and not own_page:
             fix = "Add it to allowed_origins of [http], if you trust that page."
             refused = refusal(403, "unknown_origin", f"Pages of '{origin[:80]}' may not use this server.", fix)
             await refused(scope, receive, send)
@@ -114,7 +114,7 @@ class AuthMiddleware:
             await send({"type": "http.response.start", "status": 204, "headers": preflight})
             await send({"type": "http.response.body", "body": b""})
             return
-        if listed:
+        if allowed_origin:
             send = exposing(send, headers[b"origin"])
         await self._route(headers.get(b"authorization"), scope, receive, send)
 

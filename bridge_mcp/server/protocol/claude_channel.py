@@ -189,8 +189,8 @@ def handshake_result(result: Any) -> dict[str, Any]:
     if isinstance(result, BaseModel):
         result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
     capabilities: dict[str, Any] = result["capabilities"]
-    known: dict[str, Any] = capabilities.get("experimental") or {}
-    experimental: dict[str, Any] = {**known, CHANNEL: {}, PERMISSION: {}}
+    declared: dict[str, Any] = capabilities.get("experimental") or {}
+    experimental: dict[str, Any] = {**declared, CHANNEL: {}, PERMISSION: {}}
     instructions = "\n".join(filter(None, (result.get("instructions"), INSTRUCTIONS)))
     return {**result, "capabilities": {**capabilities, "experimental": experimental}, "instructions": instructions}
 

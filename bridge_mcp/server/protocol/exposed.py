@@ -65,8 +65,8 @@ class ExposedTools:
         if not exposes_any(who):
             return []
         await self.watch()
-        listed = await self._bridge.callable_tools(who)
-        return [spec for spec in listed.tools if exposes(who, spec)]
+        tool_list = await self._bridge.callable_tools(who)
+        return [spec for spec in tool_list.tools if exposes(who, spec)]
 
     async def has(self, who: Principal, name: str) -> bool:
         """Whether a nested tool of this name is exposed to `who`."""
@@ -94,9 +94,9 @@ class ExposedTools:
         """Look for changes from now on: whatever is listed after this, a later change of it is noticed."""
         if self._task is not None:
             return
-        known = keys(await self._bridge.published_tools())
+        tool_keys = keys(await self._bridge.published_tools())
         if self._task is None:
-            self._known = known
+            self._known = tool_keys
             self._task = asyncio.create_task(self._run(), name="exposed tools")
 
     async def _run(self) -> None:

@@ -97,11 +97,11 @@ class ExposedContext:
 
     async def complete(self, ctx: Context, who: Principal, params: types.CompleteRequestParams) -> Body | None:
         """For `completion/complete`: the server's own result."""
-        known = (params.context.arguments if params.context else None) or {}
+        arguments = (params.context.arguments if params.context else None) or {}
         completion: dict[str, JSON] = {
             "argument": params.argument.name,
             "value": params.argument.value,
-            "known": dict(known),
+            "known": dict(arguments),
         }
         if isinstance(params.ref, types.PromptReference):
             prompt = (await self._prompts(who)).get(params.ref.name)

@@ -73,12 +73,12 @@ class Subscribers:
         if self.wanted.keys().isdisjoint((CHANNELS, STATUS)):
             return []
         status = await bridge.get_status(self.viewer)
-        seen = {
+        values = {
             CHANNELS: status.channels,
             STATUS: (status.channels, status.servers, status.engine_pid, status.role, status.warnings),
         }
-        changed = [uri for uri, value in seen.items() if self._last_seen.setdefault(uri, value) != value]
-        self._last_seen.update(seen)
+        changed = [uri for uri, value in values.items() if self._last_seen.setdefault(uri, value) != value]
+        self._last_seen.update(values)
         return [uri for uri in changed if uri in self.wanted]
 
 

@@ -46,5 +46,5 @@ def in_its_trace(who: Principal, ctx: ServerRequestContext[Any, Any]) -> Princip
     if span.is_valid:
         parent = f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
         return replace(who, trace=TraceContext(parent, span.trace_state.to_header()))
-    named = parse_trace(ctx.meta)
-    return who if named is None else replace(who, trace=named)
+    parent_trace = parse_trace(ctx.meta)
+    return who if parent_trace is None else replace(who, trace=parent_trace)

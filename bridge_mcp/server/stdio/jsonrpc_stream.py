@@ -158,8 +158,8 @@ class MessageReader(ObjectReceiveStream[SessionMessage | Exception]):
             fields = value if isinstance(value, dict) else {}
             if "result" not in fields and "error" not in fields:
                 id_ = fields.get("id")
-                known = id_ if isinstance(id_, str | int) and not isinstance(id_, bool) else None
-                await self._refuse(known, INVALID_REQUEST, "Invalid request: one JSON-RPC 2.0 message a line is read")
+                id_ = id_ if isinstance(id_, str | int) and not isinstance(id_, bool) else None
+                await self._refuse(id_, INVALID_REQUEST, "Invalid request: one JSON-RPC 2.0 message a line is read")
             return None
 
     async def _refuse(self, id_: RequestId | None, code: int, message: str) -> None:

@@ -174,8 +174,8 @@ async def claim_conversation(
 
     It ends by itself. Claim it again to go on.
     """
-    held = await call.bridge.claim_conversation(call.who, conversation, for_s)
-    return ClaimState.as_held(conversation, held)
+    claim = await call.bridge.claim_conversation(call.who, conversation, for_s)
+    return ClaimState.as_held(conversation, claim)
 
 
 @tool("approve", destructive=True, idempotent=True, open_world=True, answer_listed=False)

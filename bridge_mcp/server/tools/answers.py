@@ -58,9 +58,9 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, defer_build=True)
 
     @classmethod
-    def of(cls, known: object) -> Self:
+    def of(cls, result: object) -> Self:
         """The answer for a value of the core, or for a mapping of field names to such values."""
-        return cls.model_validate(known)
+        return cls.model_validate(result)
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object, without fields that have their default."""
@@ -211,8 +211,8 @@ class Call(Answer):
     @model_validator(mode="after")
     def leave_out(self) -> Self:
         """Leave out fields that say nothing yet or repeat another, and shorten long ones."""
-        for known, others in SHOWN_WITH.items():
-            for name in () if getattr(self, known) else others:
+        for field, others in SHOWN_WITH.items():
+            for name in () if getattr(self, field) else others:
                 setattr(self, name, None)
         if self.ran_with is not None:
             self.ran_with = None if self.ran_with == self.arguments else json_shown(self.ran_with, self.approval)[0]

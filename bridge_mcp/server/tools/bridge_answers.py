@@ -51,9 +51,9 @@ class ClaimState(Answer):
     """When that ends."""
 
     @classmethod
-    def as_held(cls, conversation: str, held: Claim | None) -> Self:
+    def as_held(cls, conversation: str, claim: Claim | None) -> Self:
         """None: nobody has it."""
-        holder = (held.client, held.until) if held is not None else (None, None)
+        holder = (claim.client, claim.until) if claim is not None else (None, None)
         return cls.model_validate({"conversation": conversation, "by": holder[0], "until": holder[1]})
 
 
@@ -241,8 +241,8 @@ class ScheduledMessages(Answer):
     @classmethod
     def of_all(cls, scheduled: Sequence[Later], cancelled: bool | None) -> Self:
         """The first of them, each with the beginning of its text."""
-        shown = [ScheduledMessage.of(each) for each in scheduled[:SCHEDULED_SHOWN]]
-        return cls(messages=shown, count=len(scheduled), cancelled=cancelled)
+        messages = [ScheduledMessage.of(each) for each in scheduled[:SCHEDULED_SHOWN]]
+        return cls(messages=messages, count=len(scheduled), cancelled=cancelled)
 
 
 class Topic(Answer):

@@ -42,11 +42,11 @@ def shorten(text: str, source: str, form: str, tokens: int = MAX_TOKENS) -> tupl
         form: the form of `fetch_attachment` that gives it: text or json.
         tokens: how much there is room for.
     """
-    shown = beginning(text, tokens)
-    if len(shown) == len(text):
+    excerpt = beginning(text, tokens)
+    if len(excerpt) == len(text):
         return text, ""
-    where = f"fetch_attachment with message={source}, form={form}, offset={len(shown)}"
-    return shown, f"{len(shown):,} of {len(text):,} characters; the rest: {where}"
+    where = f"fetch_attachment with message={source}, form={form}, offset={len(excerpt)}"
+    return excerpt, f"{len(excerpt):,} of {len(text):,} characters; the rest: {where}"
 
 
 def json_shown(text: str, source: str, tokens: int = MAX_TOKENS) -> tuple[JSON, str]:
@@ -54,8 +54,8 @@ def json_shown(text: str, source: str, tokens: int = MAX_TOKENS) -> tuple[JSON, 
 
     The second value says how to get the rest; "" if this is all of it.
     """
-    shown, truncated = shorten(text, source, "json", tokens)
-    return (f"{shown}…" if truncated else parse_json(text)), truncated
+    excerpt, truncated = shorten(text, source, "json", tokens)
+    return (f"{excerpt}…" if truncated else parse_json(text)), truncated
 
 
 def parse_json(text: str) -> JSON:

@@ -115,8 +115,8 @@ class Params:
         lines: dict[str, str] = {}
         for each in details(error):
             name = str(each["loc"][0] if each["loc"] else each["input"])  # no location: a name that is no Unicode
-            known = self.schema["properties"].get(name)
-            lines.setdefault(name, problem(each, known) if known else "there is no such argument")
+            argument_schema = self.schema["properties"].get(name)
+            lines.setdefault(name, problem(each, argument_schema) if argument_schema else "there is no such argument")
         names = ", ".join(each.name for each in self._parameters) or "none"
         problems = [f"{printable(name)}: {line}" for name, line in lines.items()][:MAX_PROBLEMS]
         return BadInput("\n".join([f"{self._tool} was not called:", *problems]), fix=f"Its arguments are: {names}.")
@@ -148,8 +148,8 @@ def as_boolean(value: object) -> object:
 
 def as_text(value: object) -> object:
     """An integer as its digits. Other numbers can be written in more than one way."""
-    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53
-    return str(value) if whole else value
+    is_integer = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53
+    return str(value) if is_integer else value
 
 
 def as_json(value: object) -> object:

@@ -193,11 +193,11 @@ async def list_tools(
     A few come with their schemas; of many each is a line: pass `names` for the schemas, and the answer's cursor for the
     next page.
     """
-    listed = await call.bridge.list_tools(call.who)
+    tool_list = await call.bridge.list_tools(call.who)
     if names:
-        return whole_tools(listed, names)
-    matching = search_tools(listed.tools, query)
-    return tool_page(listed, matching, limit=limit, offset=offset_of(cursor))
+        return whole_tools(tool_list, names)
+    matching = search_tools(tool_list.tools, query)
+    return tool_page(tool_list, matching, limit=limit, offset=offset_of(cursor))
 
 
 def offset_of(cursor: str) -> int:

@@ -20,22 +20,22 @@ MAX_WHOLE = 50
 """Tools that may fit into a page with their schemas; more never do."""
 
 
-def tool_page(listed: ToolList, matching: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolPage:
+def tool_page(tool_list: ToolList, matching: Sequence[ToolSpec], *, limit: int, offset: int = 0) -> ToolPage:
     """A page of the tools in `matching`, from `offset` on; the first page holds the status of all servers too.
 
     Tools come with their schemas if they all fit into a page; else each is a line.
     """
-    rest = matching[offset : offset + limit]
-    tools = [NestedTool.of(each) for each in rest] if len(rest) <= MAX_WHOLE else []
+    wanted_tools = matching[offset : offset + limit]
+    tools = [NestedTool.of(each) for each in wanted_tools] if len(wanted_tools) <= MAX_WHOLE else []
     if not tools or fits(tools, LIST_TOKENS) < len(matching) - offset:
-        tools = [NestedTool.line(each) for each in rest]
+        tools = [NestedTool.line(each) for each in wanted_tools]
     tools = tools[: fits(tools, LIST_TOKENS)]
     end = offset + len(tools)
     return ToolPage(
         tools=tools,
         found=len(matching),
         cursor=str(end) if end < len(matching) else "",
-        servers=[] if offset else [Server.of(each) for each in listed.servers],
+        servers=[] if offset else [Server.of(each) for each in tool_list.servers],
     )
 
 
@@ -43,16 +43,16 @@ def fits(tools: Iterable[NestedTool], tokens: int = MAX_TOKENS) -> int:
     return fitting([each.as_json() for each in tools], tokens)
 
 
-def whole_tools(listed: ToolList, names: Iterable[str]) -> ToolPage:
+def whole_tools(tool_list: ToolList, names: Iterable[str]) -> ToolPage:
     """These tools with their schemas, as many as fit into a result.
 
     Raises:
         NotFound: there is no tool of one of these names.
     """
-    known = {each.name: each for each in listed.tools}
+    by_name = {each.name: each for each in tool_list.tools}
     unique_names = list(dict.fromkeys(names))
-    missing = [name for name in unique_names if name not in known]
+    missing = [name for name in unique_names if name not in by_name]
     if missing:
         raise NotFound(f"There is no tool '{missing[0][:80]}'.", fix="Use names from list_tools without `names`.")
-    tools = [NestedTool.of(known[name]) for name in unique_names]
+    tools = [NestedTool.of(by_name[name]) for name in unique_names]
     return ToolPage(tools=tools[: fits(tools)], found=len(unique_names), cursor="", servers=[])

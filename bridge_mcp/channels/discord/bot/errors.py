@@ -40,8 +40,8 @@ MEANINGS = {
 
 def worded(error: HTTPException, clean: Callable[[str], str]) -> str:
     """A refusal as part of a sentence."""
-    if known := MEANINGS.get(error.code):
-        return known
+    if meaning := MEANINGS.get(error.code):
+        return meaning
     return f"Discord says {error.status} {clean(error.text)[:300] or 'nothing more'}"
 
 

@@ -44,8 +44,8 @@ def allowed(member: Member, overwrites: Sequence[Mapping[str, Any]]) -> int:
         return member.permissions
     by_id = {str(each.get("id")): (number(each, "allow"), number(each, "deny")) for each in overwrites}
     may = member.permissions
-    own = [by_id[role] for role in member.roles if role in by_id]
-    roles = reduce(int.__or__, (allow for allow, _ in own), 0), reduce(int.__or__, (deny for _, deny in own), 0)
+    bits = [by_id[role] for role in member.roles if role in by_id]
+    roles = reduce(int.__or__, (allow for allow, _ in bits), 0), reduce(int.__or__, (deny for _, deny in bits), 0)
     for allow, deny in (by_id.get(member.guild, (0, 0)), roles, by_id.get(member.id, (0, 0))):
         may = may & ~deny | allow
     return may
@@ -57,7 +57,7 @@ def number(overwrite: Mapping[str, Any], name: str) -> int:
 
 
 def of_channels(
-    member: Member, channels: Sequence[Mapping[str, Any]], named: Collection[str], server: str
+    member: Member, channels: Sequence[Mapping[str, Any]], configured: Collection[str], server: str
 ) -> Iterator[tuple[bool, str]]:
     """Whether the bot may work in the channels of a server: those that the config names, each; of the others one line.
 
@@ -72,7 +72,7 @@ def of_channels(
         if each.get("type") in (FORUM, MEDIA):  # only posts, which are threads, have messages
             lacks = [label for label in lacks if label != "Send Messages"]
         name = f"#{str(each.get('name'))[:100]}"
-        if lacks and str(each.get("id")) in named:
+        if lacks and str(each.get("id")) in configured:
             yield False, f"In {name} of {server} it lacks: {', '.join(lacks)}. Give them in that channel's settings."
         elif lacks and "View Channels" not in lacks:
             elsewhere.append(name)

@@ -88,7 +88,7 @@ async def of_its_channels(
     for guild in guilds[:SHOWN]:
         server, name = str(guild.get("id")), str(guild.get("name"))[:100]
         try:
-            own: Any = await requests.request(
+            membership: Any = await requests.request(
                 Route("GET", "/guilds/{guild_id}/members/{user}", guild_id=server, user=me)
             )
             channels: Any = await requests.request(Route("GET", "/guilds/{guild_id}/channels", guild_id=server))
@@ -97,7 +97,7 @@ async def of_its_channels(
                 True, f"What it may do in the channels of {name} is not known: {explained(exc, requests.clean)}"
             )
             return
-        roles = frozenset(str(each) for each in own.get("roles") or ())
+        roles = frozenset(str(each) for each in membership.get("roles") or ())
         member = Member(me, server, roles, permissions=int(guild.get("permissions") or 0))
         missing -= {str(each.get("id")) for each in channels}
         for fine, message in of_channels(member, channels, settings.chats, name):

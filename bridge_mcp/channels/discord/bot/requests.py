@@ -181,19 +181,19 @@ class Requests(HTTPClient):
             return
         if bucket:
             self._of_route[f"{route.method} {route.path}"] = bucket[:100]
-        known = self._left.get(self._key(route))
-        if known is not None and known.until > time.monotonic():
+        previous = self._left.get(self._key(route))
+        if previous is not None and previous.until > time.monotonic():
             # Answers overtake each other: the lower count is the later one.
-            bucket_state.left = min(bucket_state.left, known.left)
+            bucket_state.left = min(bucket_state.left, previous.left)
         self._left[self._key(route)] = bucket_state
 
     def wait_s(self, route: Route) -> float:
         """How long a request would have to wait now."""
         now = time.monotonic()
         bucket = self._left.get(self._key(route))
-        own = bucket.until - now if bucket is not None and bucket.left <= 0 else 0.0
+        bucket_wait = bucket.until - now if bucket is not None and bucket.left <= 0 else 0.0
         everybody = 0.0 if route.path.startswith(("/interactions", "/webhooks")) else self._global_until - now
-        return max(0.0, own, everybody)
+        return max(0.0, bucket_wait, everybody)
 
     def spare(self, route: Route) -> bool:
         """Whether there is room for a request that may be dropped, and for one more behind it."""

@@ -93,8 +93,8 @@ def is_addressed(message: Message, me: Account) -> bool:
 def worded(content: str, mentions: Sequence[User], me: Account) -> str:
     """The text with names in the place of ids. It is Markdown already."""
     names = {each.id: each.name for each in mentions} | {me.id: me.name}
-    named = MENTION.sub(lambda match: f"@{name_within(names.get(match[1], match[1]))}", content)
-    return EMOJI.sub(lambda match: f":{match[1]}:", named)
+    with_names = MENTION.sub(lambda match: f"@{name_within(names.get(match[1], match[1]))}", content)
+    return EMOJI.sub(lambda match: f":{match[1]}:", with_names)
 
 
 def bare(message: Message, me: Account) -> str:
@@ -127,8 +127,8 @@ def reply_of(message: Message, me: Account) -> tuple[str, str]:
     return reference.message_id, text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
 
 
-def attachments(message: Message, more: Sequence[File]) -> tuple[Attachment, ...]:
-    return tuple(attachment(message, each) for each in (*message.attachments, *more)[:10])
+def attachments(message: Message, forwarded: Sequence[File]) -> tuple[Attachment, ...]:
+    return tuple(attachment(message, each) for each in (*message.attachments, *forwarded)[:10])
 
 
 def attachment(message: Message, file: File) -> Attachment:

@@ -70,8 +70,8 @@ async def find_file(requests: Requests, name: str, channel: str, message: str, n
 async def downloaded(requests: Requests, settings: DiscordSettings, file: File, name: str, most: int) -> bytes:
     """The bytes, counted as they arrive."""
     url = urlsplit(file.url)
-    own = url.netloc == urlsplit(settings.base_url).netloc
-    if not own and (url.scheme != "https" or url.netloc not in HOSTS):
+    from_our_server = url.netloc == urlsplit(settings.base_url).netloc
+    if not from_our_server and (url.scheme != "https" or url.netloc not in HOSTS):
         raise FetchFailed(f"{name} lies at {url.netloc[:100]}, which is not Discord.", fix="Ask for it in another way.")
     timeout = aiohttp.ClientTimeout(TIME_S, sock_read=20)
     async with requests.session.get(file.url, timeout=timeout, allow_redirects=False) as answer:

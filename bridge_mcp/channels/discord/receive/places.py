@@ -81,10 +81,10 @@ class Places:
     def met(self, person: str, channel: str, name: str = "") -> Place:
         """Somebody writes directly: this is the channel between them and the bot."""
         self._direct[person] = channel
-        known = self._known.get(channel)
-        if known is not None and known.chat == person and known.title:
-            return known
-        place = Place(channel, person, name[:100], group=False, last=known.last if known is not None else 0)
+        before = self._known.get(channel)
+        if before is not None and before.chat == person and before.title:
+            return before
+        place = Place(channel, person, name[:100], group=False, last=before.last if before is not None else 0)
         self._known[channel] = place
         return place
 

@@ -200,8 +200,8 @@ class Receiver:
         """Tell Discord the commands, where it knows others; it offers them to people who type a slash."""
         route = partial(Route, path="/applications/{application_id}/commands", application_id=self._me.application)
         try:
-            known = await self._patiently(partial(self._requests.request, route("GET")))
-            if commands_of(known) != {each.name: each.body["description"] for each in self._commands}:
+            registered = await self._patiently(partial(self._requests.request, route("GET")))
+            if commands_of(registered) != {each.name: each.body["description"] for each in self._commands}:
                 bodies = [each.body for each in self._commands]
                 await self._patiently(partial(self._requests.request, route("PUT"), json=bodies))
         except NoPlace:

@@ -32,14 +32,14 @@ TYPING_S = 8.0
 
 
 @dataclass(slots=True)
-class Shown:
-    """What one channel shows."""
+class DraftState:
+    """What one channel shows of a growing reply."""
 
     typing_at: float = float("-inf")
     at: float = float("-inf")
     message: str = ""
     text: str = ""
-    over: int = 0
+    ended: int = 0
     """The draft whose reply has been sent: it is not shown again."""
     draft: int = 0
 
@@ -49,59 +49,59 @@ class Drafts:
 
     def __init__(self, requests: Requests, patience: Patience, *, stream: bool) -> None:
         self._requests, self._patience, self._stream = requests, patience, stream
-        self._shown: LRUCache[str, Shown] = LRUCache(REMEMBERED)
+        self._states: LRUCache[str, DraftState] = LRUCache(REMEMBERED)
 
     async def show(self, channel: str, draft: int, text: str) -> None:
         """Show a reply so far; "" for nothing yet."""
-        shown = self._shown.setdefault(channel, Shown())
-        if draft == shown.over:
+        state = self._states.setdefault(channel, DraftState())
+        if draft == state.ended:
             return
-        if draft != shown.draft and shown.message:
+        if draft != state.draft and state.message:
             await self.end(channel)
-        shown.draft = draft
+        state.draft = draft
         try:
             if text and self._stream:
-                await self._grow(channel, shown, text)
+                await self._grow(channel, state, text)
             else:
-                await self._type(channel, shown)
+                await self._type(channel, state)
         except REQUEST_ERRORS:
             return  # a hint that could not be shown is none
 
-    async def _type(self, channel: str, shown: Shown) -> None:
+    async def _type(self, channel: str, state: DraftState) -> None:
         now, route = time.monotonic(), MessageRoutes(channel).typing
-        if now - shown.typing_at >= TYPING_S and self._requests.spare(route):
-            shown.typing_at = now
+        if now - state.typing_at >= TYPING_S and self._requests.spare(route):
+            state.typing_at = now
             await self._requests.request(route)
 
-    async def _grow(self, channel: str, shown: Shown, text: str) -> None:
+    async def _grow(self, channel: str, state: DraftState, text: str) -> None:
         now, routes = time.monotonic(), MessageRoutes(channel)
-        route = routes.edit(shown.message) if shown.message else routes.create
-        if now - shown.at < self._patience.draft or not self._requests.spare(route):
+        route = routes.edit(state.message) if state.message else routes.create
+        if now - state.at < self._patience.draft or not self._requests.spare(route):
             return
         pieces = split(as_discord(text), MAX_TEXT - len(DRAFT_END))
-        if not pieces or pieces[-1] == shown.text:
+        if not pieces or pieces[-1] == state.text:
             return
-        shown.at, shown.text = now, pieces[-1]
+        state.at, state.text = now, pieces[-1]
         text = f"{pieces[-1]}{DRAFT_END}"
-        if shown.message:
+        if state.message:
             await self._requests.request(route, json=edited_message(text))
             return
         answer: Any = await self._requests.request(route, json=new_message(text, silent=True))
-        shown.message = str(answer["id"])
-        if shown.over == shown.draft:
+        state.message = str(answer["id"])
+        if state.ended == state.draft:
             await self.end(channel)
 
-    def over(self, channel: str) -> bool:
+    def stop(self, channel: str) -> bool:
         """A message goes out there: nothing more of this draft is shown. Whether there is something to take away."""
-        shown = self._shown.get(channel)
-        if shown is None:
+        state = self._states.get(channel)
+        if state is None:
             return False
-        shown.over = shown.draft
-        return bool(shown.message)
+        state.ended = state.draft
+        return bool(state.message)
 
     async def end(self, channel: str) -> None:
         """Take the draft away."""
-        shown = self._shown.get(channel)
-        if shown is not None and shown.message:
-            message, shown.message, shown.text = shown.message, "", ""
+        state = self._states.get(channel)
+        if state is not None and state.message:
+            message, state.message, state.text = state.message, "", ""
             await drop_quietly(self._requests, channel, message)

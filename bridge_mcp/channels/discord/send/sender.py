@@ -88,7 +88,7 @@ class Sender:
         routes = MessageRoutes(channel)
         match body:
             case Say():
-                drafted = self._drafts.over(channel)
+                drafted = self._drafts.stop(channel)
                 new_body = new_message(
                     body.text, nonce=body.nonce, buttons=body.buttons, reply_to=body.reply_to, silent=body.silent
                 )

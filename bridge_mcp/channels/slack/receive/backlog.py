@@ -45,7 +45,7 @@ class Backlog:
         """Put every message since the offset into the inbox.
 
         Raises:
-            Fault: Slack cannot be asked now.
+            SlackFault: Slack cannot be asked now.
             BridgeError: a message could not be stored.
         """
         since, count = stamp(max(0, offset - OVERLAP)), 0
@@ -104,9 +104,9 @@ class Backlog:
         await self._receiver.message({"type": "message"} | dict(message) | {"channel": channel}, self._team)
 
     async def _pages(self, method: Any, field: str, query: dict[str, Any]) -> AsyncIterator[list[Mapping[str, Any]]]:
-        seen, cursor = set[str](), ""
-        while cursor not in seen and len(seen) < MAX_PAGES:
-            seen.add(cursor)
+        cursors, cursor = set[str](), ""
+        while cursor not in cursors and len(cursors) < MAX_PAGES:
+            cursors.add(cursor)
             answer = await self._call(method, query | ({"cursor": cursor} if cursor else {}))
             yield listed(answer, field)
             cursor = str(inner(answer, "response_metadata").get("next_cursor") or "")

@@ -104,8 +104,8 @@ class Events:
         edited = inner(after, "edited")
         if not edited or after.get("text") == before.get("text"):
             return None
-        known: dict[str, Any] = {"channel_type": event.get("channel_type", "")} | dict(after)
-        return await self._message(known, str(event["channel"]), team, edit=str(edited.get("ts") or after.get("ts")))
+        message: dict[str, Any] = {"channel_type": event.get("channel_type", "")} | dict(after)
+        return await self._message(message, str(event["channel"]), team, edit=str(edited.get("ts") or after.get("ts")))
 
     async def _reaction(self, event: Mapping[str, Any], team: str) -> Happening | None:
         item = inner(event, "item")
@@ -161,10 +161,10 @@ class Events:
 
     async def _sender(self, user: str, team: str) -> Sender:
         """Who did something. Who is of another team (Slack Connect) is no person whom the owner can let decide."""
-        known = await self._names.user(user)
-        theirs = known.team or team or self._me.team
+        profile = await self._names.user(user)
+        theirs = profile.team or team or self._me.team
         ours = theirs == self._me.team and (not team or team == self._me.team)
-        return Sender(person(theirs, user), known.name or user, "person" if ours and not known.bot else "bot")
+        return Sender(person(theirs, user), profile.name or user, "person" if ours and not profile.bot else "bot")
 
     def _chat(self, channel: str, who: str, event: Mapping[str, Any], ts: str, *, called: bool) -> str:
         """The conversation of a message: what is known of it, its thread, or a thread that it begins."""

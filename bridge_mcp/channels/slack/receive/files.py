@@ -43,10 +43,10 @@ async def fetch(web: SlackWeb, attachment: Attachment, most: int) -> bytes:
 
 def ours(url: str, base: str) -> bool:
     """Whether the bot's token may be shown there: at Slack, or at the server that the config names."""
-    there, own = urlsplit(url), urlsplit(base)
-    if (there.scheme, there.netloc) == (own.scheme, own.netloc):
+    target, api = urlsplit(url), urlsplit(base)
+    if (target.scheme, target.netloc) == (api.scheme, api.netloc):
         return True
-    return there.scheme == "https" and (there.hostname or "").endswith(".slack.com")
+    return target.scheme == "https" and (target.hostname or "").endswith(".slack.com")
 
 
 async def downloaded(web: SlackWeb, name: str, url: str, most: int) -> bytes:

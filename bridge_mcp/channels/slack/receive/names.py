@@ -41,8 +41,8 @@ class Names:
 
     def at_hand(self, user: str) -> str:
         """The name of a user if it is known already, else their id."""
-        known = self._known.get(user)
-        return known.name if known and known.name else user
+        name_entry = self._known.get(user)
+        return name_entry.name if name_entry and name_entry.name else user
 
     async def user(self, user: str) -> Known:
         """A user."""

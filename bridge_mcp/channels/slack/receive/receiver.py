@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from bridge_mcp.channels.slack.places import micros
 from bridge_mcp.channels.slack.receive.events import Events, Where
-from bridge_mcp.channels.slack.send.shows import Shows
+from bridge_mcp.channels.slack.send.drafts import Drafts
 from bridge_mcp.channels.slack.text.mrkdwn import escaped
 from bridge_mcp.channels.slack.values import inner, listed
 from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
@@ -42,8 +42,8 @@ FORM = "bridge_form"
 class Receiver:
     """Takes events and interactions, in order."""
 
-    def __init__(self, web: SlackWeb, inbox: Inbox, events: Events, shows: Shows, tasks: TaskGroup) -> None:
-        self._web, self._inbox, self._events, self._shows, self._tasks = web, inbox, events, shows, tasks
+    def __init__(self, web: SlackWeb, inbox: Inbox, events: Events, drafts: Drafts, tasks: TaskGroup) -> None:
+        self._web, self._inbox, self._events, self._drafts, self._tasks = web, inbox, events, drafts, tasks
         self._name = web.settings.name
         self._one_by_one = anyio.Lock()
         self._seen: LRUCache[str, None] = LRUCache(SEEN)
@@ -93,7 +93,7 @@ class Receiver:
             logger.exception("channel %s: an event cannot be read, and is left out", self._name)
             return
         if isinstance(arrival, Incoming):
-            self._shows.heard(arrival.chat, arrival.sender.id)
+            self._drafts.heard(arrival.chat, arrival.sender.id)
             ts, thread = str(event.get("ts") or ""), arrival.chat.partition("/")[2]
             offset = None if arrival.edit or not self.advances else max(self._offset, micros(arrival.key))
             await self._say(replace(arrival, offset=offset), str(event.get("channel") or ""), thread or ts)

@@ -19,8 +19,8 @@ from bridge_mcp.channels.slack.receive.names import Names
 from bridge_mcp.channels.slack.receive.posts import PostedEvents
 from bridge_mcp.channels.slack.receive.receiver import Receiver
 from bridge_mcp.channels.slack.receive.socket import Sockets
+from bridge_mcp.channels.slack.send.drafts import Drafts
 from bridge_mcp.channels.slack.send.errors import TOKENS
-from bridge_mcp.channels.slack.send.shows import Shows
 from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import BridgeError, ConfigError
@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 class Session:
     """One run of receiving; `web` is open."""
 
-    def __init__(self, web: SlackWeb, places: Places, shows: Shows, health: BotHealth, clock: Clock) -> None:
-        self._web, self._places, self._shows, self._health, self._clock = web, places, shows, health, clock
+    def __init__(self, web: SlackWeb, places: Places, drafts: Drafts, health: BotHealth, clock: Clock) -> None:
+        self._web, self._places, self._drafts, self._health, self._clock = web, places, drafts, health, clock
         self._settings, self._patience = web.settings, web.patience
 
     async def run(self, inbox: Inbox) -> None:
@@ -46,13 +46,13 @@ class Session:
         """
         client = self._web.client
         me = await self._answered(lambda: self._web.call(client.auth_test), "bot_token")
-        own = str(me.get("bot_id") or "")
-        account = Account(str(me["team_id"]), str(me["user_id"]), name=str(me.get("user", "")), bot=own)
+        bot_id = str(me.get("bot_id") or "")
+        account = Account(str(me["team_id"]), str(me["user_id"]), name=str(me.get("user", "")), bot=bot_id)
         self._health.met(f"@{account.name}")
         failure: ConfigError | None = None
         async with anyio.create_task_group() as tasks:
             events = Events(self._settings, account, Names(self._web), self._places, self._clock)
-            receiver = Receiver(self._web, inbox, events, self._shows, tasks)
+            receiver = Receiver(self._web, inbox, events, self._drafts, tasks)
             try:
                 async with AsyncExitStack() as stack:
                     await self._listen(inbox, receiver, account, stack)

@@ -122,8 +122,8 @@ def edited(action: Edit, renderer: Renderer) -> list[Body]:
     for number, message in enumerate(messages):
         pieces = texts[number] if number < len(texts) else []
         buttons = action.buttons if number == len(texts) - 1 else ()
-        shown = pieces or [{"type": "rich_text_section", "elements": [{"type": "text", "text": "…"}]}]
-        bodies.append(Update(message, blocks_of(shown, buttons), escaped(plain(shown))))
+        visible = pieces or [{"type": "rich_text_section", "elements": [{"type": "text", "text": "…"}]}]
+        bodies.append(Update(message, blocks_of(visible, buttons), escaped(plain(visible))))
     return bodies
 
 

@@ -15,9 +15,9 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from bridge_mcp.channels.slack.places import Places
+from bridge_mcp.channels.slack.send.drafts import Drafts
 from bridge_mcp.channels.slack.send.errors import failure
 from bridge_mcp.channels.slack.send.requests import Body, Post, React, Refused, Share, Update, cut
-from bridge_mcp.channels.slack.send.shows import Shows
 from bridge_mcp.channels.slack.send.uploads import Uploads, content
 from bridge_mcp.channels.slack.text.rich_text import Renderer
 from bridge_mcp.channels.slack.values import inner, listed
@@ -56,7 +56,7 @@ class Sender:
         self._name = web.settings.name
         self._renderer = Renderer()
         self._uploads = Uploads(web)
-        self.shows = Shows(web, places, self._renderer)
+        self.drafts = Drafts(web, places, self._renderer)
         self._found: LRUCache[str, str] = LRUCache(REMEMBERED)
         """By key of a part: the message that is there already."""
         self._own = ""
@@ -136,22 +136,13 @@ class Sender:
     async def _post(self, chat: str, channel: str, thread: str, body: Post) -> str:
         """Post a message, or make the one that was shown growing into it."""
         metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": body.key}}
-        shown = await self.shows.end(chat)
-        if shown:
-            update: dict[str, Any] = {"channel": channel, "ts": shown, "text": body.text, "blocks": list(body.blocks)}
-            await self._web.call(self._web.client.chat_update, **update, metadata=metadata)
-            return shown
-        answer = await self._web.call(
-            self._web.client.chat_postMessage,
-            channel=channel,
-            text=body.text,
-            blocks=list(body.blocks),
-            metadata=metadata,
-            thread_ts=thread or None,
-            unfurl_links=False,
-            unfurl_media=False,
-            link_names=False,
-        )
+        message = {"channel": channel, "text": body.text, "blocks": list(body.blocks), "metadata": metadata}
+        if draft_ts := await self.drafts.end(chat):
+            await self._web.call(self._web.client.chat_update, ts=draft_ts, **message)
+            return draft_ts
+        quiet = {"unfurl_links": False, "unfurl_media": False, "link_names": False}
+        post = self._web.client.chat_postMessage
+        answer = await self._web.call(post, thread_ts=thread or None, **message, **quiet)
         return str(answer["ts"])
 
     async def _unreact(self, channel: str, message: str) -> None:
@@ -221,8 +212,8 @@ class Sender:
             if metadata.get("event_type") == EVENT_TYPE:
                 self._found[str(inner(metadata, "event_payload").get("key", ""))] = str(message["ts"])
         if chat not in self._looked:
-            seen = {str(each["ts"]): shared_by(each) for each in listed(answer, "messages")}
-            self._shared[chat] = {ts: shared for ts, shared in seen.items() if shared.files}
+            shares = {str(each["ts"]): shared_by(each) for each in listed(answer, "messages")}
+            self._shared[chat] = {ts: shared for ts, shared in shares.items() if shared.files}
         return True
 
     async def _settled(self, chat: str, body: Post, fault: SlackFault) -> tuple[str, ...]:

@@ -181,8 +181,8 @@ def inline(tokens: Sequence[Token], style: Mapping[str, bool]) -> list[Json]:
         elif token.type in ("softbreak", "hardbreak"):
             elements.append(text("\n", styles[-1]))
         elif token.content:
-            own = styles[-1] | ({"code": True} if token.type == "code_inline" else {})
-            elements.append(linked(token.content, links[-1] if links else "", own))
+            token_style = styles[-1] | ({"code": True} if token.type == "code_inline" else {})
+            elements.append(linked(token.content, links[-1] if links else "", token_style))
     return joined(elements)
 
 

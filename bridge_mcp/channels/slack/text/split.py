@@ -17,8 +17,8 @@ def split(pieces: Sequence[Json], most: int = MAX_TEXT) -> list[list[Json]]:
     """The pieces of each message, in order."""
     messages: list[list[Json]] = []
     left = 0
-    for whole in pieces:
-        for piece in [whole] if size(whole) <= most else cut(whole, most):
+    for element in pieces:
+        for piece in [element] if size(element) <= most else cut(element, most):
             if not messages or size(piece) > left:
                 messages.append([])
                 left = most
@@ -32,42 +32,42 @@ def cut(piece: Json, most: int) -> Iterator[Json]:
     if piece["type"] == "rich_text_list":
         yield from cut_list(piece, most)
         return
-    room, held = most - 1, list[Json]()
+    room, elements = most - 1, list[Json]()
     for element in piece["elements"]:
-        rest = shown(element)
-        while rest:
-            if len(rest) > room and (at := border(rest, room, begun=bool(held))) >= 0:
+        text = shown(element)
+        while text:
+            if len(text) > room and (at := border(text, room, begun=bool(elements))) >= 0:
                 if at:
-                    held.append(element | {"text": rest[:at]})
-                yield piece | {"elements": held}
-                rest, held, room = rest[at:].lstrip("\n"), [], most - 1
+                    elements.append(element | {"text": text[:at]})
+                yield piece | {"elements": elements}
+                text, elements, room = text[at:].lstrip("\n"), [], most - 1
             else:
-                held.append(element | {"text": rest})
-                room -= len(rest)
-                rest = ""
-    if held and plain_of(held).strip():
-        yield piece | {"elements": held}
+                elements.append(element | {"text": text})
+                room -= len(text)
+                text = ""
+    if elements and plain_of(elements).strip():
+        yield piece | {"elements": elements}
 
 
 def cut_list(piece: Json, most: int) -> Iterator[Json]:
     """A long list as several lists; an item that is too long itself goes on as a paragraph."""
-    held, first = list[Json](), int(piece.get("offset", 0))
+    items, first = list[Json](), int(piece.get("offset", 0))
     for item in piece["elements"]:
-        trial = piece | {"elements": [*held, item], "offset": first}
+        trial = piece | {"elements": [*items, item], "offset": first}
         if size(trial) <= most:
-            held.append(item)
+            items.append(item)
             continue
-        if held:
-            yield piece | {"elements": held} | ({"offset": first} if first else {})
-            first += len(held)
+        if items:
+            yield piece | {"elements": items} | ({"offset": first} if first else {})
+            first += len(items)
         alone = piece | {"elements": [item], "offset": first}
         if size(alone) <= most:
-            held = [item]
+            items = [item]
         else:
-            held, first = [], first + 1
+            items, first = [], first + 1
             yield from cut(item, most)
-    if held:
-        yield piece | {"elements": held} | ({"offset": first} if first else {})
+    if items:
+        yield piece | {"elements": items} | ({"offset": first} if first else {})
 
 
 def border(words: str, room: int, *, begun: bool) -> int:

@@ -71,8 +71,8 @@ class BotRequest(HTTPXRequest):
     """The library's requests, with answers that are bounded in size and depth."""
 
     def __init__(self, *, httpx_kwargs: Mapping[str, Any] | None = None, **settings: Any) -> None:
-        own = {"event_hooks": {"response": [bound]}, "headers": {"Accept-Encoding": "identity"}}
-        super().__init__(httpx_kwargs={**own, **(httpx_kwargs or {})}, **settings)
+        defaults = {"event_hooks": {"response": [bound]}, "headers": {"Accept-Encoding": "identity"}}
+        super().__init__(httpx_kwargs={**defaults, **(httpx_kwargs or {})}, **settings)
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:

@@ -65,13 +65,13 @@ def membership(update: Update, channel: str) -> Happening | None:
             "before": str(change.old_chat_member.status),
             "status": str(changed.status),
         }
-        chat, by, at = change.chat, change.from_user, change.date
+        chat, actor, at = change.chat, change.from_user, change.date
     elif (join := update.chat_join_request) is not None:
         body = {"user": {"id": str(join.from_user.id), "name": join.from_user.full_name}, "status": "wants to join"}
-        chat, by, at = join.chat, join.from_user, join.date
+        chat, actor, at = join.chat, join.from_user, join.date
     else:
         return None
-    who = Sender(str(by.id), by.full_name, "bot" if by.is_bot else "person")
+    who = Sender(str(actor.id), actor.full_name, "bot" if actor.is_bot else "person")
     return Happening(
         channel,
         str(chat.id),

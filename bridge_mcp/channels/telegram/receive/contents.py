@@ -95,9 +95,9 @@ def stored(file: Stored, kind: AttachmentKind, mime: str, name: str) -> Attachme
     return Attachment(file.file_id, kind, mime, name=name, size=file.file_size)
 
 
-def named(message: Bearer, what: str, ending: str) -> str:
+def named(message: Bearer, stem: str, ending: str) -> str:
     """A name for a file that has none."""
-    return f"{what}_{message.message_id}.{ending}" if message.message_id is not None else f"{what}.{ending}"
+    return f"{stem}_{message.message_id}.{ending}" if message.message_id is not None else f"{stem}.{ending}"
 
 
 def ending_of(mime: str) -> str:

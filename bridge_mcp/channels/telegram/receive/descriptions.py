@@ -59,9 +59,9 @@ def poll(message: Message) -> str:
 
 
 def checklist(message: Message) -> str:
-    if (listed := message.checklist) is not None:
-        tasks = (f"[{'x' if task.completion_date else ' '}] {task.text}" for task in listed.tasks)
-        return "\n".join([f"Checklist: {listed.title}", *tasks])
+    if (tasks_list := message.checklist) is not None:
+        tasks = (f"[{'x' if task.completion_date else ' '}] {task.text}" for task in tasks_list.tasks)
+        return "\n".join([f"Checklist: {tasks_list.title}", *tasks])
     if (added := message.checklist_tasks_added) is not None:
         return "\n".join(["Added to a checklist:", *(f"[ ] {task.text}" for task in added.tasks)])
     if (done := message.checklist_tasks_done) is not None:
@@ -106,7 +106,7 @@ def titled(message: Message) -> str:
 
 def other(message: Message) -> str:
     """Contents that the bridge cannot use (games, invoices, ...), named so that their sender gets an answer."""
-    for there, what in (
+    for content, words in (
         (message.story, "a story"),
         (message.paid_media, "paid media"),
         (message.giveaway, "a giveaway"),
@@ -119,8 +119,8 @@ def other(message: Message) -> str:
         (message.suggested_post_refunded, "the payment of a suggested post was refunded"),
         (message.passport_data, "passport data, which this bridge does not read"),
     ):
-        if there is not None:
-            return f"({what})"
+        if content is not None:
+            return f"({words})"
     return ""
 
 

@@ -66,8 +66,8 @@ class Polling:
         Raises:
             ConfigError: the token was revoked.
         """
-        known = await self._inbox.offset(self._name)
-        self._next = None if known is None else known + 1
+        offset = await self._inbox.offset(self._name)
+        self._next = None if offset is None else offset + 1
         # The first poll does not wait, nor the first one after an error: it shows at once whether polling works.
         wait_s = 0
         while True:

@@ -121,11 +121,11 @@ def press_of(query: CallbackQuery, channel: str, number: int, now: float) -> But
 
 def moved_of(message: Message, channel: str, number: int) -> Moved | None:
     """A group that became a supergroup (chat migration); both chats report it."""
-    here = str(message.chat.id)
+    chat = str(message.chat.id)
     if message.migrate_to_chat_id is not None:
-        return Moved(channel, here, str(message.migrate_to_chat_id), offset=number)
+        return Moved(channel, chat, str(message.migrate_to_chat_id), offset=number)
     if message.migrate_from_chat_id is not None:
-        return Moved(channel, str(message.migrate_from_chat_id), here, offset=number)
+        return Moved(channel, str(message.migrate_from_chat_id), chat, offset=number)
     return None
 
 
@@ -267,8 +267,8 @@ def reply_of(message: Message, me: Account) -> tuple[str, str]:
 
 def outside_author(message: Message) -> str:
     """Who wrote a message of another chat."""
-    other = message.external_reply
-    return origin_name(other.origin) if other is not None else ""
+    reply = message.external_reply
+    return origin_name(reply.origin) if reply is not None else ""
 
 
 def beginning(message: Message) -> str:

@@ -138,11 +138,11 @@ def unreachable(exc: TelegramError, where: str, *, harmless: bool) -> SendFailed
         return SendFailed(
             f"The file for '{where}' is too large for Telegram.", fix="Bots can send files of up to 50 MB."
         )
-    what = "did not answer in time" if isinstance(exc, TimedOut) else f"gave no answer that counts ({name})"
+    problem = "did not answer in time" if isinstance(exc, TimedOut) else f"gave no answer that counts ({name})"
     if harmless:
-        return SendFailed(f"Telegram {what} for '{where}'; it is tried again.", retry_after_s=0.0)
+        return SendFailed(f"Telegram {problem} for '{where}'; it is tried again.", retry_after_s=0.0)
     return SendUncertain(
-        f"Telegram {what}, so it may have gone out to '{where}' or not.",
+        f"Telegram {problem}, so it may have gone out to '{where}' or not.",
         fix="Look into the chat before sending it again.",
     )
 

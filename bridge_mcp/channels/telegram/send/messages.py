@@ -113,9 +113,9 @@ class Messages:
             except BadRequest as exc:
                 if body.caption.marks and markup_refused(exc):
                     body = replace(body, caption=Rich(body.caption.text))
-                elif other := other_form(form, exc.message):
-                    logger.info("%s: Telegram takes a file as %s, not as %s", self._name, other, form)
-                    body = replace(body, form=other)
+                elif other_kind := other_form(form, exc.message):
+                    logger.info("%s: Telegram takes a file as %s, not as %s", self._name, other_kind, form)
+                    body = replace(body, form=other_kind)
                 else:
                     raise
         return await self.file(body)
@@ -138,9 +138,9 @@ class Messages:
     async def album(self, body: Album) -> list[str]:
         """Photos and videos together; all of them as documents if Telegram refuses one."""
         async with Opened() as files:
-            taken = [await files.take(upload, form, attach=True) for upload, form in body.uploads]
-            forms: set[Form] = {form for _, form in taken}
-            media = [album_item(source, "document" if "document" in forms else form) for source, form in taken]
+            sources = [await files.take(upload, form, attach=True) for upload, form in body.uploads]
+            forms: set[Form] = {form for _, form in sources}
+            media = [album_item(source, "document" if "document" in forms else form) for source, form in sources]
             try:
                 messages = await self._bot.send_media_group(
                     body.place.chat,

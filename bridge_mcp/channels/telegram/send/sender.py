@@ -11,7 +11,7 @@ from telegram import Bot
 from telegram.error import RetryAfter, TelegramError
 
 from bridge_mcp.channels.telegram.bot.responses import fitting, retry_after_s
-from bridge_mcp.channels.telegram.send.chat_actions import Shows
+from bridge_mcp.channels.telegram.send.drafts import Drafts
 from bridge_mcp.channels.telegram.send.edits import REACTIONS, Changes
 from bridge_mcp.channels.telegram.send.errors import failure, says
 from bridge_mcp.channels.telegram.send.messages import Halfway, Messages
@@ -60,7 +60,7 @@ class Sender:
         self._messages = Messages(bot, name)
         self._changes = Changes(bot, name, self._messages)
         self._topics = Topics(bot)
-        self._shows = Shows(bot, clock, self._renderer, self._pacer, name)
+        self._drafts = Drafts(bot, clock, self._renderer, self._pacer, name)
         self.last_ok = 0.0
         """When Telegram last accepted a request, in epoch seconds."""
 
@@ -74,7 +74,7 @@ class Sender:
             place = address(chat)
         except ValueError:
             return
-        await self._shows.show(place, draft, text)
+        await self._drafts.show(place, draft, text)
 
     async def send(self, part: Part) -> tuple[str, ...]:
         """See `ports.Channel.send`.
@@ -121,7 +121,7 @@ class Sender:
 
     async def _carry_out(self, body: Sendable) -> list[str]:
         if isinstance(body, Text | File | Album):
-            self._shows.end(body.place)
+            self._drafts.end(body.place)
         match body:
             case Text():
                 return await self._messages.text(body)

@@ -82,8 +82,8 @@ class Topics:
                 stickers = await self._bot.get_forum_topic_icon_stickers()
             except TelegramError as exc:
                 raise Preparing(exc) from None
-            known = {(each.emoji or "").replace(COLOURED, ""): each.custom_emoji_id or "" for each in stickers}
-            self._icons = {each: number for each, number in known.items() if each and number}
+            icons = {(each.emoji or "").replace(COLOURED, ""): each.custom_emoji_id or "" for each in stickers}
+            self._icons = {each: number for each, number in icons.items() if each and number}
         if number := self._icons.get(emoji.replace(COLOURED, "")):
             return number
         raise SendFailed(

@@ -69,8 +69,8 @@ def other_form(form: Form, refusal: str) -> Form | None:
     """The form in which a refused file may still go out; None for none."""
     low = refusal.casefold()
     if match := BY_ID.search(low):
-        named = {"voicenote": "voice"}.get(match.group(1), match.group(1))
-        return next((known for known in get_args(Form) if known == named and known != form), None)
+        wanted_form = {"voicenote": "voice"}.get(match.group(1), match.group(1))
+        return next((each for each in get_args(Form) if each == wanted_form and each != form), None)
     return "document" if form != "document" and any(word in low for word in NOT_AS_THAT) else None
 
 

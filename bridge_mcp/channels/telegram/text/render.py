@@ -163,9 +163,9 @@ def from_entities(text: str, entities: Sequence[MessageEntity]) -> Rich:
 
 def holds(text: str, events: Sequence[Event]) -> bool:
     """Whether a text has every visible character of the source, in order; formulas do not count."""
-    there = iter(squeezed(text))
+    remaining = iter(squeezed(text))
     pieces = (shown(payload) for payload, _ in events)
-    return all(char in there for piece in pieces for char in squeezed(piece))
+    return all(char in remaining for piece in pieces for char in squeezed(piece))
 
 
 def squeezed(text: str) -> str:

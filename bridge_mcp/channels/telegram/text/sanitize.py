@@ -52,7 +52,7 @@ def sanitize(markdown: str, parse: Parse) -> tuple[str, Sequence[Event]]:
     """The rewritten Markdown, and the parser's events for it.
 
     Raises:
-        Unruly: it would take too long.
+        TooManyRounds: it would take too long.
     """
     for _ in range(ROUNDS):
         events = parse(markdown)

@@ -24,7 +24,7 @@ from bridge_mcp.channels.telegram.text.render import Renderer
 from bridge_mcp.channels.telegram.text.split import split
 from bridge_mcp.ports import Clock
 
-__all__ = ["Shows"]
+__all__ = ["Drafts"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,78 +41,78 @@ REMEMBERED = 1024
 
 
 @dataclass(slots=True)
-class Shown:
-    """What was shown in one chat, and when."""
+class DraftState:
+    """What one chat shows of a growing reply, and since when."""
 
     typing_at: float = float("-inf")
     draft_at: float = float("-inf")
     draft: int = 0
     text: str = ""
     no_drafts_until: float = float("-inf")
-    over: tuple[int, str] = (0, "")
+    ended: tuple[int, str] = (0, "")
     """The draft and text that were shown when the last message went out: they are not shown again."""
     request: anyio.CancelScope | None = None
     """The request that is under way."""
 
 
-class Shows:
-    """Shows typing and drafts in all chats of one bot."""
+class Drafts:
+    """Typing and growing replies of one bot, in all its chats."""
 
     def __init__(self, bot: Bot, clock: Clock, renderer: Renderer, pacer: Pacer, name: str) -> None:
         self._bot, self._clock, self._renderer, self._pacer, self._name = bot, clock, renderer, pacer, name
-        self._shown: LRUCache[tuple[object, ...], Shown] = LRUCache(REMEMBERED)
+        self._states: LRUCache[tuple[object, ...], DraftState] = LRUCache(REMEMBERED)
         self._drafts = True
 
     async def show(self, place: Destination, draft: int, text: str) -> None:
         """See `ports.Channel.show`."""
         if place.direct is not None:
             return  # Telegram shows nothing in the direct messages of channels
-        shown = self._shown.setdefault(place.key, Shown())
-        if shown.request is not None:
+        state = self._states.setdefault(place.key, DraftState())
+        if state.request is not None:
             # One request at a time; the next draft contains this text too.
             return
         now = self._clock.now()
-        with anyio.move_on_after(MAX_REQUEST_S) as shown.request:
+        with anyio.move_on_after(MAX_REQUEST_S) as state.request:
             try:
-                if ago(shown.typing_at, now) >= TYPING_S and self._pacer.spare():
-                    shown.typing_at = now
+                if ago(state.typing_at, now) >= TYPING_S and self._pacer.spare():
+                    state.typing_at = now
                     await self._bot.send_chat_action(
                         place.chat,
                         ChatAction.TYPING,
                         message_thread_id=place.thread,
                         business_connection_id=place.business or None,
                     )
-                if text.strip() and self._drafts_in(place, shown, now):
-                    await self._draft(place, shown, draft, text, now)
+                if text.strip() and self._drafts_in(place, state, now):
+                    await self._draft(place, state, draft, text, now)
             except TelegramError as exc:
                 logger.debug("%s: could not show in %s: %s", self._name, place.chat, type(exc).__name__)
             finally:
-                shown.request = None
+                state.request = None
 
     def end(self, place: Destination) -> None:
         """A message goes to this chat now: cancel a draft that is still on its way."""
-        shown = self._shown.get(place.key)
-        if shown is not None:
-            if shown.draft:
-                shown.over = shown.draft, shown.text
-            shown.text, shown.draft = "", 0
-            if shown.request is not None:
-                shown.request.cancel()
+        state = self._states.get(place.key)
+        if state is not None:
+            if state.draft:
+                state.ended = state.draft, state.text
+            state.text, state.draft = "", 0
+            if state.request is not None:
+                state.request.cancel()
 
-    def _drafts_in(self, place: Destination, shown: Shown, now: float) -> bool:
-        return self._drafts and not place.group and not place.guests and now >= shown.no_drafts_until
+    def _drafts_in(self, place: Destination, state: DraftState, now: float) -> bool:
+        return self._drafts and not place.group and not place.guests and now >= state.no_drafts_until
 
-    async def _draft(self, place: Destination, shown: Shown, draft: int, text: str, now: float) -> None:
-        if draft == shown.over[0] and shown.over[1].startswith(text):
+    async def _draft(self, place: Destination, state: DraftState, draft: int, text: str, now: float) -> None:
+        if draft == state.ended[0] and state.ended[1].startswith(text):
             return
-        same = draft == shown.draft and text == shown.text
-        if ago(shown.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
+        same = draft == state.draft and text == state.text
+        if ago(state.draft_at, now) < (DRAFT_LASTS_S if same else DRAFT_S) or not self._pacer.spare():
             return
         # The newest text is at the end.
         pieces = split(self._renderer.last(text) if len(text) > LONG else self._renderer.render(text))
         if not pieces:
             return
-        shown.draft_at, shown.draft, shown.text = now, draft, text
+        state.draft_at, state.draft, state.text = now, draft, text
         try:
             await self._bot.send_message_draft(
                 place.chat,
@@ -126,11 +126,11 @@ class Shows:
             self._drafts = False
             logger.info("%s: this Bot API server knows no drafts; only typing is shown", self._name)
         except (BadRequest, Forbidden):
-            shown.no_drafts_until = float("inf")
+            state.no_drafts_until = float("inf")
         except RetryAfter as exc:
-            shown.no_drafts_until = now + retry_after_s(exc)
+            state.no_drafts_until = now + retry_after_s(exc)
 
 
-def ago(then: float, now: float) -> float:
-    """Seconds since `then`; infinite for a time in the future, since the clock was set back."""
-    return now - then if then <= now else float("inf")
+def ago(since: float, now: float) -> float:
+    """Seconds since `since`; infinite for a time in the future, since the clock was set back."""
+    return now - since if since <= now else float("inf")

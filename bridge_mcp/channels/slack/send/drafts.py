@@ -18,7 +18,7 @@ from bridge_mcp.channels.slack.text.mrkdwn import escaped
 from bridge_mcp.channels.slack.text.rich_text import Renderer
 from bridge_mcp.channels.slack.web import SlackFault, SlackWeb
 
-__all__ = ["Shows"]
+__all__ = ["Drafts"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ NEVER = ("missing_scope", "not_allowed_token_type", "unknown_method", "feature_n
 
 
 @dataclass(slots=True)
-class Shown:
-    """What is shown in one chat."""
+class DraftState:
+    """What one chat shows of a growing reply."""
 
     status_at: float = float("-inf")
     grown_at: float = float("-inf")
@@ -45,16 +45,16 @@ class Shown:
     """The message that grows."""
     draft: int = 0
     text: str = ""
-    over: int = 0
+    ended: int = 0
     """The draft whose message went out: it is shown no more."""
 
 
-class Shows:
-    """Shows in all chats of one app."""
+class Drafts:
+    """Growing replies of one app, in all its chats."""
 
     def __init__(self, web: SlackWeb, places: Places, renderer: Renderer) -> None:
         self._web, self._places, self._renderer = web, places, renderer
-        self._shown: LRUCache[str, Shown] = LRUCache(REMEMBERED)
+        self._states: LRUCache[str, DraftState] = LRUCache(REMEMBERED)
         self._status, self._streams = True, web.settings.stream
         self._last: LRUCache[str, str] = LRUCache(REMEMBERED)
         """By chat: who wrote there last, whom Slack wants named where text grows in a channel."""
@@ -69,27 +69,27 @@ class Shows:
         if "/" not in chat or self._lock.locked():
             return
         async with self._lock:
-            shown, now = self._shown.setdefault(chat, Shown()), time.monotonic()
+            state, now = self._states.setdefault(chat, DraftState()), time.monotonic()
             with anyio.move_on_after(MAX_REQUEST_S):
                 try:
                     channel, thread = await self._places.resolve(chat)
-                    if self._status and not shown.message and now - shown.status_at >= STATUS_S:
-                        shown.status_at = now
+                    if self._status and not state.message and now - state.status_at >= STATUS_S:
+                        state.status_at = now
                         await self._set_status(channel, thread)
-                    if self._streams and text.strip() and draft != shown.over and now - shown.grown_at >= GROWS_S:
-                        shown.grown_at = now
-                        await self._grow(chat, channel, thread, shown, draft, text)
+                    if self._streams and text.strip() and draft != state.ended and now - state.grown_at >= GROWS_S:
+                        state.grown_at = now
+                        await self._grow(chat, channel, thread, state, draft, text)
                 except SlackFault as fault:
                     logger.debug("%s: could not show in %s: %s", self._web.settings.name, chat, fault)
 
     async def end(self, chat: str) -> str:
         """A message goes to this chat now: the message that grew, which becomes it; "" for none."""
-        shown = self._shown.get(chat)
-        if shown is None:
+        state = self._states.get(chat)
+        if state is None:
             return ""
         async with self._lock:
-            shown.over, message, shown.message, shown.text = shown.draft, shown.message, "", ""
-            shown.status_at = float("-inf")
+            state.ended, message, state.message, state.text = state.draft, state.message, "", ""
+            state.status_at = float("-inf")
             if message:
                 channel, _ = await self._places.resolve(chat)
                 try:
@@ -108,29 +108,29 @@ class Shows:
             self._status = self._status and fault.error not in NEVER
             raise
 
-    async def _grow(self, chat: str, channel: str, thread: str, shown: Shown, draft: int, text: str) -> None:
+    async def _grow(self, chat: str, channel: str, thread: str, state: DraftState, draft: int, text: str) -> None:
         """Begin a growing message, or add what is new; a text that changed meanwhile waits for its end."""
-        client, sent = self._web.client, shown.text
+        client, sent = self._web.client, state.text
         try:
-            if not shown.message:
+            if not state.message:
                 who = self._last.get(chat, "") or chat.partition("/")[0]
                 person = PERSON.fullmatch(who)
-                named = {"recipient_team_id": person[1], "recipient_user_id": person[2]} if person else {}
+                recipient = {"recipient_team_id": person[1], "recipient_user_id": person[2]} if person else {}
                 began = text[:MAX_PIECE]
                 answer = await self._web.call(
                     client.chat_startStream,
                     channel=channel,
                     thread_ts=thread,
                     markdown_text=escaped(began, MAX_PIECE),
-                    **named,
+                    **recipient,
                 )
-                shown.message, shown.draft, shown.text = str(answer["ts"]), draft, began
-            elif draft == shown.draft and text.startswith(sent) and len(text) > len(sent):
-                more = text[len(sent) : len(sent) + MAX_PIECE]
+                state.message, state.draft, state.text = str(answer["ts"]), draft, began
+            elif draft == state.draft and text.startswith(sent) and len(text) > len(sent):
+                piece = text[len(sent) : len(sent) + MAX_PIECE]
                 await self._web.call(
-                    client.chat_appendStream, channel=channel, ts=shown.message, markdown_text=escaped(more, MAX_PIECE)
+                    client.chat_appendStream, channel=channel, ts=state.message, markdown_text=escaped(piece, MAX_PIECE)
                 )
-                shown.text = sent + more
+                state.text = sent + piece
         except SlackFault as fault:
             self._streams = self._streams and fault.error not in NEVER
             raise
