@@ -26,7 +26,7 @@ class Bot(Protocol):
     """The parts that need the platform's library, put together. All but `parts` is done while it is open."""
 
     def open(self) -> AbstractAsyncContextManager[object]:
-        """Its connections, for as long as this is entered; several may enter at once."""
+        """Hold its connections open; several callers may do so at once."""
         ...
 
     async def receive(self, inbox: Inbox, health: BotHealth) -> None:

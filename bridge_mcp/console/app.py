@@ -135,7 +135,7 @@ class Console:
         return answer
 
     def _strangers(self, request: Request) -> Response:
-        """What somebody gets who is not signed in: the way in, or nothing but a status."""
+        """The response for somebody who is not signed in: the page to sign in, or a status alone."""
         if request.headers.get("hx-request") == "true" or request.method not in SAFE:
             raise Refused(401, "You are not signed in any more.", fix="Reload the page.")
         if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
@@ -187,7 +187,7 @@ def status_of(exc: Exception) -> int:
 
 
 async def static(request: Request) -> Response:
-    """A file of `static/`. It is nobody's secret, so that anybody may have it."""
+    """A file of `static/`, for anybody: none of them is secret."""
     name, digest = str(request.path_params["name"]), str(request.path_params["digest"])
     data, current = static_files().get(name, (b"", ""))
     if not current or digest != current:

@@ -38,7 +38,7 @@ class Card:
         self._console = make_console(bridge, ConsoleOptions())
 
     def resource(self) -> str:
-        """The card as one file: what is in it comes by calls."""
+        """The card as one file; its contents come by calls of tools."""
         return card_html()
 
     async def answer(self, who: Principal, address: str, form: str | None = None, *, decides: bool = False) -> str:
@@ -86,7 +86,7 @@ class Card:
 
 @cache
 def card_html() -> str:
-    """The card. Its policy lets run what stands in it here, and nothing that comes later; it fetches nothing."""
+    """The card. Its content security policy allows what is in it now, nothing added later, and no requests."""
     texts = {name: static_files()[name][0].decode() for name in ("console.css", "console.js", "card.js")}
     style, script = texts["console.css"], texts["console.js"] + texts["card.js"]
     runs = f"script-src {source_of(script)}; style-src {source_of(style)}"
@@ -96,5 +96,5 @@ def card_html() -> str:
 
 
 def source_of(text: str) -> str:
-    """A source of a policy that stands for this very text."""
+    """The hash of this text as a source of a content security policy."""
     return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"

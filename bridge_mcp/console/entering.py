@@ -109,7 +109,7 @@ async def with_session(console: Console, answer: Response, visitor: Visitor, ori
 
 
 def limited(console: Console, request: Request) -> str:
-    """The address that tries to come in; tries that fail are counted for it.
+    """The address of a client that tries to sign in, for counting its failures.
 
     Raises:
         Refused: it tries too often.

@@ -31,7 +31,7 @@ def asked_cursor(visit: Visit) -> int | None:
 
 
 async def followed(visit: Visit, types: Sequence[str] = (), conversation: str = "") -> AsyncIterator[EventPage]:
-    """Pages of events, each with at least one, while the session lasts. A gap is as good as an event: read all anew."""
+    """Pages of events, each with at least one, while the session lasts. One with a gap may have none: read all anew."""
     after = await resume_cursor(visit)
     while await signed_in(visit):
         page = await events_after(visit, after, 0 if visit.framed else LOOK_S, types, conversation)

@@ -26,7 +26,7 @@ class Renderer(RendererHTML):
     """HTML with links in a new tab, that tell nobody where they were followed from, and with links for images."""
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Mapping[str, Any]) -> str:
-        """A link; its address is shown to who points at it, whatever its text says."""
+        """A link, with its address as the tooltip, whatever its text says."""
         address = str(tokens[idx].attrGet("href") or "")
         return opening(address)
 

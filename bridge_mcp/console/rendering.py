@@ -84,7 +84,7 @@ def in_lines(text: str) -> Markup:
 
 
 def moment(at: float) -> Markup:
-    """A point in time as an element: how long ago, and the whole of it for who points at it."""
+    """A point in time as a `<time>` element: how long ago, with the full time as its tooltip."""
     if not at:
         return Markup("")
     # None of it is others' text, and `Markup.format` would take a third of the time of a page of events.

@@ -72,7 +72,7 @@ class Sessions:
 
     Args:
         current: looks at each request whether a visitor's token still holds.
-        kept: where the sessions are.
+        rows: where the sessions are.
         now: epoch seconds, as all processes on the store have them.
     """
 

@@ -12,7 +12,7 @@ from bridge_mcp.models.openai_responses import reported
 from bridge_mcp.models.response_limits import TooMuch, whole_body
 from bridge_mcp.models.settings import ModelSettings
 
-__all__ = ["AudioEndpoint", "json_body", "message_of"]
+__all__ = ["AudioEndpoint", "json_body"]
 
 
 class AudioEndpoint:
@@ -23,11 +23,11 @@ class AudioEndpoint:
         self._connection = EndpointConnection(settings)
         self.close = self._connection.close
 
-    async def post(self, path: str, *, form: object = None, json: object = None, most: int) -> tuple[int, bytes]:
-        """The status and the body of an answer, of at most so many bytes.
+    async def post(self, path: str, *, form: object = None, json: object = None, most: int) -> bytes:
+        """The body of an answer, of at most so many bytes.
 
         Raises:
-            ModelFailed: there is none, in time and of that size.
+            ModelFailed: there is none, in time and of that size; or it is a refusal.
         """
         from aiohttp import ClientError
 
@@ -39,16 +39,20 @@ class AudioEndpoint:
                 async with session.post(url, data=form, json=json, allow_redirects=False) as response:
                     if 300 <= response.status < 400:
                         raise ModelFailed("the endpoint redirects to another address, to which nothing was sent")
-                    return response.status, await whole_body(response, most)
+                    status, body = response.status, await whole_body(response, most)
         except TimeoutError:
             raise ModelFailed(f"no answer within {self._settings.timeout_s:.0f} s") from None
         except TooMuch as exc:
             raise ModelFailed(str(exc)) from exc
         except (ClientError, OSError) as exc:
             raise ModelFailed(f"the endpoint cannot be reached ({type(exc).__name__})") from exc
+        if status != 200:
+            message = reported(json_body(body, status)).message[:200]
+            raise ModelFailed(f"HTTP {status}: {message or 'no reason given'}")
+        return body
 
 
-def json_body(status: int, body: bytes) -> JSON:
+def json_body(body: bytes, status: int = 200) -> JSON:
     """What an answer says.
 
     Raises:
@@ -58,8 +62,3 @@ def json_body(status: int, body: bytes) -> JSON:
         return read_json(body)
     except BadJSON as exc:
         raise ModelFailed(f"HTTP {status}, and no JSON") from exc
-
-
-def message_of(answer: JSON) -> str:
-    """What an endpoint says of its refusal, in short."""
-    return reported(answer).message[:200] or "no reason given"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.models.litellm_process import LitellmProcess
 from bridge_mcp.models.settings import TranscriptionSettings
-from bridge_mcp.models.transcription import MAX_TEXT, as_model, file_name, usage_of
+from bridge_mcp.models.transcription import as_model, file_name, transcript_of
 from bridge_mcp.ports import Transcript
 
 __all__ = ["LitellmTranscriber"]
@@ -51,10 +51,7 @@ class LitellmTranscriber:
                 answer = await self._litellm.ask(self._as_model, body, what="transcript")
         except TimeoutError:
             raise ModelFailed(f"no answer within {self._settings.timeout_s:.0f} s") from None
-        text = answer.completion.get("text")
-        if not isinstance(text, str):
-            raise ModelFailed("the answer has no text")
-        usage = usage_of(answer.completion.get("usage"), self._settings.usd_per_minute, time.perf_counter() - began)
-        if answer.cost_usd is not None:
-            usage = replace(usage, cost_usd=answer.cost_usd)
-        return Transcript(text.strip()[:MAX_TEXT], usage)
+        transcript = transcript_of(answer.completion, self._settings, time.perf_counter() - began)
+        if answer.cost_usd is None:
+            return transcript
+        return replace(transcript, usage=replace(transcript.usage, cost_usd=answer.cost_usd))

@@ -11,7 +11,7 @@ import time
 
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
-from bridge_mcp.models.audio_endpoint import AudioEndpoint, json_body, message_of
+from bridge_mcp.models.audio_endpoint import AudioEndpoint
 from bridge_mcp.models.settings import ModelSettings, SpeechSettings
 from bridge_mcp.ports import Speech
 
@@ -51,9 +51,7 @@ class OpenAISpeaker:
         """See `ports.Speaker`."""
         request = {"model": self._settings.model, "voice": self._settings.voice, "response_format": "opus"}
         began = time.perf_counter()
-        status, body = await self._endpoint.post("/audio/speech", json={**request, "input": text}, most=MAX_ANSWER)
-        if status != 200:
-            raise ModelFailed(f"HTTP {status}: {message_of(json_body(status, body))}")
+        body = await self._endpoint.post("/audio/speech", json={**request, "input": text}, most=MAX_ANSWER)
         if not body.startswith(OGG):
             raise ModelFailed("the answer is no Ogg file")
         price = self._settings.usd_per_million_chars

@@ -88,7 +88,7 @@ def written_calls(text: str, names: Set[str]) -> tuple[str, tuple[str, ...]]:
     tools: list[str] = []
     at = 0
     for block in blocks(text, True):
-        if not block.tagged and not (text[: block.start] + text[block.end :]).strip() == "":
+        if not block.tagged and (text[: block.start] + text[block.end :]).strip():
             continue
         block_calls = None if block.fenced else read(block, names)
         if block_calls and any(name in names for name, _ in block_calls):

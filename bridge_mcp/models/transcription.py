@@ -14,12 +14,12 @@ import time
 from bridge_mcp.core.entries import Usage
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.file_names import plain_name
-from bridge_mcp.models.audio_endpoint import AudioEndpoint, json_body, message_of
+from bridge_mcp.models.audio_endpoint import AudioEndpoint, json_body
 from bridge_mcp.models.openai_responses import mapping, tokens
 from bridge_mcp.models.settings import ModelSettings, TranscriptionSettings
 from bridge_mcp.ports import Transcript
 
-__all__ = ["MAX_TEXT", "OpenAITranscriber", "as_model", "file_name", "usage_of"]
+__all__ = ["OpenAITranscriber", "as_model", "file_name", "transcript_of"]
 
 MAX_ANSWER = 1_000_000
 MAX_TEXT = 50_000
@@ -53,8 +53,8 @@ class OpenAITranscriber:
         """See `ports.Transcriber`."""
         began = time.perf_counter()
         form = self._form(data, name, mime)
-        status, body = await self._endpoint.post("/audio/transcriptions", form=form, most=MAX_ANSWER)
-        return self._read(status, body, time.perf_counter() - began)
+        body = await self._endpoint.post("/audio/transcriptions", form=form, most=MAX_ANSWER)
+        return transcript_of(json_body(body), self._settings, time.perf_counter() - began)
 
     def _form(self, data: bytes, name: str, mime: str) -> object:
         from aiohttp import FormData
@@ -67,26 +67,25 @@ class OpenAITranscriber:
             form.add_field("language", self._settings.language)
         return form
 
-    def _read(self, status: int, body: bytes, latency_s: float) -> Transcript:
-        """The transcript of an answer.
-
-        Raises:
-            ModelFailed: it is none.
-        """
-        answer = json_body(status, body)
-        if status != 200:
-            raise ModelFailed(f"HTTP {status}: {message_of(answer)}")
-        text, usage = mapping(answer).get("text"), mapping(answer).get("usage")
-        if not isinstance(text, str):
-            raise ModelFailed("the answer has no text")
-        return Transcript(text.strip()[:MAX_TEXT], usage_of(usage, self._settings.usd_per_minute, latency_s))
-
 
 def as_model(settings: TranscriptionSettings) -> ModelSettings:
     """The section as what reaches models takes it."""
     return ModelSettings(
         "transcription", settings.model, settings.api_key, base_url=settings.base_url, timeout_s=settings.timeout_s
     )
+
+
+def transcript_of(answer: object, settings: TranscriptionSettings, latency_s: float) -> Transcript:
+    """The transcript of an answer.
+
+    Raises:
+        ModelFailed: it is none.
+    """
+    text = mapping(answer).get("text")
+    if not isinstance(text, str):
+        raise ModelFailed("the answer has no text")
+    usage = usage_of(mapping(answer).get("usage"), settings.usd_per_minute, latency_s)
+    return Transcript(text.strip()[:MAX_TEXT], usage)
 
 
 def usage_of(usage: object, usd_per_minute: float | None, latency_s: float) -> Usage:

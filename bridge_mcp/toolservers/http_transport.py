@@ -96,7 +96,7 @@ class WebClient(httpx2.AsyncClient):
         return await self.as_jsonrpc_error(request, response)
 
     async def pause_between_streams(self, request: httpx2.Request) -> None:
-        """Pause where an event stream is opened again: a server may end each one at once."""
+        """Pause before an event stream is opened again: a server may end each one at once."""
         if request.method != "GET":
             return
         if self.streamed_before:

@@ -36,7 +36,7 @@ async def check_place(url: httpx2.URL, home: httpx2.URL) -> None:
     if (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port):
         return
     target_place, home_place = await place_of(url.host), await place_of(home.host)
-    if target_place == "never" or (target_place != "global" and target_place != home_place):
+    if target_place == "never" or target_place not in ("global", home_place):
         raise Steered(f"it sends its login to '{url.host[:100]}', an address that is not open to it; refused")
     if url.scheme != "https" and target_place == "global":
         raise Steered(f"it sends its login to '{url.host[:100]}' without https; refused")

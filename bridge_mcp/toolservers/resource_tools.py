@@ -52,7 +52,7 @@ def texts(arguments: JSON) -> dict[str, str]:
 
 
 def completion(arguments: Mapping[str, JSON]) -> Completion | None:
-    """What a call of a tool that the bridge made wants to have completed; None if it wants the thing itself."""
+    """What a call of a generated tool wants completed; None if it wants the resource or prompt itself."""
     request = arguments.get("complete")
     if not isinstance(request, dict):
         return None

@@ -127,7 +127,8 @@ def repaired_block(block: dict[str, Any]) -> dict[str, Any]:
     elif kind is None and isinstance(block.get("text"), str):
         block["type"] = "text"
     if block.get("type") == "text" and not isinstance(block.get("text"), str):
-        block["text"] = json_or_empty(block.get("text"))
+        value = block.get("text")
+        block["text"] = "" if value is None else json.dumps(value, ensure_ascii=False)
     if block.get("type") in ("image", "audio"):
         block.setdefault("mimeType", "application/octet-stream")
     if block.get("type") == "resource_link" and isinstance(block.get("uri"), str):
@@ -138,11 +139,6 @@ def repaired_block(block: dict[str, Any]) -> dict[str, Any]:
         }
         block["resource"] = {"uri": "unnamed:", **resource}
     return block
-
-
-def json_or_empty(value: object) -> str:
-    """Any JSON value as a text."""
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def text(words: str) -> TextContent:

@@ -30,7 +30,7 @@ class Places:
         """The channel and the thread ("" for none) of `chat` or `chat/thread`.
 
         Raises:
-            Fault: Slack does not open a chat with this person.
+            SlackFault: Slack does not open a chat with this person.
         """
         where, _, thread = chat.partition("/")
         if not PERSON.fullmatch(where):

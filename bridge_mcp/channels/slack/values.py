@@ -1,4 +1,4 @@
-"""What Slack sends, taken as what it should be: another shape counts as nothing there."""
+"""Reads values of Slack's JSON by their expected type: a value of another type counts as missing."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Callbacks(Struct, frozen=True):
                 ]
 
             async def close(self) -> None:
-                """Nothing is kept."""
+                """Does nothing: there is nothing to close."""
 
         def checked_socket(address: tuple[Any, ...]) -> socket.socket:
             host, port = str(address[4][0]), int(address[4][1])

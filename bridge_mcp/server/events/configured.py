@@ -19,7 +19,7 @@ __all__ = ["event_lanes", "serve_events"]
 def serve_events(
     server: Server[Any], bridge: Bridge, principal_of: Callable[[ServerRequestContext[Any, Any]], Principal]
 ) -> None:
-    """Have a server answer clients' requests for events, where that is configured: else nothing of it is loaded."""
+    """Add the methods of MCP Events to a server, if they are configured; otherwise their modules are not loaded."""
     if bridge.rules.events.offered:
         from bridge_mcp.server.events.methods import ClientEvents
 

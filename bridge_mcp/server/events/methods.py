@@ -119,7 +119,8 @@ class ClientEvents:
         """Post events to a callback from now on, or from a cursor on; a subscription that is there is renewed."""
         request, who = read(Subscribe, params), self._principal_of(ctx)
         if request.delivery.mode != "webhook":
-            raise unsupported_error(request.delivery.mode)
+            unsupported = {"feature": "deliveryMode", "value": request.delivery.mode}
+            raise MCPError(UNSUPPORTED, "Only webhooks are posted.", unsupported)
         current = await self._bridge.client_now(who.name, who.scopes)
         if current is None:
             raise MCPError(FORBIDDEN, "Only a client with a token of its own can have events posted to it.")
@@ -263,10 +264,6 @@ def status_of(subscription: EventSubscription) -> dict[str, Any]:
         "lastError": subscription.last_error or None,
         **({"failedSince": instant(subscription.failed_since)} if subscription.failed_since else {}),
     }
-
-
-def unsupported_error(mode: str) -> MCPError:
-    return MCPError(UNSUPPORTED, "Only webhooks are posted.", {"feature": "deliveryMode", "value": mode})
 
 
 def with_event_errors(where: str, handler: Handler) -> Handler:

@@ -92,7 +92,7 @@ class AnyParams(types.RequestParams):
 
 
 class Params(BaseModel):
-    """Checked parameters; what nobody knows yet is passed over."""
+    """Checked parameters; unknown ones are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, hide_input_in_errors=True)
 

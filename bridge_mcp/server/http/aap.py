@@ -72,7 +72,7 @@ Answer: TypeAlias = tuple[int, RequestState]
 
 
 class Refused(Exception):
-    """A request that is answered with this status and code."""
+    """A request that is refused with this status and code."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -81,14 +81,14 @@ class Refused(Exception):
 
 
 class LongPolls:
-    """The answers that are held until there is a verdict: all of them are given once serving ends."""
+    """Requests that wait for a verdict; all are answered when serving ends."""
 
     def __init__(self) -> None:
         self._held: set[anyio.CancelScope] = set()
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """Hold an answer; what is in the context is cut off when serving ends."""
+        """Hold a request open: the body of this context is cancelled when serving ends."""
         with anyio.CancelScope() as scope:
             self._held.add(scope)
             try:
@@ -97,7 +97,7 @@ class LongPolls:
                 self._held.discard(scope)
 
     def close(self) -> None:
-        """Give all answers that are held, as things stand."""
+        """Answer all requests that wait, as things stand."""
         for scope in tuple(self._held):
             scope.cancel()
 

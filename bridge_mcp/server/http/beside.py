@@ -1,4 +1,4 @@
-"""An application of its own beside MCP, below a path: it says for itself who may come in."""
+"""An application beside MCP, below a path of its own, with its own authentication."""
 
 from __future__ import annotations
 

@@ -90,11 +90,11 @@ def with_session_id(headers: list[tuple[bytes, bytes]], presented: str) -> list[
 
 
 def hash_session_id(presented: str) -> str:
-    """What of a session's id stands in the store."""
+    """The hash of a session's id, by which the store knows it."""
     return sha256(presented.encode("utf-8", "replace")).hexdigest()
 
 
 async def nothing_more() -> Message:
-    """A client that waits for its answer and sends nothing more."""
+    """A `receive` for a request that is complete: it never returns."""
     await anyio.sleep_forever()
     raise AssertionError

@@ -54,7 +54,7 @@ class ClientMessage(Struct, frozen=True):
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """Which kind of message it is."""
         if self.method:
             return "notification" if self.id is None else "request"
         return "other" if self.id is None else "response"
@@ -125,7 +125,7 @@ def rpc(method: str, params: dict[str, Any], id: str = "") -> bytes:
 
 
 def by_session(notes: Sequence[FaceNote]) -> dict[str, list[str]]:
-    """What notes say of each session, in their order; "look at it again" once is enough."""
+    """The bodies of notes by session, in their order; of empty ones ("look at it again") one is enough."""
     grouped: dict[str, list[str]] = {}
     for note in notes:
         bodies = grouped.setdefault(note.session, [])

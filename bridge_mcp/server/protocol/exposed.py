@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -129,20 +130,15 @@ def tool_key(spec: ToolSpec) -> tuple[str, ...]:
     return spec.name, spec.listed or spec.schema, spec.description
 
 
-def resources_key(spec: ToolSpec) -> tuple[str, ...]:
-    """The same for resources; nothing for a tool that gives none."""
-    return (spec.name, spec.gives) if spec.gives and spec.tool == READ_RESOURCE else ()
-
-
-def prompts_key(spec: ToolSpec) -> tuple[str, ...]:
-    """The same for prompts."""
-    return (spec.name, spec.gives) if spec.gives and spec.tool == GET_PROMPT else ()
+def gives_key(tool: str, spec: ToolSpec) -> tuple[str, ...]:
+    """The same for the resources or prompts that a generated `tool` gives; nothing for any other tool."""
+    return (spec.name, spec.gives) if spec.gives and spec.tool == tool else ()
 
 
 LISTS: tuple[tuple[ServerEvent, Send, Callable[[ToolSpec], tuple[str, ...]]], ...] = (
     (ToolsListChanged(), Connection.send_tool_list_changed, tool_key),
-    (ResourcesListChanged(), Connection.send_resource_list_changed, resources_key),
-    (PromptsListChanged(), Connection.send_prompt_list_changed, prompts_key),
+    (ResourcesListChanged(), Connection.send_resource_list_changed, partial(gives_key, READ_RESOURCE)),
+    (PromptsListChanged(), Connection.send_prompt_list_changed, partial(gives_key, GET_PROMPT)),
 )
 """The lists of a client: the event of the newer era and the notification of the older one when it changes."""
 

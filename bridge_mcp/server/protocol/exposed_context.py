@@ -159,7 +159,7 @@ class ExposedContext:
 
 
 def nested_body(ticket: Ticket, spec: ToolSpec) -> Body:
-    """What a server gave.
+    """The body of a server's result.
 
     Raises:
         TooEarly, ToolFailed: as above.

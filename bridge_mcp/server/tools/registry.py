@@ -14,7 +14,7 @@ TOOLS: tuple[Tool, ...] = (*READ_TOOLS, *SEND_TOOLS, *APPROVE_TOOLS, *CALL_TOOLS
 
 
 def available_tools(*, provider: bool, relay: bool, topics: bool) -> tuple[Tool, ...]:
-    """Those that there are by the configuration, whatever their scopes."""
+    """The tools that this configuration has, of all scopes."""
     return tuple(
         each
         for each in TOOLS

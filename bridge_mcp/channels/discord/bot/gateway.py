@@ -177,7 +177,7 @@ class Gateway:
         self._handle(name, data)
 
     async def _after(self, event: str) -> None:
-        """Say what happened, and pause; the first time hardly at all."""
+        """Report why the connection ended, and pause before the next one: after the first failure hardly at all."""
         if self._backoff.failures:
             self._bad(event)
         await anyio.sleep(self._backoff.next() if self._backoff.failures else min(self._patience.first, 0.1))

@@ -30,7 +30,7 @@ class Member(Struct, frozen=True):
 
 
 def lacking(permissions: int) -> list[str]:
-    """What of that which the bot needs it may not do."""
+    """The permissions that the bot needs and does not have, by their labels."""
     has = Permissions(permissions)
     return [] if has.administrator else [label for name, label in NEEDED if not getattr(has, name)]
 

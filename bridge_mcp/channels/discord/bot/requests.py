@@ -37,7 +37,7 @@ REASONS = "X-RateLimit-Bucket", "X-RateLimit-Remaining", "X-RateLimit-Reset-Afte
 
 
 class Unfit(Exception):
-    """An answer with status 200 that is none: a captive portal's page, half a JSON text."""
+    """A response with status 200 that is not the API's: a captive portal's page, half a JSON text."""
 
 
 REQUEST_ERRORS = (HTTPException, RateLimited, Unfit, aiohttp.ClientError, OSError)
@@ -223,7 +223,7 @@ class Requests(HTTPClient):
 
 
 async def bounded(answer: aiohttp.ClientResponse) -> Any:
-    """The JSON of an answer; None where it is none, or too much of it."""
+    """The JSON of a response; None if it is no JSON, or too large."""
     data = bytearray()
     async for chunk in answer.content.iter_chunked(65_536):
         data += chunk

@@ -38,7 +38,7 @@ class Account(Struct, frozen=True):
 
 
 def incoming(message: Message, place: Place, me: Account, channel: str) -> Incoming | None:
-    """A message that somebody wrote to read; None for what nobody said, for ours, and for what came without content.
+    """A message that somebody wrote; None for service messages, for our own, and for messages without content.
 
     Without the message content intent other people's messages in guilds come empty, but for mentions of the bot.
     """
@@ -106,7 +106,7 @@ def bare(message: Message, me: Account) -> str:
 
 
 def in_words(message: Message) -> str:
-    """What a message without text shows."""
+    """The words for a message without text."""
     if message.sticker_items:
         return f"(a sticker: {message.sticker_items[0].name[:100]})"
     if message.poll is not None:

@@ -148,7 +148,7 @@ class Emoji(msgspec.Struct, frozen=True):
 
 
 class Reacted(msgspec.Struct, frozen=True):
-    """`MESSAGE_REACTION_ADD` and `MESSAGE_REACTION_REMOVE`; the member is told where it is a guild's, and added."""
+    """`MESSAGE_REACTION_ADD` and `MESSAGE_REACTION_REMOVE`; `member` is there for reactions added in a guild."""
 
     user_id: str
     channel_id: str

@@ -92,7 +92,7 @@ class Drafts:
             await self.end(channel)
 
     def stop(self, channel: str) -> bool:
-        """A message goes out there: nothing more of this draft is shown. Whether there is something to take away."""
+        """A message goes out there: show no more of the draft. Returns whether there is a message to take away."""
         state = self._states.get(channel)
         if state is None:
             return False

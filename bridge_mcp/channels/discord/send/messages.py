@@ -142,7 +142,7 @@ async def drop_quietly(requests: Requests, channel: str, message: str) -> None:
 
 
 async def note(requests: Requests, channel: str, text: str, reply_to: str) -> None:
-    """Tell somebody what stands in no log, like a stranger their code; where that fails, it is dropped."""
+    """Send a text that is not part of the log, such as a stranger's code; a failure is ignored."""
     try:
         await requests.request(MessageRoutes(channel).create, json=new_message(text[:MAX_TEXT], reply_to=reply_to))
     except REQUEST_ERRORS as exc:

@@ -137,7 +137,7 @@ def checked(buttons: Sequence[Button]) -> tuple[Button, ...]:
 
 
 def nonce(key: str, index: int) -> str:
-    """What stands for one part of one message, at every try."""
+    """The nonce of one part of a message: the same at every attempt."""
     return sha256(f"{key}\0{index}".encode()).hexdigest()[:NONCE] if key else ""
 
 

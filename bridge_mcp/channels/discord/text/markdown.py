@@ -124,8 +124,7 @@ def table_at(lines: Sequence[tuple[str, str]], at: int) -> Sequence[tuple[str, s
 
 def cells(line: str) -> list[str]:
     """The cells of a row."""
-    row = line.strip()
-    row = row[1:] if row.startswith("|") else row
+    row = line.strip().removeprefix("|")
     row = row[:-1] if row.endswith("|") and not row.endswith("\\|") else row
     return [cell.strip().replace("\\|", "|") for cell in CELL.split(row)]
 

@@ -52,7 +52,7 @@ class Receiver:
         self._offset = 0
 
     async def begin(self, offset: int) -> None:
-        """The stream stands here."""
+        """Set where the stream of messages stands."""
         self._offset = max(self._offset, offset)
         await self._inbox.put(Ignored(self._name, self._offset))
 
@@ -194,7 +194,7 @@ class Receiver:
             logger.warning("channel %s: a form could not be opened: %s", self._name, fault)
 
     async def _whisper(self, channel: str, thread: str, who: str, text: str) -> None:
-        """Tell one person, whom alone it concerns."""
+        """Show a text to one person only (`chat.postEphemeral`)."""
         await self._quietly(
             self._web.client.chat_postEphemeral,
             channel=channel,

@@ -59,7 +59,7 @@ class React(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """It cannot be said here."""
+    """An action that Slack would refuse; nothing of it goes out."""
 
     reason: str
     fix: str

@@ -40,7 +40,7 @@ class Uploads:
         """Put files into a chat; the ids of their messages.
 
         Raises:
-            Fault: a request gave no good answer; nothing was shared.
+            SlackFault: a request gave no good answer; nothing was shared.
             SendFailed: a file cannot be read.
         """
         before = self._unsure.pop(body.key, [])

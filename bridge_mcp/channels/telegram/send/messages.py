@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 """For a preview Telegram fetches every URL, also one that an injected prompt made a model write, with secrets in it."""
+NO_MESSAGE = "its answer names no message"
 UPLOAD_S = 60.0
 """How long Telegram may take to answer once a file is uploaded."""
 
@@ -150,7 +151,9 @@ class Messages:
                     read_timeout=UPLOAD_S,
                     **send_options(body.place),
                 )
-                return [id_of(message) for message in messages] or no_messages()
+                if not messages:
+                    raise TelegramError(NO_MESSAGE)
+                return [id_of(message) for message in messages]
             except BadRequest as exc:
                 if body.caption.marks and markup_refused(exc):
                     body = replace(body, caption=Rich(body.caption.text))
@@ -170,12 +173,8 @@ def id_of(message: Message) -> str:
     """
     number = cast("object", message.message_id)
     if not isinstance(number, int) or isinstance(number, bool):
-        raise TelegramError("its answer names no message")
+        raise TelegramError(NO_MESSAGE)
     return str(number)
-
-
-def no_messages() -> list[str]:
-    raise TelegramError("its answer names no message")
 
 
 def album_item(source: Any, form: Form) -> InputMediaPhoto | InputMediaVideo | InputMediaDocument:

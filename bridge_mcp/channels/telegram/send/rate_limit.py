@@ -138,12 +138,8 @@ class Pacer:
 
     def _rested(self, quota: ChatQuota, now: float) -> bool:
         full = self._left(quota, now) >= self._rates.chat_burst
-        return (
-            full and quota.shut_at + quota.shut_s <= now and not (quota.minute and self._recent(quota.minute[-1], now))
-        )
-
-    def _recent(self, at: float, now: float) -> bool:
-        return at > now - self._rates.group_s
+        quiet = not quota.minute or quota.minute[-1] <= now - self._rates.group_s
+        return full and quiet and quota.shut_at + quota.shut_s <= now
 
     def _left(self, quota: ChatQuota, now: float) -> float:
         if quota.at > now + PATIENCE_S + 1:
@@ -152,8 +148,7 @@ class Pacer:
         return min(self._rates.chat_burst, quota.left + (now - quota.at) / self._rates.chat_s)
 
     def _chat_ready(self, quota: ChatQuota, now: float, count: int) -> float:
-        if quota.shut_at > now:
-            quota.shut_at = now
+        quota.shut_at = min(quota.shut_at, now)
         # More messages than a burst wait for a full burst, and the rest is paid for afterwards.
         missing = min(count, self._rates.chat_burst) - self._left(quota, now)
         return max(now + missing * self._rates.chat_s if missing > 0 else now, quota.shut_at + quota.shut_s)

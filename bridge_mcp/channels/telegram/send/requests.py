@@ -69,7 +69,7 @@ class Destination(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What it stands in: the chat, and the topic of it."""
+        """A key for the chat and its topic."""
         return self.chat, self.thread, self.business, self.direct
 
 
