@@ -43,6 +43,14 @@ class Drives(Protocol):
         """
         ...
 
+    async def give_up(self, conversation: str, why: str) -> None:
+        """End the turn of a conversation that nobody can drive, so that it ends no further process.
+
+        Raises:
+            StoreError: this cannot be written.
+        """
+        ...
+
 
 class Dispatcher(Protocol):
     """Hands out the conversations that have something to do (`Agenda.due`).
@@ -53,7 +61,8 @@ class Dispatcher(Protocol):
     - No conversation is driven twice at the same time, in whichever process. Where a process seems dead and is not,
       the rules for appending (`LogStore`) make its writes void.
     - At most `Drives.most` drives run at once in one process, and one that waits for room gets it.
-    - What a process was driving when it died is driven by another one, or by the next.
+    - What a process was driving when it died is driven by another one, or by the next; where there are others, what
+      ends one after the other is given up.
     - A drive that failed is made again after its pause, and holds up no other conversation.
     """
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -24,16 +25,16 @@ import anyio.abc
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from psycopg_pool import AsyncConnectionPool
 
 from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import Drives
 from bridge_mcp.stores.postgres.store import PostgresStore
 from bridge_mcp.stores.postgres.workers import STOPPED_S
+from bridge_mcp.workers.pool import jobs_pool
 from bridge_mcp.workers.session import Answers, Asked, DirectSession, line
 from bridge_mcp.workers.statements import statements
-from bridge_mcp.workers.work import ADVANCE, Endings, Notice, Work, queue_of
+from bridge_mcp.workers.work import ADVANCE, MAX_DEATHS, Endings, Notice, Work, pause_after, queue_of
 
 __all__ = ["JobDispatcher"]
 
@@ -69,15 +70,8 @@ ANSWER_S = 5.0
 """A query that takes longer has failed."""
 GOODBYE_S = 2.0
 """How long handing back may take when a process ends; whoever sweeps does it otherwise."""
-PATIENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-"""When a connection counts as dead whose other end is silent: after some ten seconds."""
 FORGET_S = 3600.0
 """Rows of workers that are gone for so long are removed."""
-
-
-async def each_statement_commits(connection: psycopg.AsyncConnection) -> None:
-    """For connections of the pool: a job takes one round trip, and not three."""
-    await connection.set_autocommit(True)
 
 
 class JobDispatcher:
@@ -127,15 +121,7 @@ class JobDispatcher:
 
     async def run(self, drives: Drives) -> None:
         """See `ports.Dispatcher`. What is cut off is handed back, so that another process has it at once."""
-        pool = AsyncConnectionPool(
-            self._url,
-            min_size=1,
-            max_size=4,
-            timeout=5.0,
-            kwargs={"application_name": "bridge-mcp jobs", "client_encoding": "UTF8", "connect_timeout": 5, **PATIENCE},
-            configure=each_statement_commits,
-            open=False,
-        )
+        pool = jobs_pool(self._url)
         await pool.open()
         await self._app.open_async(pool)
         try:
@@ -239,7 +225,7 @@ class JobDispatcher:
         try:
             queues = [ADVANCE, *(queue_of(name) for name, here in self._shared().items() if here)]
             found = await self._ask_all("fetch", queues=queues, worker=self._worker, most=most)
-            return [Work(each["job"], each["conversation"], self._worker) for each in found]
+            return [Work(each["job"], each["conversation"], self._worker, deaths=each["deaths"]) for each in found]
         except ConnectorException as exc:
             if isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
                 self._worker = None  # it stood still for so long that its row was removed
@@ -329,20 +315,16 @@ class JobDispatcher:
         Raises:
             StoreLost: there is no store.
         """
+        if work.deaths >= MAX_DEATHS and not await self._after_deaths(work, drives):
+            return False
         while True:
             driven = await drives.drive(work.conversation)
             if driven is None:
                 await anyio.sleep(0.05)  # one that was given up here is not over yet
                 continue
             if driven.pause_s:
-                work.pausing = True
-                self._notice.give()
-                await anyio.sleep(driven.pause_s)
-                while (noticed := self._notice.next) and not self._room(drives):
-                    if self._stopping or not self._may_drive():
-                        return False
-                    await noticed.wait()
-                work.pausing = False
+                if not await self._pause(work, drives, driven.pause_s):
+                    return False
                 continue
             if driven.server:
                 work.queue = queue_of(driven.server)
@@ -350,6 +332,27 @@ class JobDispatcher:
             if await self._until_done(f"Ending the job of {work.conversation}", lambda: self._endings.end(work)):
                 self._due_at(driven.until)
                 return True
+
+    async def _pause(self, work: Work, drives: Drives, pause_s: float) -> bool:
+        """Let others have its room for so long; whether it may go on then."""
+        work.pausing = True
+        self._notice.give()
+        await anyio.sleep(pause_s)
+        while (noticed := self._notice.next) and not self._room(drives):
+            if self._stopping or not self._may_drive():
+                return False
+            await noticed.wait()
+        work.pausing = False
+        return True
+
+    async def _after_deaths(self, work: Work, drives: Drives) -> bool:
+        """End a turn that ends its workers, once; what ends them all the same is driven seldom."""
+        logger.error("%s", work.obituary)
+        if work.deaths > MAX_DEATHS:
+            return await self._pause(work, drives, pause_after(work.deaths))
+        give_up = partial(drives.give_up, work.conversation, work.obituary)
+        await self._until_done(f"Giving up {work.conversation}", give_up)
+        return True
 
     def _due_at(self, until: float | None) -> None:
         """Sweep in time for what was put off to then."""
@@ -380,7 +383,7 @@ class JobDispatcher:
         while True:
             try:
                 return await act()
-            except (ConnectorException, psycopg.Error, OSError) as exc:
+            except (ConnectorException, StoreError, psycopg.Error, OSError) as exc:
                 logger.warning("%s failed: %s; trying again", name, line(exc))
                 await anyio.sleep(backoff.next())
 

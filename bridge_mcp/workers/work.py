@@ -8,10 +8,21 @@ from typing import Any
 
 import anyio
 
-__all__ = ["ADVANCE", "Endings", "Notice", "Work", "queue_of"]
+__all__ = ["ADVANCE", "MAX_DEATHS", "Endings", "Notice", "Work", "pause_after", "queue_of"]
 
 ADVANCE = "advance"
 """The queue that every worker works on."""
+
+
+MAX_DEATHS = 4
+"""So many workers in a row die with a conversation that goes no further until its turn is ended."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 3600.0
+
+
+def pause_after(deaths: int) -> float:
+    """How long a conversation is left alone that ends its workers though its turn was ended."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(deaths - MAX_DEATHS - 1, 20), LONGEST_PAUSE_S)
 
 
 def queue_of(server: str) -> str:
@@ -39,6 +50,8 @@ class Work:
     conversation: str
     worker: int
     """As which worker this process has the job."""
+    deaths: int = 0
+    """How many workers in a row have died with it while its conversation went no further."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     pausing: bool = False
     """It failed, and waits: it needs no room."""
@@ -46,6 +59,11 @@ class Work:
     """Where it goes when it is handed back."""
     done: bool | None = None
     """Whether its job is ended; None: nobody has looked."""
+
+    @property
+    def obituary(self) -> str:
+        """What became of those that drove it before."""
+        return f"{self.deaths} workers in a row died while they drove {self.conversation}, which went no further"
 
 
 class Endings:

@@ -39,7 +39,11 @@ class FakeDrives:
     """Conversations that were handed out while they were driven here."""
     act: Callable[[str], Awaitable[Driven | None]] | None = None
     """What a drive does before it rests; its answer takes the place of resting."""
+    given_up: list[str] = field(default_factory=list[str])
     told: anyio.Event = field(default_factory=anyio.Event)
+
+    async def give_up(self, conversation: str, why: str) -> None:
+        self.given_up.append(conversation)
 
     async def drive(self, conversation: str) -> Driven | None:
         if conversation in self.under_way:

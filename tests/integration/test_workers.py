@@ -20,7 +20,7 @@ import pytest
 from msgspec.structs import replace
 from procrastinate import PsycopgConnector
 
-from bridge_mcp.core.entries import Heard
+from bridge_mcp.core.entries import Heard, Started
 from bridge_mcp.core.errors import StoreError
 from bridge_mcp.ports import ChannelOffset, Driven, WorkerInfo
 from bridge_mcp.shared_face import WorkersSeen
@@ -36,6 +36,7 @@ from bridge_mcp.workers.clock import DatabaseClock
 from bridge_mcp.workers.leases import PostgresLeases
 from bridge_mcp.workers.registry import Registry, refusal
 from bridge_mcp.workers.session import DirectSession
+from bridge_mcp.workers.work import MAX_DEATHS
 from tests.contract.store_kit import ANN, SOON_S, say
 from tests.contract.test_dispatchers import FakeDrives, House, many_machines
 from tests.integration.test_postgres_faults import Cut
@@ -360,6 +361,31 @@ async def test_a_job_of_a_worker_that_is_gone_is_taken_over_though_it_held_the_l
     async with house.at_work(drives):
         await drives.until(lambda: drives.seen["local/a"] >= 1)
         await until(lambda: count_of_jobs(database) == 0)
+
+
+@pytest.mark.shows("workers.takeover")
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_a_turn_that_ends_one_worker_after_the_other_is_given_up(
+    house: House, database: Database, goes_on: bool
+) -> None:
+    """But not one that is at work whenever its worker dies of something else: its log goes on."""
+    await say(house.store, "local/a", "hi")
+    with database.connect() as connection:
+        for number in range(MAX_DEATHS):
+            made = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')"
+            connection.execute(made)
+            connection.execute("SELECT FROM bridge_fetch('{advance}', (SELECT max(id) FROM procrastinate_workers), 1)")
+            await say(house.store, "local/a", f"are you there? {number}")
+            if goes_on:
+                known = await house.store.history.conversation("local/a")
+                assert known is not None
+                await house.store.log.intend("local/a", known.head, Started("model", turn=0))
+            connection.execute("SELECT FROM bridge_sweep(5, false, 10)")
+    drives = FakeDrives(house.store)
+    async with house.at_work(drives):
+        await drives.until(lambda: drives.seen["local/a"] >= 1)
+        await until(lambda: count_of_jobs(database) == 0)
+    assert drives.given_up == ([] if goes_on else ["local/a"])
 
 
 @pytest.mark.parametrize("rests", [True, False])

@@ -117,6 +117,10 @@ class ConversationDrives:
         worker = self._workers[conversation] = ConversationWorker(conversation, self._deps)
         return await self._drive(worker)
 
+    async def give_up(self, conversation: str, why: str) -> None:
+        """See `ports.Drives`."""
+        await give_up(self._deps, conversation, RuntimeError(why))
+
     async def _drive(self, worker: ConversationWorker) -> Driven:
         conversation, pause_s = worker.conversation, 0.0
         if self._presence is not None:

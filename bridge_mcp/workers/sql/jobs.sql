@@ -1,5 +1,5 @@
 -- name: fetch(queues, worker, most)
-SELECT job, conversation FROM bridge_fetch(%(queues)s::text[], %(worker)s, %(most)s) ORDER BY job;
+SELECT job, conversation, deaths FROM bridge_fetch(%(queues)s::text[], %(worker)s, %(most)s) ORDER BY job;
 
 -- name: finish(jobs, conversations, workers)
 -- In the order in which appends lock the rows of conversations.
