@@ -40,6 +40,7 @@ from bridge_mcp.workers.work import MAX_DEATHS
 from tests.contract.store_kit import ANN, SOON_S, say
 from tests.contract.test_dispatchers import FakeDrives, House, many_machines
 from tests.integration.test_postgres_faults import Cut
+from tests.integration.test_postgres_feed import waits_for_a_lock
 from tests.servers.postgres import Database, PostgresServer, Served
 
 MOVED_S = 2.0
@@ -519,6 +520,31 @@ async def test_what_has_lost_its_job_is_found_again(
     drives = FakeDrives(house.store)
     async with house.at_work(drives):
         await drives.until(lambda: drives.seen["local/a"] == 1)
+
+
+async def test_a_sweep_takes_conversations_in_the_order_in_which_appends_take_them(
+    house: House, database: Database
+) -> None:
+    """Else the two wait for each other: messages, and timers that are due."""
+    for name in ("local/b", "local/a"):
+        await say(house.store, name, "hi")
+
+    def sweep() -> None:
+        with database.connect() as sweeping:
+            sweeping.execute("SELECT FROM bridge_sweep(5, false, 10)")
+
+    with database.connect() as one, database.connect() as appending:
+        one.execute("DELETE FROM procrastinate_jobs")
+        one.execute("UPDATE conversations SET wake_at = 1")
+        appending.execute("BEGIN")
+        appending.execute("SELECT FROM conversations WHERE name = 'local/b' FOR UPDATE")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, sweep)
+            await until(lambda: waits_for_a_lock(database))
+            appending.execute("SET LOCAL lock_timeout = '500ms'")
+            appending.execute("SELECT FROM conversations WHERE name = 'local/a' FOR UPDATE")
+            appending.execute("COMMIT")
+    assert count_of_jobs(database) == 2
 
 
 async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(

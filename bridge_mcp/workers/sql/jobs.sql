@@ -17,7 +17,10 @@ FROM procrastinate_jobs WHERE id = %(job)s AND worker_id = %(worker)s;
 
 -- name: hand_back_unknown(worker, known, queue)
 SELECT count(*) FILTER (WHERE bridge_hand_back(id, %(queue)s)) AS handed_back
-FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s AND id <> ALL(%(known)s::bigint[]);
+FROM (
+    SELECT j.id FROM procrastinate_jobs AS j LEFT JOIN conversations AS c ON c.name = j.lock
+    WHERE j.status = 'doing' AND j.worker_id = %(worker)s AND j.id <> ALL(%(known)s::bigint[]) ORDER BY c.id
+) AS unknown;
 
 -- name: sweep(stale_s, thorough, limit, stopped_s, worker)
 -- First, for a sweep could wait for them, those are ended that have written and wait for their client in the middle of a
@@ -33,7 +36,8 @@ FROM (
 ) AS stopped, bridge_sweep(%(stale_s)s, %(thorough)s AND undone IS NOT NULL, %(limit)s);
 
 -- name: defer_all(conversations, queue)
-SELECT count(*) FILTER (WHERE bridge_defer_advance(name, %(queue)s)) AS deferred FROM unnest(%(conversations)s::text[]) AS name;
+SELECT count(*) FILTER (WHERE bridge_defer_advance(name, %(queue)s)) AS deferred
+FROM (SELECT name FROM conversations WHERE name = ANY(%(conversations)s::text[]) ORDER BY id) AS waiting;
 
 -- name: heartbeat(worker)
 SELECT procrastinate_update_heartbeat_v1(%(worker)s);
