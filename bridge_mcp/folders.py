@@ -50,6 +50,6 @@ def home() -> str:
     found = os.path.expanduser("~")
     if found.startswith("~"):
         raise ConfigError("This user has no home folder.", fix=fix)
-    if not os.path.isabs(found):  # it would be a folder of the working folder
+    if not os.path.isabs(found) or os.environ.get("HOME") == "":  # it would be a folder of the working folder
         raise ConfigError("This user's home folder is not an absolute path (HOME).", fix=fix)
     return found

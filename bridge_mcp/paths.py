@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bridge_mcp import folders
-from bridge_mcp.core.errors import ConfigError
+from bridge_mcp.core.errors import ConfigError, room_or
 from bridge_mcp.file_owner import check_owner_alone
 from bridge_mcp.folders import CONFIG_NAME
 
@@ -29,7 +29,7 @@ def find_config(asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> 
     The working folder is never searched: a host starts in whatever project is open, and a configuration runs commands.
 
     Raises:
-        ConfigError: a file that was named is not there, or others can write the user's own.
+        ConfigError: a file that was named is not there; others can write the user's own, or it is none.
     """
     for named, whence in ((asked, "--config"), (env.get("BRIDGE_MCP_CONFIG"), "BRIDGE_MCP_CONFIG")):
         if named:
@@ -40,10 +40,16 @@ def find_config(asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> 
                 )
             return path
     own = own_config(env)
-    if not own.is_file():
-        return None
-    check_owner_alone(own, home())
-    return own
+    try:
+        there = own.is_file()
+    except OSError as exc:
+        raise ConfigError(f"{own} cannot be read: {exc.strerror}.", fix="Mind its permissions.") from exc
+    if there:
+        check_owner_alone(own, home())
+        return own
+    if os.path.lexists(own):  # a link that leads nowhere: to go by the defaults would lose what it says of approvals
+        raise ConfigError(f"{own} is no file, or a link that leads nowhere.", fix="Mend it, or remove it.")
+    return None
 
 
 def own_config(env: Mapping[str, str]) -> Path:
@@ -91,7 +97,7 @@ def make_private(folder: Path) -> None:
     except OSError as exc:
         raise ConfigError(
             f"The state folder {folder} cannot be made: {exc.strerror or exc}.",
-            fix="Set BRIDGE_MCP_STATE_DIR to a folder you may write to.",
+            fix=room_or(exc, "Set BRIDGE_MCP_STATE_DIR to a folder you may write to."),
         ) from exc
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, CycloptsPanel, Parameter, UnusedCliTokensError
 
 from bridge_mcp import __version__
 from bridge_mcp.cli.run import report
-from bridge_mcp.cli.texts.serving import HELP
+from bridge_mcp.cli.texts.serving import HELP, too_many_words
 from bridge_mcp.core.errors import BridgeError
 
 __all__ = ["make_app", "run"]
@@ -26,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
 def make_app() -> App:
     """The commands."""
     quiet = Parameter(show_default=False, negative="")
-    app = App(name="bridge-mcp", help=HELP, version=__version__, default_parameter=quiet)
+    app = App(name="bridge-mcp", help=HELP, version=__version__, default_parameter=quiet, error_formatter=wrong_usage)
     cli = "bridge_mcp.cli"
     app.command(f"{cli}.serving:plain", name="stdio", help="Serve MCP over standard input and output (the default).")
     app.command(f"{cli}.serving:serve", name="serve", help="Stay up: the engine, and with --http MCP for many clients.")
@@ -64,6 +64,13 @@ def make_app() -> App:
     app.command(service_app(f"{cli}.service"))
     app.command(f"{cli}.completion:completion", name="completion", help="Have a shell complete commands and options.")
     return app
+
+
+def wrong_usage(error: CycloptsError) -> object:
+    """What is wrong with a command line; of words that are too many it is told what was meant by them most likely."""
+    if isinstance(error, UnusedCliTokensError):
+        return CycloptsPanel(too_many_words(error.unused_tokens or []))
+    return CycloptsPanel(error)
 
 
 def approvals_app(module: str) -> App:
@@ -123,6 +130,8 @@ def service_app(module: str) -> App:
 def with_command(arguments: Sequence[str]) -> list[str]:
     """Plain serving under its own name, where its options stand alone: a mistake in them is told as one of theirs."""
     words = list(arguments)
+    if words[:1] == ["help"]:
+        return [*words[1:], "--help"]
     options = ("--config", "--scopes", "--log-level", "--log-json", "--expose", "--channel")
     alone = not any(not word.startswith("-") and before not in options for before, word in pairwise(["", *words]))
     plain = bool(words) and words[0].partition("=")[0] in options and alone
@@ -132,9 +141,9 @@ def with_command(arguments: Sequence[str]) -> list[str]:
 def in_order(arguments: Sequence[str]) -> list[str]:
     """Options that stand before the command, put behind it, where the command takes them."""
     remaining, options = list(arguments), list[str]()
-    while remaining and remaining[0].partition("=")[0] in ("--config", "--log-level", "--log-json"):
+    while remaining and remaining[0].partition("=")[0] in ("--config", "--log-level", "--log-json", "--json"):
         options.append(remaining.pop(0))
-        if "=" not in options[-1] and options[-1] != "--log-json" and remaining:
+        if "=" not in options[-1] and options[-1] not in ("--log-json", "--json") and remaining:
             options.append(remaining.pop(0))
     if not options or not remaining or remaining[0].startswith("-"):
         return list(arguments)

@@ -98,6 +98,8 @@ def approve(
     remember_s
         For how many seconds; 0 is until revoked.
     """
+    if not approval_ids:
+        raise BadInput("Which call?", fix="bridge-mcp approvals list shows their ids.")
 
     async def body(assembly: Assembly) -> None:
         edited = None if arguments is None else parse_arguments(arguments)

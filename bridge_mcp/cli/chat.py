@@ -26,6 +26,7 @@ from bridge_mcp.cli.texts import ERROR
 from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
+from bridge_mcp.core.face_words import AS_COMMANDS, in_words
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations.addresses import join
@@ -218,7 +219,7 @@ class PipedChat(Chat):
         try:
             await super().say(line)
         except BridgeError as exc:
-            self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
+            self.show(Text(f"{ERROR}{visible(in_words(exc, AS_COMMANDS))}", "red"))
 
     async def settle(self) -> None:
         """Wait until all is shown, and nothing is left to do here but by people."""

@@ -32,6 +32,7 @@ from bridge_mcp.cli.texts import chats as texts
 from bridge_mcp.core.chat_texts import NOTHING_TO_STOP
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.events import Event
+from bridge_mcp.core.face_words import AS_COMMANDS, in_words
 from bridge_mcp.core.projections import Approval
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.operations.addresses import parse_conversation
@@ -115,7 +116,7 @@ class TerminalChat(Chat):
                 if word in ("/help", "/start"):
                     self.show(Text("\n".join(own_commands()), "dim"))
         except BridgeError as exc:
-            self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
+            self.show(Text(f"{ERROR}{visible(in_words(exc, AS_COMMANDS))}", "red"))
 
     # -- verdicts ---------------------------------------------------------------------------------------------
 
@@ -210,7 +211,7 @@ class TerminalChat(Chat):
             if answer != NOTHING_TO_STOP:
                 self.show(Text(answer, "yellow"))
         except BridgeError as exc:
-            self.show(Text(f"{ERROR}{visible(str(exc))}", "red"))
+            self.show(Text(f"{ERROR}{visible(in_words(exc, AS_COMMANDS))}", "red"))
 
     # -- the prompt -------------------------------------------------------------------------------------------
 

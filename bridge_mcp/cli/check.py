@@ -119,7 +119,11 @@ async def store_findings(config: Config, *, whole: bool) -> AsyncIterator[Findin
         async for finding in database_findings(config):
             yield finding
     elif whole or config.store_path.exists():
-        make_private(config.state_dir)
+        try:
+            make_private(config.state_dir)
+        except BridgeError as exc:
+            yield Finding("store", False, str(exc))
+            return
         for finding in engine(config):
             yield finding
         async for finding in store(config):

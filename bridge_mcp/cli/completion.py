@@ -7,6 +7,8 @@ from typing import Literal
 
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.texts import setup as texts
+from bridge_mcp.core.errors import BadInput, room_or
+from bridge_mcp.folders import home
 
 __all__ = ["completion"]
 
@@ -29,6 +31,13 @@ def completion(shell: Shell, /, *, install: bool = False) -> int:
     if not install:
         sys.stdout.write(app.generate_completion(shell=shell))
         return 0
-    written = app.install_completion(shell=shell)
+    home()
+    try:
+        written = app.install_completion(shell=shell)
+    except OSError as exc:
+        raise BadInput(
+            f"{exc.filename} cannot be written: {exc.strerror}.",
+            fix=room_or(exc, f"Put it where your shell looks: bridge-mcp completion {shell} > FILE"),
+        ) from exc
     console().print(texts.completes(written), soft_wrap=True)
     return 0

@@ -11,6 +11,7 @@ from typing import Annotated
 import anyio
 import anyio.to_thread
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.text import Text
 
 from bridge_mcp.cli.common import USUAL, Common
@@ -26,7 +27,7 @@ __all__ = ["console"]
 
 def console(
     *,
-    port: int = 0,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lt=65_536))] = 0,
     scopes: str = ",".join(SCOPES),
     open_: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
     common: Common = USUAL,

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bridge_mcp.config.draft import Section, drafted
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import BadInput, room_or
 
 __all__ = ["write_drafted", "write_new"]
 
@@ -71,7 +71,7 @@ def write_new(target: Path, text: str) -> None:
     except FileExistsError:
         raise BadInput(f"{target} is there already.", fix="Edit it, or name another file.") from None
     except OSError as exc:
-        raise BadInput(f"{target} cannot be written: {exc.strerror}.", fix="Name another file.") from exc
+        raise BadInput(f"{target} cannot be written: {exc.strerror}.", fix=room_or(exc, "Name another file.")) from exc
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)

@@ -13,10 +13,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from bridge_mcp.cli.hook import LONGEST_WAIT_S, WAIT_S, HookOptions, run
+from bridge_mcp.cli.install import left_alone
 from bridge_mcp.cli.output import console
 from bridge_mcp.cli.own_command import own_command
 from bridge_mcp.cli.texts import hosts as texts
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.folders import home
 from bridge_mcp.hooks.host_settings import Wanted, wanted
 from bridge_mcp.hooks.installing import changed
 from bridge_mcp.hosts.settings_file import read, write
@@ -68,7 +70,7 @@ def hook(
     if not (install or uninstall):
         return run(HookOptions(host, config, attended=attended, wait_s=wait_s))
     command = command_of(host, config, attended=attended, wait_s=wait_s)
-    wanted_hooks = wanted(host, command, Path.home(), os.environ, wait_s=wait_s, every_call=every_call)
+    wanted_hooks = wanted(host, command, Path(home()), os.environ, wait_s=wait_s, every_call=every_call)
     return applied(host, wanted_hooks, install=install, only_print=print_)
 
 
@@ -78,7 +80,7 @@ def applied(host: str, wanted_hooks: Wanted, *, install: bool, only_print: bool)
         before = read(wanted_hooks.file)
         after = changed(host, wanted_hooks, before, install=install)
     except BadInput as exc:
-        raise BadInput(f"{wanted_hooks.file} was left alone. {exc}", fix="Mend it, or add the hook by hand.") from None
+        raise left_alone(wanted_hooks.file, exc, exc.fix or "Mend it, or add the hook by hand.") from None
     if only_print:
         sys.stdout.writelines(difference(wanted_hooks.file, before or "", after))
         return 0

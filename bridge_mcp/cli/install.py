@@ -102,10 +102,8 @@ def put_into(host: str, launch: Launch, *, name: str | None = None, project: Pat
         server_name = name or (ours[0] if ours and NAME not in ours else NAME)
         after = added(target, file, before, launch, name=server_name)
     except BadInput as exc:
-        raise BadInput(
-            f"{file} was left alone. {exc}",
-            fix=exc.fix or f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print",
-        ) from None
+        by_hand = f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print"
+        raise left_alone(file, exc, exc.fix or by_hand) from None
     if after == (before or ""):
         out.print(texts.has_it_already(target.title, server_name, file), soft_wrap=True)
     else:
@@ -149,7 +147,7 @@ def uninstall(
         for entry_name in ours:
             after = removed(target, file, after, name=entry_name)
     except BadInput as exc:
-        raise BadInput(f"{file} was left alone. {exc}", fix="Mend it, or take the entry out by hand.") from None
+        raise left_alone(file, exc, exc.fix or "Mend it, or take the entry out by hand.") from None
     if not ours:
         out.print(texts.not_there(target.title, file), soft_wrap=True)
     elif print_:
@@ -158,6 +156,11 @@ def uninstall(
         backup = write(file, after, before)
         out.print(texts.gone(target.title, backup), soft_wrap=True)
     return 0
+
+
+def left_alone(file: Path, why: BadInput, fix: str) -> BadInput:
+    """The error of a file that cannot be changed."""
+    return BadInput(f"{file} was left alone. {str(why).removesuffix(why.fix).rstrip()}", fix=fix)
 
 
 def launch_of(config: str | None, scopes: str | None = None) -> Launch:

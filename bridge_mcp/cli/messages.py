@@ -52,7 +52,7 @@ def send(
     Parameters
     ----------
     conversation
-        channel/chat, as `bridge-mcp events` and `status` show it.
+        channel/chat, as `bridge-mcp conversations` lists it.
     text
         What to send; `-` reads it from standard input.
     reply_to
@@ -195,6 +195,7 @@ def events(
     async def body(assembly: Assembly) -> None:
         head = await assembly.store.feed.head()
         cursor = max(0, head - LATEST) if after is None else after
+        shown = 0
         out = console()
         while True:
             page = await assembly.bridge.wait_for_events(
@@ -203,6 +204,7 @@ def events(
             )  # fmt: skip
             if page.gap and not json:
                 out.print(Text(texts.events_gone(page.first_available), "yellow"))
+            shown += len(page.events)
             for event in page.events:
                 if json:
                     print_json(event, indent=None)
@@ -210,6 +212,8 @@ def events(
                     out.print(event_line(event))
             cursor = max(page.cursor, cursor)
             if not follow and cursor >= head:
+                if not (shown or json):
+                    out.print(texts.NO_EVENT)
                 return
 
     return with_bridge(common, body)
@@ -229,7 +233,7 @@ def log(
     Parameters
     ----------
     conversation
-        channel/chat, as `bridge-mcp events` and `status` show it.
+        channel/chat, as `bridge-mcp conversations` lists it.
     after
         Only entries behind this number.
     verify

@@ -50,6 +50,7 @@ def moved(config: Config, source: str, target: str) -> int:
     with ExitStack() as stack:
         for url in ends:
             if url.startswith(SQLITE):
+                check_folder(Path(url.removeprefix(SQLITE)), there=url == ends[0])
                 lock = lock_beside(Path(url.removeprefix(SQLITE)), config.state_dir)
                 stack.enter_context(owner_of(lock, PulseFile(lock), texts.ENGINE_RUNS, texts.END_IT_UNCHANGED))
         progress = stack.enter_context(bars())
@@ -69,6 +70,18 @@ def moved(config: Config, source: str, target: str) -> int:
     err.print(Text(f"✓ {texts.LOGS_ARE_WHOLE}", "green"))
     out.print(texts.AFTER_A_MOVE)
     return 0
+
+
+def check_folder(store: Path, *, there: bool) -> None:
+    """Let pass a store before its lock is made; one that is moved has to be `there`.
+
+    Raises:
+        BadInput: it is not, or its folder is not.
+    """
+    if there and not store.exists():
+        raise BadInput(f"There is no store at {store}.", fix="Name the file of a bridge.")
+    if not store.parent.is_dir():
+        raise BadInput(f"There is no folder {store.parent}.", fix="Make it first, for you alone: mkdir -m 700")
 
 
 def url_of(url: str, option: str) -> str:

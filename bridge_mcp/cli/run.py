@@ -14,6 +14,7 @@ from typing import TypeVar, TypeVarTuple
 from bridge_mcp.cli.texts import ERROR, NOTE, config_passed_over
 from bridge_mcp.config import Config, examine
 from bridge_mcp.core.errors import BadInput, BridgeError, ConfigError
+from bridge_mcp.core.face_words import AS_COMMANDS, in_words
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.paths import make_private
 from bridge_mcp.redaction import LEVELS, Redactor, log_as_json, set_up_logging
@@ -86,5 +87,5 @@ def loop(body: Callable[[*Ts], Awaitable[T]], *arguments: *Ts, serving: bool = F
 
 def report(error: BridgeError) -> int:
     """Say on standard error what went wrong, in one line where it is one thing; the exit code."""
-    sys.stderr.write(f"{ERROR}{visible(str(error), lines=True)}\n")
+    sys.stderr.write(f"{ERROR}{visible(in_words(error, AS_COMMANDS), lines=True)}\n")
     return 1

@@ -20,7 +20,7 @@ from bridge_mcp.config import CONFIG_NAME
 from bridge_mcp.config.host_files import decoded
 from bridge_mcp.config.importing import Imported, imported
 from bridge_mcp.config.load import complaint
-from bridge_mcp.core.errors import BadInput, ConfigError
+from bridge_mcp.core.errors import BadInput, ConfigError, room_or
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.paths import find_config, working_folder
 from bridge_mcp.service import OWNER
@@ -231,4 +231,5 @@ def append(target: Path, added: Sequence[Imported]) -> None:
         os.chmod(temporary.name, target.stat().st_mode & 0o777)
         Path(temporary.name).replace(target)
     except OSError as exc:
-        raise ConfigError(f"{target} cannot be written: {exc.strerror}.", fix="Mind its permissions.") from exc
+        fix = room_or(exc, "Mind its permissions.")
+        raise ConfigError(f"{target} cannot be written: {exc.strerror}.", fix=fix) from exc

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
+from xml.parsers.expat import ExpatError
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -17,8 +18,9 @@ from rich.text import Text
 from bridge_mcp.cli.install import launch_of
 from bridge_mcp.cli.output import console, drawn
 from bridge_mcp.cli.service_units import ENV, Manager, manager, plist, unit
+from bridge_mcp.cli.serving import parse_address
 from bridge_mcp.cli.texts import hosts as texts
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import BadInput, room_or
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.folders import home
 from bridge_mcp.hosts.launch import Launch
@@ -51,6 +53,8 @@ def install(
         The configuration file that it reads.
     """
     out = console()
+    if http is not None:
+        parse_address(http)
     launch = launch_of(config)
     command = served(launch, http)
     manager = this_manager()
@@ -153,7 +157,7 @@ def written(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         put(file, text, 0o644)
     except OSError as exc:
-        raise BadInput(f"{file} cannot be written: {exc.strerror}.", fix="Mind its permissions.") from exc
+        raise BadInput(f"{file} cannot be written: {exc.strerror}.", fix=room_or(exc, "Mind its permissions.")) from exc
 
 
 def run(argument_lists: Sequence[Sequence[str]], *, printed: bool = True) -> str:
@@ -174,16 +178,24 @@ def commands(argument_lists: Sequence[Sequence[str]]) -> str:
 
 
 def command_gone(manager: Manager, text: str) -> str:
-    """The program that the file starts, if it is not there."""
+    """The program that the file starts, if it is not there; that it names none, where it does not."""
+    try:
+        words = words_of(manager, text)
+    except (ValueError, LookupError, ExpatError):
+        words = []
+    if not (command := next((word for word in words if word != ENV), "")):
+        return texts.NO_COMMAND
+    return "" if os.access(command, os.X_OK) else command
+
+
+def words_of(manager: Manager, text: str) -> list[str]:
+    """The command that the file starts. Raises where somebody has made it unreadable."""
     if manager.name == "launchd":
         import plistlib
 
-        command = str(plistlib.loads(text.encode())["ProgramArguments"][0])
-    else:
-        line = next((entry for entry in text.splitlines() if entry.startswith("ExecStart=")), "ExecStart=")
-        words = shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
-        command = next((word for word in words if word != ENV), "")
-    return "" if os.access(command, os.X_OK) else command
+        return [str(word) for word in plistlib.loads(text.encode())["ProgramArguments"]]
+    line = next((entry for entry in text.splitlines() if entry.startswith("ExecStart=")), "ExecStart=")
+    return shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
 
 
 def lingering(manager: Manager) -> None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from contextlib import nullcontext
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from bridge_mcp.config import CONFIG_NAME, own_config, working_folder
 from bridge_mcp.config.template import template as all_keys
 from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.safe_text import visible
+from bridge_mcp.hosts.table import HOSTS
 
 __all__ = ["init", "migrate", "rebuild"]
 
@@ -49,6 +51,7 @@ def init(path: Path | None = None, /, *, here: bool = False, template: bool = Fa
     if path is not None and not here and (steps := platform_steps(path)):
         console().print(steps, highlight=False, soft_wrap=True, markup=False)
         return 0
+    check_is_file(path)
     own_file = own_config(os.environ)
     target = absolute(Path() if here and path is None else path) or own_file
     if not template and sys.stdin.isatty() and sys.stdout.isatty():
@@ -62,11 +65,28 @@ def init(path: Path | None = None, /, *, here: bool = False, template: bool = Fa
 
 def platform_steps(path: Path) -> str:
     """What to do at the platform that this names; "" where it is a path, or there is nothing to do."""
-    name = str(path)
+    name = str(path).lower()
     if path.exists() or name not in type_names():
         return ""
     setup = plug(name).type.setup
-    return setup() if setup else ""
+    return setup() if setup else texts.STEPS.get(name, "")
+
+
+def check_is_file(path: Path | None) -> None:
+    """Let pass what can be a configuration: a folder, or a file with an ending.
+
+    Raises:
+        BadInput: it is a mere word, as whoever means a platform or a host writes it.
+    """
+    if path is None or path.suffix or path.is_dir() or path.name.startswith("."):
+        return
+    fix = "Name a file such as bridge.toml, a folder that is there, or nothing, for your own."
+    known = [each for each in type_names() if plug(each).type.setup or each in texts.STEPS]
+    if close := get_close_matches(str(path).lower(), known, 1):
+        fix = f"Did you mean '{close[0]}'? Else: {fix}"
+    elif str(path).lower() in HOSTS:
+        fix = f"To add the bridge to a host: bridge-mcp install {str(path).lower()}. {fix}"
+    raise BadInput(f"'{path}' is neither a platform with steps to show nor a file.", fix=fix)
 
 
 def asked(target: Path, own_file: Path) -> int:

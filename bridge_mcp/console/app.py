@@ -24,6 +24,7 @@ from bridge_mcp.console.sessions import Sessions, Visitor, same
 from bridge_mcp.console.streams import Streams
 from bridge_mcp.console.visits import BASE, MAX_ENTRY, Form, Page, Visit, read_form
 from bridge_mcp.core.errors import AlreadyDecided, BadInput, BridgeError, Denied, NotFound, StoreError
+from bridge_mcp.core.face_words import AS_PAGES, in_words
 from bridge_mcp.server.http.rate_limit import RateLimiter
 from bridge_mcp.service import Bridge
 
@@ -149,7 +150,7 @@ class Console:
     async def _refused(self, request: Request, exc: Exception) -> Response:
         """The answer to a request that was refused before anybody looked at it."""
         status = exc.status if isinstance(exc, Refused) else status_of(exc)
-        return self.show("refused.html", code=status, error=str(exc))
+        return self.show("refused.html", code=status, error=in_words(exc, AS_PAGES))
 
     async def _missing(self, request: Request, exc: Exception) -> Response:
         return self.show("refused.html", code=404, error="There is no such page.")
@@ -161,7 +162,7 @@ ASGIHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 async def failed(visit: Visit, exc: BridgeError) -> Response:
     """An error as a page, or as a notice in the page that asked."""
     status = exc.status if isinstance(exc, Refused) else status_of(exc)
-    message = "The store cannot serve this now." if isinstance(exc, StoreError) else str(exc)
+    message = "The store cannot serve this now." if isinstance(exc, StoreError) else in_words(exc, AS_PAGES)
     if isinstance(exc, StoreError):
         logger.warning("the console could not show a page: %s", exc)
     if visit.partial or isinstance(exc, StoreError):

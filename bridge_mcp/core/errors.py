@@ -28,6 +28,8 @@ BridgeError
 
 from __future__ import annotations
 
+import errno
+
 from bridge_mcp.core.chat_texts import NO_ANSWER
 
 __all__ = [
@@ -55,7 +57,15 @@ __all__ = [
     "ToolUncertain",
     "Unreadable",
     "Unsupported",
+    "room_or",
 ]
+
+NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def room_or(error: OSError, fix: str) -> str:
+    """What helps where a file cannot be written: room, where the disk is full; else this fix."""
+    return "Free some space on that disk." if error.errno in NO_ROOM else fix
 
 
 class BridgeError(Exception):
@@ -156,7 +166,7 @@ class StoreError(BridgeError):
         """The error of a file whose folder cannot hold locks."""
         return cls(
             f"{path} cannot be locked: {error.strerror or error}.",
-            fix="Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR).",
+            fix=room_or(error, "Put the state folder on a local disk (BRIDGE_MCP_STATE_DIR)."),
         )
 
 

@@ -40,7 +40,7 @@ def usual_files(config: str | None, environment: Mapping[str, str]) -> StoreFile
             if moves_store(file.read()):
                 return None
     except OSError:
-        if named or os.path.exists(source):
+        if named or os.path.lexists(source):
             return None
     return StoreFiles(state_folder(environment))
 

@@ -94,7 +94,7 @@ def edited(host: Host, file: Path, text: str, name: str, values: Mapping[str, JS
         case ".yaml":
             return yaml_text.with_values(text, path[0], name, values)
         case _:
-            text = text if text.strip("\ufeff \t\r\n") else "{}\n"
+            text = json_text.begun(text)
             if new:
                 return json_text.with_member(text, path, dict(values))
             for key, value in values.items():
@@ -127,11 +127,16 @@ def said(file: Path, text: str | None) -> dict[str, Any]:
     """
     if text is None or not text.strip("\ufeff \t\r\n"):
         return {}
+    if file.suffix not in (".toml", ".yaml") and json_text.says_nothing(text):
+        return {}
     match file.suffix:
         case ".toml":
             return toml_text.read_toml(text)
         case ".yaml":
-            parsed = read_yaml(text.removeprefix("\ufeff"))
+            try:
+                parsed = read_yaml(text.removeprefix("\ufeff"))
+            except BadInput as exc:  # its fix is about a file that is imported
+                raise BadInput(str(exc).removesuffix(exc.fix).rstrip()) from None
             if parsed is not None and not isinstance(parsed, dict):
                 raise BadInput("It is no object.")
             return cast("dict[str, Any]", parsed or {})

@@ -17,7 +17,18 @@ import pyjson5
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.core.json_reader import JSON
 
-__all__ = ["Node", "appended", "node_at", "read_json5", "removed", "scanned", "with_member", "without_member"]
+__all__ = [
+    "Node",
+    "appended",
+    "begun",
+    "node_at",
+    "read_json5",
+    "removed",
+    "says_nothing",
+    "scanned",
+    "with_member",
+    "without_member",
+]
 
 GAP = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 """What may stand between two tokens: white space and comments."""
@@ -51,8 +62,27 @@ def scanned(text: str) -> Node:
     """
     node = value_at(text, gap(text, 1 if text.startswith("\ufeff") else 0), 0)
     if gap(text, node.end) != len(text):
-        raise BadInput(f"There is more behind the JSON, at character {node.end}.")
+        raise BadInput(f"There is more behind the JSON, in {place(text, node.end)}.")
     return node
+
+
+def says_nothing(text: str) -> bool:
+    """Whether there are only blanks and comments in it."""
+    return gap(text, 1 if text.startswith("\ufeff") else 0) == len(text)
+
+
+def begun(text: str) -> str:
+    """A text that says something: one that says nothing gets an empty object behind its comments."""
+    if not says_nothing(text):
+        return text
+    comments = text.removeprefix("\ufeff").strip()
+    return f"{comments}{style_of(text)[0]}{{}}{style_of(text)[0]}" if comments else "{}\n"
+
+
+def place(text: str, at: int) -> str:
+    """Where a character stands, for people."""
+    before = text[:at]
+    return f"line {before.count(chr(10)) + 1}, column {at - before.rfind(chr(10))}"
 
 
 def gap(text: str, at: int) -> int:
@@ -69,7 +99,7 @@ def value_at(text: str, at: int, depth: int) -> Node:
         return container_at(text, at, depth, "}" if first == "{" else "]")
     match = (STRING if first == '"' else WORD).match(text, at)
     if not match:
-        raise BadInput(f"No value stands at character {at}.")
+        raise BadInput(f"A value is missing in {place(text, at)}.")
     return Node(at, match.end())
 
 
@@ -83,7 +113,7 @@ def container_at(text: str, at: int, depth: int, close: str) -> Node:
             name = STRING.match(text, position)
             colon = gap(text, name.end()) if name else position
             if not name or text[colon : colon + 1] != ":":
-                raise BadInput(f"A name and a colon are missing at character {position}.")
+                raise BadInput(f"A name in double quotes and a colon are missing in {place(text, position)}.")
             node.keys.append(str(json.loads(name.group())))
             position = gap(text, colon + 1)
         node.items.append(value_at(text, position, depth + 1))
@@ -92,7 +122,7 @@ def container_at(text: str, at: int, depth: int, close: str) -> Node:
         node.commas.append(position if comma else -1)
         position = gap(text, position + 1) if comma else position
         if not comma and text[position : position + 1] != close:
-            raise BadInput(f"A comma is missing at character {position}.")
+            raise BadInput(f"A comma is missing in {place(text, position)}.")
     node.end = position + 1
     return node
 
@@ -214,14 +244,17 @@ def cut(text: str, node: Node, index: int) -> str:
     """The text without one member or item, the white space before it, and the comma that it needs no more."""
     assert node.items is not None
     start, end, comma = node.heads[index], node.items[index].end, node.commas[index]
-    begin = len(text[:start].rstrip())
+    begin, close = len(text[:start].rstrip()), node.end - 1
     if comma >= 0:
-        return text[:begin] + text[end:comma] + text[comma + 1 :]
-    if index:
+        head, rest = text[:begin], text[end:comma] + text[comma + 1 :]
+    elif index:
         before = node.commas[index - 1]
-        return text[:before] + text[before + 1 : begin] + text[end:]
-    close = node.end - 1
-    return text[:begin] + (text[end:close].strip() and text[end:close]) + text[close:]
+        head, rest = text[:before] + text[before + 1 : begin], text[end:]
+    else:
+        head, rest = text[:begin], (text[end:close].strip() and text[end:close]) + text[close:]
+    if "//" in text[:begin].rpartition("\n")[2] and not rest.lstrip(" \t").startswith(("\n", "\r")):
+        head += style_of(text)[0]  # a comment goes to the end of its line, and would take in what follows
+    return head + rest
 
 
 def read_json5(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import BadInput, room_or
 
 __all__ = ["BACKUP", "put", "read", "write"]
 
@@ -43,13 +43,14 @@ def write(file: Path, text: str, before: str | None) -> Path | None:
     A link stays a link: the file that it leads to is changed. A file of ours that says nothing any more goes.
 
     Raises:
-        BadInput: it is no longer what it was `before`, since its program wrote it meanwhile; or it cannot be written.
+        BadInput: it is no longer what it was `before`, since its program wrote it meanwhile; or it is read-only, or
+            cannot be written.
     """
     real = Path(os.path.realpath(file))
     try:
         return replaced(real, text, before)
     except OSError as exc:
-        raise BadInput(f"{file} cannot be written: {exc.strerror}.", fix="Mind its permissions.") from exc
+        raise BadInput(f"{file} cannot be written: {exc.strerror}.", fix=room_or(exc, "Mind its permissions.")) from exc
 
 
 def replaced(real: Path, text: str, before: str | None) -> Path | None:
@@ -57,6 +58,8 @@ def replaced(real: Path, text: str, before: str | None) -> Path | None:
     mode = 0o600
     if before is not None:
         mode = real.stat().st_mode & 0o777
+        if not mode & 0o222:
+            raise BadInput(f"{real} is read-only.", fix=f"Somebody wanted that; to have it changed: chmod u+w '{real}'")
         backup = real.with_name(f"{real.name}{BACKUP}")
         put(backup, before, mode)
     real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

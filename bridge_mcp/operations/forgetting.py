@@ -57,7 +57,7 @@ async def forget(keepers: Keepers, request: ToForget, progress: Progress = lambd
         Unreadable: an entry of it cannot be read; what could be done is done, and the rest is noted.
     """
     if request.kind == "conversation" and await keepers.store.history.conversation(request.subject) is None:
-        raise NotFound(f"There is no conversation '{request.subject}'.", fix="Write it as `bridge-mcp status` does.")
+        raise NotFound(f"There is no conversation '{request.subject}'.", fix="See list_conversations.")
     if request.kind == "person":
         channel, subject = person_in(request.subject)
         pairing = await keepers.store.access.find(channel, subject)

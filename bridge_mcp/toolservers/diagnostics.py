@@ -106,7 +106,10 @@ def not_started(server: ToolServer, cause: BaseException | None, where: str) -> 
     if server.cwd and not Path(server.cwd).is_dir():
         return f"The working folder '{server.cwd}' does not exist. Correct cwd in {where}."
     if isinstance(cause, FileNotFoundError) or (isinstance(cause, PermissionError) and nowhere(server)):
-        return f"The command '{server.command}' was not found. Install it, or give its full path in {where}."
+        told = f"The command '{server.command}' was not found."
+        if len(words := server.command.split()) > 1:
+            return f"{told} Arguments stand in args: command = '{words[0]}', and in args the rest, in {where}."
+        return f"{told} Install it, or give its full path in {where}."
     return f"'{server.command}' cannot be started: {message_of(cause)}. Correct command in {where}."
 
 

@@ -55,6 +55,8 @@ def test_version_and_help(home: Home) -> None:
         (["events", "--after", "x"], "--after"),
         (["approvals", "approve", "ap_1", "--remember", "forever"], "--remember"),
         (["--scopes"], "--scopes"),
+        (["say", "desk/main", "two", "words"], "goes into quotes"),
+        (["console", "--port", "65536"], "--port"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(home: Home, arguments: list[str], told: str) -> None:
@@ -67,7 +69,15 @@ def test_wrong_usage_is_exit_code_2(home: Home, arguments: list[str], told: str)
     [
         (["send", "nowhere/main", "hi"], "There is no channel 'nowhere'"),
         (["send", "desk", "hi"], "Write channel/chat_id"),
-        (["log", "desk/never"], "There is no conversation"),
+        (["log", "desk/never"], "There is no conversation 'desk/never'. See bridge-mcp conversations."),
+        (["forget", "desk/never", "--yes"], "See bridge-mcp conversations."),
+        (["scheduled", "--cancel", "x"], "See bridge-mcp scheduled."),
+        (["approvals", "approve"], "bridge-mcp approvals list shows their ids."),
+        (["service", "install", "--http", "banana"], "HOST:PORT"),
+        (["init", "telegrm"], "Did you mean 'telegram'?"),
+        (["init", "cursor"], "bridge-mcp install cursor"),
+        (["init", "notes"], "neither a platform"),
+        (["migrate", "--from", "sqlite:///none.db", "--to", "sqlite:///other.db"], "There is no store at"),
         (["approvals", "approve", "ap_0000000000000000"], "ap_0000000000000000"),
         (["approvals", "revoke", "7"], "There is no grant 7"),
         (["pair", "add", "NOCODE"], "There is no open code"),

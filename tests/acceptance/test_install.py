@@ -130,3 +130,28 @@ def test_a_link_of_a_project_leads_nowhere_else(home: Home) -> None:
     assert told.returncode != 0
     assert "leads out of the project" in told.stderr
     assert outside.read_text() == "{}"
+
+
+def test_a_file_that_is_read_only_stays_as_it_is(home: Home) -> None:
+    file = home.root / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    file.write_text("{}")
+    file.chmod(0o444)
+    assert "is read-only" in home.run("install", "cursor", code=1)
+    assert file.read_text() == "{}"
+    file.chmod(0o600)
+    home.run("install", "cursor")
+
+
+def test_each_fix_is_told_once_and_is_about_that_file(home: Home) -> None:
+    file = home.root / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"mcpServers": {"bridge": {"command": "other"}}}))
+    assert home.run("install", "cursor", code=1).count("--name NAME") == 1
+    goose = home.root / "config" / "goose" / "config.yaml"
+    goose.parent.mkdir()
+    goose.write_text("a: [b")
+    told = home.run("install", "goose", code=1)
+    assert "line 1" in told
+    assert "bridge-mcp install goose --print" in told
+    assert "Pass the settings file" not in told

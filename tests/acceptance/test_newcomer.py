@@ -127,3 +127,57 @@ def test_a_terminal_takes_no_verdict_where_the_command_line_may_not(home: Home) 
         chat.type("\x04")
         assert chat.end() == 0
     assert [each["status"] for each in home.json("approvals", "list")] == ["waiting"]
+
+
+def test_a_word_in_the_place_of_a_file_makes_none(home: Home) -> None:
+    assert "/newbot" in home.run("init", "telegram")
+    assert "xoxb" in home.run("init", "Slack")
+    home.run("migrate", "--from", "sqlite:///none.db", "--to", "sqlite:///other.db", code=1)
+    assert list(home.work.iterdir()) == []
+
+
+def test_words_that_people_try_first_are_understood(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    assert home.run("help") == home.run("--help")
+    assert home.run("help", "install") == home.run("install", "--help")
+    assert json.loads(home.run("--json", "status"))["version"]
+    assert "no such event yet" in home.run("events")
+    assert home.run("events", "--json") == ""
+
+
+def test_a_home_that_is_none_is_written_nowhere_else(home: Home) -> None:
+    """An empty HOME would be the root of all folders, a relative one a folder of the project that is open."""
+    for wrong in ("", "somewhere"):
+        env = {"HOME": wrong, "XDG_CONFIG_HOME": "", "BRIDGE_MCP_STATE_DIR": ""}
+        for command in (
+            ("status",), ("init",), ("install", "cursor"), ("completion", "zsh", "--install"),
+            ("hook", "claude-code", "--install"),
+        ):  # fmt: skip
+            assert "home folder is not an absolute path" in home.run(*command, code=1, **env)
+    assert list(home.work.iterdir()) == []
+
+
+def test_a_configuration_that_is_a_broken_link_is_not_taken_for_none(home: Home) -> None:
+    """Nobody goes by the defaults where the owner's rules are only out of reach."""
+    home.config.symlink_to(home.root / "dotfiles" / "bridge.toml")
+    assert "a link that leads nowhere" in home.run("status", code=1)
+    assert "a link that leads nowhere" in home.run("check", code=1)
+    home.config.unlink()
+    home.config.mkdir()
+    assert "is no file" in home.run("say", "local/main", "hello", code=1)
+
+
+def test_what_cannot_be_written_is_told_in_a_line(home: Home) -> None:
+    (home.root / ".local").write_text("a file where a folder should be")
+    told = home.run("completion", "bash", "--install", code=1)
+    assert "cannot be written" in told
+    assert "bridge-mcp completion bash > FILE" in told
+    told = home.run("check", "--no-ask", code=1, BRIDGE_MCP_STATE_DIR=str(home.root / ".local" / "state"))
+    assert "✗ store        The state folder" in told
+    assert "✓ channels" in told, "what can be looked at is looked at"
+
+
+def test_arguments_in_a_command_are_told_where_they_belong(home: Home) -> None:
+    home.write('[tool_servers.files]\ncommand = "no-such-program -y files"\n')
+    told = home.run("check", "--no-ask", code=1)
+    assert "command = 'no-such-program', and in args the rest" in told

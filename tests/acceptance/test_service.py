@@ -77,6 +77,14 @@ def test_the_service_comes_is_brought_up_to_date_and_goes(home: Home) -> None:
     assert "There is no service" in home.run("service", "status", code=1, **env)
 
 
+@pytest.mark.parametrize("text", ["", "mine\n", "ExecStart=\n", 'ExecStart="/usr/bin/env\n'])
+def test_a_unit_that_somebody_broke_is_told(home: Home, text: str) -> None:
+    env = recorder(home, "systemctl", "loginctl")
+    home.run("service", "install", **env)
+    (home.root / "config" / "systemd" / "user" / "bridge-mcp.service").write_text(text)
+    assert "Run: bridge-mcp service install" in home.run("service", "status", code=1, **env)
+
+
 def test_a_manager_that_does_not_answer_is_told_with_what_to_run(home: Home) -> None:
     env = recorder(home, "systemctl", "loginctl", failing="*daemon-reload*")
     told = home.run("service", "install", code=1, **env)

@@ -94,6 +94,22 @@ def test_a_call_is_found_edited_and_approved_by_keyboard_alone(fresh: Running, p
     expect(page.locator("#state")).to_contain_text("wrote 3 characters to a.txt.bak")
 
 
+def test_on_a_phone_the_page_that_is_open_is_in_sight_among_the_others(
+    furnished: Running, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context(viewport=PHONE).new_page()
+    furnished.enter(page)
+    for path in ("approvals", "events", "clients"):
+        page.goto(f"{furnished.base}/{path}")
+        expect(page.locator("header nav [aria-current]")).to_be_in_viewport(ratio=1)
+
+
+def test_a_page_without_anything_says_so(furnished: Running, page: Page) -> None:
+    furnished.enter(page)
+    page.goto(f"{furnished.base}/events?type=client.revoked")
+    expect(page.get_by_text("Nothing of these types has happened yet")).to_be_visible()
+
+
 @pytest.mark.shows("console.accessible")
 def test_each_page_has_one_heading_landmarks_and_names(furnished: Running, page: Page) -> None:
     furnished.enter(page)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +74,15 @@ def test_a_folder_without_locks_in_shared_memory_is_told_in_plain_words(name: st
     told = str(store_error(Path("/somewhere/bridge.db"), error))
     assert "its file system has no locks in shared memory" in told
     assert "local disk: BRIDGE_MCP_STATE_DIR" in told
+
+
+def test_a_full_disk_is_not_taken_for_one_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says the same of both: its file of shared memory could not be made."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000))
+    told = str(store_error(tmp_path / "bridge.db", error))
+    assert told.endswith("database or disk is full. Free some space on that disk.")
 
 
 def config_in(folder: Path) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import errno
 import json
 import os
 import tomllib
@@ -374,3 +375,46 @@ def test_arguments_that_an_owner_added_stay() -> None:
         "x",
     ]
     assert merged_args([], ["--config"]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{\n  // nothing yet\n}\n",
+        "{\r\n  // nothing yet\r\n}\r\n",
+        '{\n  "mcpServers": {\n    // none of mine\n  }\n}\n',
+        '{\n  "theme": "dark", // as I like it\n}\n',
+    ],
+)
+def test_a_comment_to_the_end_of_its_line_takes_in_nothing_that_follows(text: str) -> None:
+    host, file = HOSTS["cursor"], Path("mcp.json")
+    after = added(host, file, text, LAUNCH, name="bridge")
+    assert list(entries(host, file, after)) == ["bridge"]
+    assert entries(host, file, removed(host, file, after, name="bridge")) == {}
+    assert removed(host, file, '{ "mcpServers": { // x\n"bridge": {"command": "bridge-mcp"} }, "a": 1 }', name="bridge")
+
+
+@pytest.mark.parametrize("text", ["// mine\n", "\ufeff/* mine */", "// mine\r\n// and this\r\n"])
+def test_a_file_of_comments_alone_gets_its_servers_behind_them(text: str) -> None:
+    host, file = HOSTS["cursor"], Path("mcp.json")
+    after = added(host, file, text, LAUNCH, name="bridge")
+    assert after.startswith(text.strip("\ufeff\r\n"))
+    assert list(entries(host, file, after)) == ["bridge"]
+
+
+def test_what_is_wrong_with_a_file_is_told_by_its_line() -> None:
+    host, file = HOSTS["cursor"], Path("mcp.json")
+    for text, where in (('{\n  "a": 1\n  "b": 2\n}', "line 3, column 3"), ("{\n\n  b: 2}", "line 3, column 3")):
+        with pytest.raises(BadInput, match=where):
+            entries(host, file, text)
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = tmp_path / "mcp.json"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadInput, match="Free some space"):
+        write(file, "{}", None)
+    assert list(tmp_path.iterdir()) == []

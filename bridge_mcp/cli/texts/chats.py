@@ -85,6 +85,7 @@ def scheduled(message: str, *, at: str, conversation: str, by: str, text: str) -
 
 # -- conversations, events, log, export ----------------------------------------------------------------------
 
+NO_EVENT = "There is no such event yet."
 NONE_LIKE_THAT = "No conversation is like that."
 LOG_IS_WHOLE = "the log is whole, and all that is computed from it agrees"
 REBUILD = "What is computed from the log can be computed anew: bridge-mcp rebuild"

@@ -114,6 +114,7 @@ NO_MANAGER = "There is neither systemd nor launchd here. Have this started at ea
 NO_SERVICE = "There is no service of this user."
 INSTALL_SERVICE = f"{NO_SERVICE} Install it: bridge-mcp service install"
 RUNS = "It runs."
+NO_COMMAND = "none stands in that file"
 RUNS_NOT = "It does not run."
 WHY_NOT = "Why: journalctl --user -u bridge-mcp -n 50"
 

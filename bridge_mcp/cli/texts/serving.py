@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 HELP = """\
 Connects AI agents to chats, gives them tools, and lets people decide which calls may run.
 
 Without a command it serves MCP over standard input and output, as hosts start it; `--config`, `--scopes` and
 `--log-level` go with that.
 """
+
+
+def too_many_words(words: Sequence[str]) -> str:
+    return f"Too many words: {' '.join(words)}. A text of several words goes into quotes."
+
 
 AT_A_TERMINAL = """\
 bridge-mcp speaks MCP here: a host starts it and talks to it over standard input. Ctrl-D ends it.

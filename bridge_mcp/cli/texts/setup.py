@@ -54,6 +54,14 @@ def one_of(last: int) -> str:
 
 NOTHING_WRITTEN = "\nNothing was written."
 HOST_ANSWERS = "Have a host's model answer: its prompt `answer_chat`, for local/main (bridge-mcp chat)."
+STEPS = {
+    "telegram": "Ask @BotFather (https://t.me/BotFather) for a bot: /newbot. It gives you a token.\n"
+    "Then: bridge-mcp init, and choose Telegram; or put the token into TELEGRAM_BOT_TOKEN, and into bridge.toml:\n\n"
+    '[channels.family]\ntype = "telegram"\ntoken_env = "TELEGRAM_BOT_TOKEN"\n\n'
+    "Check: bridge-mcp check. Then write to the bot, and let yourself in by the code that it shows you:\n"
+    "bridge-mcp pair add CODE --role approver"
+}
+"""What there is to do at a platform whose type of channel tells no steps of its own."""
 CONNECT_A_HOST = "Connect a host: bridge-mcp install HOST (bridge-mcp install lists them)."
 WRITE_TO_THE_BOT = "Write to the bot: it shows you a code, and bridge-mcp pair add CODE --role approver lets you in."
 KEEP_RUNNING = "Keep it running without a host: bridge-mcp serve, or bridge-mcp service install."

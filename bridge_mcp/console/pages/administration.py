@@ -12,6 +12,7 @@ from bridge_mcp.console.pages.approval import SPANS, seconds
 from bridge_mcp.console.streams import event
 from bridge_mcp.console.visits import Page, Visit
 from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.face_words import AS_PAGES, in_words
 from bridge_mcp.core.policy import SCOPES
 
 __all__ = ["PAGES"]
@@ -61,7 +62,7 @@ async def make_grant(visit: Visit) -> Response:
             for_s=seconds(form.get("for_s", "0")),
         )
     except BadInput as exc:
-        return await grants(visit, str(exc))
+        return await grants(visit, in_words(exc, AS_PAGES))
     return visit.go("/grants")
 
 
@@ -104,7 +105,7 @@ async def pair(visit: Visit) -> Response:
     try:
         await visit.bridge.pair_chat(visit.who, code=visit.form.get("code").strip(), role=role)
     except BadInput as exc:
-        return await pairings(visit, str(exc))
+        return await pairings(visit, in_words(exc, AS_PAGES))
     return visit.go("/pairing")
 
 
@@ -146,7 +147,7 @@ async def add_client(visit: Visit) -> Response:
             taken_names=visit.console.taken,
         )
     except BadInput as exc:
-        return await clients(visit, error=str(exc))
+        return await clients(visit, error=in_words(exc, AS_PAGES))
     return await clients(visit, token=token, name=client.name)
 
 

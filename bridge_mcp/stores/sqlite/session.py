@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import sqlite3
 import time
 from collections.abc import Generator, Sequence
@@ -42,6 +43,9 @@ CHECKPOINT_PAGES = 4000
 """Pages (of 4 kB) in the write-ahead log before they are copied into the database. A hot page is copied once per round,
 so more pages mean less copying: four times SQLite's default took a tenth off an append. The file shrinks back to four
 times that after a burst."""
+
+ROOM = 64 * 1024
+"""Bytes. The file of shared memory takes 32 kB; without that much SQLite says the same as where there are no locks."""
 
 BROKEN = (sqlite3.Error, UnicodeDecodeError)
 """What Python's `sqlite3` raises; the second of a damaged file, whose text it cannot read."""
@@ -308,10 +312,20 @@ def connect(
     return Session(connection, path, guard, holder)
 
 
+def is_full(path: Path) -> bool:
+    """Whether the disk has no room for what SQLite keeps beside a file."""
+    try:
+        return shutil.disk_usage(path.parent).free < ROOM
+    except OSError:
+        return False
+
+
 def store_error(path: Path, exc: Exception) -> StoreError:
     """What SQLite said, where, and the next move."""
     said = str(exc)
-    if str(vars(exc).get("sqlite_errorname", "")).startswith(NO_SHARING):
+    if "disk I/O error" in said and is_full(path):
+        said = "database or disk is full"
+    elif str(vars(exc).get("sqlite_errorname", "")).startswith(NO_SHARING):
         return StoreError(
             f"The store {path} cannot be shared by processes: its file system has no locks in shared memory ({said}).",
             fix=LOCAL_DISK,
