@@ -80,7 +80,11 @@ def test_a_full_disk_is_not_taken_for_one_without_locks(tmp_path: Path, monkeypa
     """SQLite says the same of both: its file of shared memory could not be made."""
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000))
+
+    def nearly_full(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=1_000)
+
+    monkeypatch.setattr(shutil, "disk_usage", nearly_full)
     told = str(store_error(tmp_path / "bridge.db", error))
     assert told.endswith("database or disk is full. Free some space on that disk.")
 
