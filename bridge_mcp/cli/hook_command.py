@@ -80,7 +80,7 @@ def applied(host: str, wanted_hooks: Wanted, *, install: bool, only_print: bool)
         before = read(wanted_hooks.file)
         after = changed(host, wanted_hooks, before, install=install)
     except BadInput as exc:
-        raise left_alone(wanted_hooks.file, exc, exc.fix or "Mend it, or add the hook by hand.") from None
+        raise left_alone(wanted_hooks.file, exc, exc.fix or texts.MEND_OR_ADD_HOOK) from None
     if only_print:
         sys.stdout.writelines(difference(wanted_hooks.file, before or "", after))
         return 0

@@ -102,8 +102,7 @@ def put_into(host: str, launch: Launch, *, name: str | None = None, project: Pat
         server_name = name or (ours[0] if ours and NAME not in ours else NAME)
         after = added(target, file, before, launch, name=server_name)
     except BadInput as exc:
-        by_hand = f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print"
-        raise left_alone(file, exc, exc.fix or by_hand) from None
+        raise left_alone(file, exc, exc.fix or texts.mend_or_add(host)) from None
     if after == (before or ""):
         out.print(texts.has_it_already(target.title, server_name, file), soft_wrap=True)
     else:
@@ -147,7 +146,7 @@ def uninstall(
         for entry_name in ours:
             after = removed(target, file, after, name=entry_name)
     except BadInput as exc:
-        raise left_alone(file, exc, exc.fix or "Mend it, or take the entry out by hand.") from None
+        raise left_alone(file, exc, exc.fix or texts.MEND_OR_REMOVE) from None
     if not ours:
         out.print(texts.not_there(target.title, file), soft_wrap=True)
     elif print_:
@@ -160,7 +159,7 @@ def uninstall(
 
 def left_alone(file: Path, why: BadInput, fix: str) -> BadInput:
     """The error of a file that cannot be changed."""
-    return BadInput(f"{file} was left alone. {str(why).removesuffix(why.fix).rstrip()}", fix=fix)
+    return BadInput(texts.left_alone(file, str(why).removesuffix(why.fix).rstrip()), fix=fix)
 
 
 def launch_of(config: str | None, scopes: str | None = None) -> Launch:

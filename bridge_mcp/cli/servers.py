@@ -231,5 +231,6 @@ def append(target: Path, added: Sequence[Imported]) -> None:
         os.chmod(temporary.name, target.stat().st_mode & 0o777)
         Path(temporary.name).replace(target)
     except OSError as exc:
-        fix = room_or(exc, "Mind its permissions.")
-        raise ConfigError(f"{target} cannot be written: {exc.strerror}.", fix=fix) from exc
+        raise ConfigError(
+            f"{target} cannot be written: {exc.strerror}.", fix=room_or(exc, "Mind its permissions.")
+        ) from exc

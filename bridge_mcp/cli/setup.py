@@ -80,12 +80,12 @@ def check_is_file(path: Path | None) -> None:
     """
     if path is None or path.suffix or path.is_dir() or path.name.startswith("."):
         return
-    fix = "Name a file such as bridge.toml, a folder that is there, or nothing, for your own."
+    fix = texts.NAME_A_FILE
     known = [each for each in type_names() if plug(each).type.setup or each in texts.STEPS]
     if close := get_close_matches(str(path).lower(), known, 1):
-        fix = f"Did you mean '{close[0]}'? Else: {fix}"
+        fix = texts.meant(close[0])
     elif str(path).lower() in HOSTS:
-        fix = f"To add the bridge to a host: bridge-mcp install {str(path).lower()}. {fix}"
+        fix = texts.meant_host(str(path).lower())
     raise BadInput(f"'{path}' is neither a platform with steps to show nor a file.", fix=fix)
 
 

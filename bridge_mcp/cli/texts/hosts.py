@@ -34,6 +34,18 @@ def secrets_missing(host: str, variables: Sequence[str]) -> str:
     return f"{host} may start it without {', '.join(variables)}: {WRITE_SECRETS}"
 
 
+MEND_OR_REMOVE = "Mend it, or take the entry out by hand."
+MEND_OR_ADD_HOOK = "Mend it, or add the hook by hand."
+
+
+def left_alone(file: object, why: str) -> str:
+    return f"{file} was left alone. {why}"
+
+
+def mend_or_add(host: str) -> str:
+    return f"Mend it, or add by hand what this shows: bridge-mcp install {host} --print"
+
+
 def not_there(host: str, file: object) -> str:
     return f"It is not among the servers of {host} ({file})."
 

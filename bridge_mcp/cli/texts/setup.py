@@ -62,6 +62,17 @@ STEPS = {
     "bridge-mcp pair add CODE --role approver"
 }
 """What there is to do at a platform whose type of channel tells no steps of its own."""
+NAME_A_FILE = "Name a file such as bridge.toml, a folder that is there, or nothing, for your own."
+
+
+def meant(platform: str) -> str:
+    return f"Did you mean '{platform}'? Else: {NAME_A_FILE}"
+
+
+def meant_host(host: str) -> str:
+    return f"To add the bridge to a host: bridge-mcp install {host}. {NAME_A_FILE}"
+
+
 CONNECT_A_HOST = "Connect a host: bridge-mcp install HOST (bridge-mcp install lists them)."
 WRITE_TO_THE_BOT = "Write to the bot: it shows you a code, and bridge-mcp pair add CODE --role approver lets you in."
 KEEP_RUNNING = "Keep it running without a host: bridge-mcp serve, or bridge-mcp service install."
