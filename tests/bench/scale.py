@@ -35,7 +35,10 @@ __all__ = ["run"]
 MODEL_S = 0.2
 """How long the model takes."""
 CONCURRENCY = 8
+PLAIN_CONCURRENCY = 64
+"""The same with a model that takes no time, where an engine of one machine drives as many by itself."""
 PATIENCE_S = 120.0
+PAGE, LOOK_S = 1000, 0.01
 WINDOWS = 3
 ANN = Sender("7", "Ann")
 
@@ -127,15 +130,21 @@ def cpu_of(*pids: int) -> float:
 async def turns(place: Place, bridge: Bridge, name: str, count: int) -> float:
     """Seconds for so many turns, each in a conversation of its own, all offered at once."""
     names = [f"local/{name}.{number}" for number in range(count)]
+    open_turns, cursor = {*names}, await bridge.store.feed.head()
     begun = time.perf_counter()
     async with anyio.create_task_group() as tasks:
         for each in names:
             tasks.start_soon(bridge.say, OWNER, each, "hello")
     with anyio.fail_after(PATIENCE_S), closing(bridge.store.agenda.watch()) as changes:
-        for each in names:
-            while (known := await bridge.store.history.conversation(each)) is None or known.head < 3:
+        while True:
+            page = await bridge.store.feed.read(cursor, PAGE, types=("turn.finished",))
+            open_turns -= {event.conversation for event in page.events}
+            if not open_turns:
+                return time.perf_counter() - begun
+            cursor = page.cursor
+            if len(page.events) < PAGE:
+                await anyio.sleep(LOOK_S)  # looking takes time of theirs
                 await changes.wait(0.2)
-    return time.perf_counter() - begun
 
 
 async def rate(place: Place, commands: Sequence[tuple[str, ...]], count: int, postgres: int = 0) -> tuple[float, float]:
@@ -152,29 +161,35 @@ async def rate(place: Place, commands: Sequence[tuple[str, ...]], count: int, po
 
 async def rates(folder: Path, server: PostgresServer, quick: bool) -> list[tuple[str, ...]]:
     assert server.process is not None
+    postgres = server.process.pid
     seconds, plain, rows = (2, 200, []) if quick else (6, 1000, list[tuple[str, ...]]())
     with SlowServer(keys={"sk-test"}) as provider:
+        more = f'base_url = "{provider.url}"\napi_key_env = "BENCH_KEY"'
+        most = CONCURRENCY / MODEL_S
+        place = place_of(folder / "slow", None, "openai/slow", f"{more}\n[engine]\nmax_turns = {CONCURRENCY}")
+        on_file = await rate(place, [("serve",)], int(most * seconds))
+        rows.append(row("1 engine on SQLite, a model of 200 ms", on_file, most))
         for workers in (1, 2, 4):
-            more = f'base_url = "{provider.url}"\napi_key_env = "BENCH_KEY"'
             place = place_of(folder / f"slow{workers}", server.served.create(), "openai/slow", more)
-            most = workers * CONCURRENCY / MODEL_S
             commands = [("worker", "--concurrency", str(CONCURRENCY))] * workers
-            found, cores = await rate(place, commands, int(most * seconds), server.process.pid)
-            rows.append(
-                (
-                    f"turns/s, {workers} workers, a model of 200 ms",
-                    f"{amount(found)}/s",
-                    f"{amount(most)}/s",
-                    amount(cores),
-                )
-            )
+            found = await rate(place, commands, int(most * workers * seconds), postgres)
+            rows.append(row(f"{workers} on Postgres, a model of 200 ms", found, most * workers, on_file))
+    place = place_of(folder / "file", None, more=f"[engine]\nmax_turns = {PLAIN_CONCURRENCY}")
+    on_file = await rate(place, [("serve",)], plain)
+    rows.append(row("1 engine on SQLite, scripted model", on_file))
     place = place_of(folder / "plain", server.served.create())
-    found, cores = await rate(place, [("worker", "--concurrency", "32")], plain, server.process.pid)
-    rows.append(("turns/s, 1 worker, scripted model", f"{amount(found)}/s", "-", amount(cores)))
-    place = place_of(folder / "file", None)
-    found, cores = await rate(place, [("serve",)], plain)
-    rows.append(("the same, 1 engine on SQLite", f"{amount(found)}/s", "-", amount(cores)))
+    found = await rate(place, [("worker", "--concurrency", str(PLAIN_CONCURRENCY))], plain, postgres)
+    rows.append(row("1 on Postgres, scripted model", found, beside=on_file))
     return rows
+
+
+def row(
+    name: str, found: tuple[float, float], most: float = 0.0, beside: tuple[float, float] | None = None
+) -> tuple[str, ...]:
+    """The turns per second of a process or several, `beside` those of one engine on SQLite."""
+    turns, cores = found
+    than = "-" if beside is None else f"{turns / beside[0]:.2f}"
+    return name, f"{amount(turns)}/s", f"{amount(most)}/s" if most else "-", than, amount(cores)
 
 
 # -- how soon others hear of it --------------------------------------------------------------------------------
@@ -291,9 +306,12 @@ async def measured(folder: Path, server: PostgresServer, quick: bool) -> list[Ta
     return [
         Table(
             f"scale: turns of workers on one Postgres (--concurrency {CONCURRENCY}), {os.cpu_count()} cores",
-            ("", "bridge", "most there can be", "cores busy"),
+            ("", "turns", "most there can be", "of 1 engine on SQLite", "cores busy"),
             tuple(await rates(folder, server, quick)),
-            notes=("offered are more turns than can be worked on; cores are those of workers, engine and Postgres",),
+            notes=(
+                "offered are more turns than can be worked on; cores are those of workers, engine and Postgres",
+                "the goal: one worker on Postgres makes at least half the turns of one engine on SQLite",
+            ),
         ),
         Table(
             "wake-up: an append in one process, its event in another",

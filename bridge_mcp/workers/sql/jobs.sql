@@ -1,5 +1,9 @@
 -- name: fetch(queues, worker, most)
-SELECT job, conversation, deaths FROM bridge_fetch(%(queues)s::text[], %(worker)s, %(most)s) ORDER BY job;
+-- That a job was begun is on the disk before the first entry that its drive writes, and so before any effect.
+SELECT job, conversation, deaths
+FROM (SELECT set_config('synchronous_commit', 'off', true)) AS quick,
+    bridge_fetch(%(queues)s::text[], %(worker)s, %(most)s)
+ORDER BY job;
 
 -- name: finish(jobs, conversations, workers)
 -- In the order in which appends lock the rows of conversations.
