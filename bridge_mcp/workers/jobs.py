@@ -192,10 +192,13 @@ class JobDispatcher:
                 if self._unsure and self._worker is not None:
                     await self._ask("hand_back_unknown", worker=self._worker, known=[*self._known], queue=ADVANCE)
                 self._unsure = False
-                while (room := self._room(drives)) and (found := await self._next_jobs(room)):
+                while room := self._room(drives):
+                    found = await self._next_jobs(room)
                     for work in found:
                         self._under_way.add(work)
                         tasks.start_soon(self._work, work, drives)
+                    if len(found) < room:
+                        break  # no more waited when it was looked; of one that came since a notice tells
                 backoff.reset()
                 pause = POLL_S
             except ConnectorException as exc:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from bridge_mcp.stores.postgres.connecting import BY_KEYS
+
 __all__ = ["jobs_pool"]
 
 PATIENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 """When a connection counts as dead whose other end is silent: after some ten seconds."""
 
 
-async def each_statement_commits(connection: psycopg.AsyncConnection) -> None:
-    """A job takes one round trip, and not three."""
+async def prepare(connection: psycopg.AsyncConnection) -> None:
+    """Each statement commits, so that a job takes one round trip, and not three."""
     await connection.set_autocommit(True)
+    await connection.execute(BY_KEYS, prepare=False)
 
 
 def jobs_pool(url: str) -> AsyncConnectionPool:
@@ -25,6 +28,6 @@ def jobs_pool(url: str) -> AsyncConnectionPool:
         timeout=5.0,
         # Names of conversations have any characters, whatever encoding a URL names.
         kwargs={"application_name": "bridge-mcp jobs", "client_encoding": "UTF8", "connect_timeout": 5, **PATIENCE},
-        configure=each_statement_commits,
+        configure=prepare,
         open=False,
     )

@@ -13,7 +13,7 @@ import pytest
 from bridge_mcp.core.entries import Heard
 from bridge_mcp.stores.postgres import PostgresStore, open_store
 from bridge_mcp.testing import ManualClock
-from tests.contract.store_kit import heard
+from tests.contract.store_kit import SOON_S, heard
 from tests.servers.postgres import Database
 
 
@@ -88,3 +88,29 @@ async def test_what_means_something_to_postgres_is_plain_text(store: PostgresSto
     found = await store.history.conversation("local/a")
     assert found is not None
     assert found.last_text == texts[-1]
+
+
+def rows_read(database: Database) -> tuple[int, int]:
+    """How many rows sessions that have ended wrote to logs, and how many they read by looking through whole tables."""
+    with database.connect() as connection:
+        row = connection.execute(
+            "SELECT sum(n_tup_ins) FILTER (WHERE relname = 'log'), sum(seq_tup_read) FROM pg_stat_user_tables"
+            " WHERE relname IN ('log', 'conversations', 'messages', 'procrastinate_jobs')"
+        ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+async def test_what_is_written_is_found_by_its_key_though_the_table_was_small_when_that_was_planned(
+    store_database: Database,
+) -> None:
+    written, read = rows_read(store_database)
+    store = await open_store(store_database.url, clock=ManualClock(), delivered_by_commit=frozenset({"local"}))
+    for number in range(60):
+        await store.log.record(f"local/{number}", heard("hi"))
+        await store.log.record(f"local/{number}", heard("hi again"))
+    await store.close()
+    with anyio.fail_after(SOON_S):
+        while (now := rows_read(store_database))[0] < written + 120:  # noqa: ASYNC110 - a session tells at its end
+            await anyio.sleep(0.05)
+    assert now[1] - read < 120

@@ -22,7 +22,7 @@ from bridge_mcp.stores.postgres.errors import ConnectionLost, Refused, store_err
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
-__all__ = ["ANSWER_S", "CONNECT_S", "LONG_S", "Database", "keep_sessions"]
+__all__ = ["ANSWER_S", "BY_KEYS", "CONNECT_S", "LONG_S", "Database", "keep_sessions"]
 
 T = TypeVar("T")
 
@@ -70,6 +70,10 @@ SET lock_timeout = '20s';
 
 A process that is stopped in the middle of a transaction, or whose machine is gone, holds its locks for some seconds:
 then the server ends its connection, and with it the transaction."""
+
+BY_KEYS = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
+"""For sessions whose statements find rows by their keys. A plan that was made while a table was small reads all of that
+table, and a prepared statement keeps it until the server looks at the size again (up to a minute)."""
 
 ESCAPED = re.compile("\ufdd0(.)", re.DOTALL)
 ESCAPE = str.maketrans({"\ufdd0": "\ufdd0\ufdd0", "\0": "\ufdd0\ufdd1"})
@@ -216,8 +220,8 @@ class Database:
             if not self._look(connection):
                 connection.prepare_threshold, connection.prepared_max = 0, 500
                 connection.execute(SETTINGS, prepare=False)
-                if read_only:
-                    connection.execute("SET default_transaction_read_only = on", prepare=False)
+                more = "SET default_transaction_read_only = on" if read_only else BY_KEYS
+                connection.execute(more, prepare=False)
         except psycopg.Error:
             connection.close()
             raise

@@ -216,7 +216,7 @@ class Session:
         finally:
             connection = self._connection
             if connection is not None and not is_lost(connection):
-                self._command("ROLLBACK")
+                self._command("COMMIT")  # after a ROLLBACK psycopg prepares every statement anew
 
     def begin(self, conversations: Sequence[str] = (), keys: Sequence[tuple[str, str]] = ()) -> None:
         """Begin to write; the rows of these conversations are read and locked, and these keys looked up, at once.
