@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import conninfo
@@ -22,7 +22,7 @@ from bridge_mcp.stores.postgres.errors import ConnectionLost, Refused, store_err
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
-__all__ = ["ANSWER_S", "BY_KEYS", "CONNECT_S", "LONG_S", "Database", "keep_sessions"]
+__all__ = ["ANSWER_S", "BY_KEYS", "CONNECT_S", "LONG_S", "READ_ONLY", "Database", "keep_sessions"]
 
 T = TypeVar("T")
 
@@ -71,6 +71,7 @@ SET lock_timeout = '20s';
 A process that is stopped in the middle of a transaction, or whose machine is gone, holds its locks for some seconds:
 then the server ends its connection, and with it the transaction."""
 
+READ_ONLY = "SET default_transaction_read_only = on;"
 BY_KEYS = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
 """For sessions whose statements find rows by their keys. A plan that was made while a table was small reads all of that
 table, and a prepared statement keeps it until the server looks at the size again (up to a minute)."""
@@ -173,13 +174,14 @@ class Database:
         self,
         *,
         wait_s: float = 0.0,
-        read_only: bool = False,
+        set_to: LiteralString = "",
         given_up: Callable[[], bool] = lambda: False,
         answer_s: float | None = None,
     ) -> psycopg.Connection[Any]:
         """A connection in which every statement commits by itself; tried for so long, at least once.
 
         It is tried no more once `given_up`. Each answer is waited for `answer_s` at most; None: however long it takes.
+        `set_to` is what its session is set to beside `SETTINGS`, where it has one to itself.
 
         Raises:
             ConnectionLost: Postgres cannot be reached.
@@ -188,7 +190,7 @@ class Database:
         until, pause = time.monotonic() + wait_s, RETRY_S[0]
         while True:
             try:
-                return self._connected(read_only, answer_s)
+                return self._connected(set_to, answer_s)
             except psycopg.Error as exc:
                 error = store_error(self.place, exc, lost=True)
                 if isinstance(error, Refused) or time.monotonic() > until or given_up():
@@ -210,7 +212,7 @@ class Database:
             return type(error)(str(error).replace(self.password, "…"), fix=error.fix)
         return error
 
-    def _connected(self, read_only: bool, answer_s: float | None) -> psycopg.Connection[Any]:
+    def _connected(self, set_to: LiteralString, answer_s: float | None) -> psycopg.Connection[Any]:
         connection = self._bare()
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(str, Text)
@@ -219,9 +221,7 @@ class Database:
         try:
             if not self._look(connection):
                 connection.prepare_threshold, connection.prepared_max = 0, 500
-                connection.execute(SETTINGS, prepare=False)
-                more = "SET default_transaction_read_only = on" if read_only else BY_KEYS
-                connection.execute(more, prepare=False)
+                connection.execute(SETTINGS + set_to, prepare=False)
         except psycopg.Error:
             connection.close()
             raise

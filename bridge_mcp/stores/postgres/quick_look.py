@@ -7,7 +7,7 @@ import os
 import psycopg
 
 from bridge_mcp.core.errors import StoreError
-from bridge_mcp.stores.postgres.connecting import Database
+from bridge_mcp.stores.postgres.connecting import READ_ONLY, Database
 from bridge_mcp.stores.postgres.errors import store_error
 from bridge_mcp.stores.postgres.statements import NAMED
 from bridge_mcp.stores.quick_request import BUSY_S, END, statements
@@ -23,7 +23,7 @@ def look(url: str, prefix: str, tool: str) -> tuple[dict[str, str], bool]:
     found = statements("last_entries", "waits_for_verdict")
     sql = {name: NAMED.sub(r"%(\1)s", text).encode() for name, text in found.items()}
     try:
-        with database.connect(read_only=True, answer_s=BUSY_S) as connection:
+        with database.connect(set_to=READ_ONLY, answer_s=BUSY_S) as connection:
             newest = sum(name.endswith(".sql") for name in os.listdir(MIGRATIONS))
             if connection.execute("SELECT version FROM bridge_mcp_schema").fetchone() != (newest,):
                 raise StoreError(f"The store {database.place} is not of schema version {newest}.")

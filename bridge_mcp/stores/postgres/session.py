@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from bridge_mcp.core.errors import BadInput, StoreError, StoreLost
 from bridge_mcp.stores.postgres.ahead import Ahead, columns
 from bridge_mcp.stores.postgres.batch import KINDS, Batch, Sent
-from bridge_mcp.stores.postgres.connecting import CONNECT_S, Database, cut, is_lost
+from bridge_mcp.stores.postgres.connecting import BY_KEYS, CONNECT_S, READ_ONLY, Database, cut, is_lost
 from bridge_mcp.stores.postgres.errors import ConnectionLost, Refused, store_error
 from bridge_mcp.stores.postgres.notices import CHANNEL, Events, payload
 from bridge_mcp.stores.postgres.statements import statements
@@ -370,7 +370,7 @@ class Session:
         try:
             connection = self._database.connect(
                 wait_s=CONNECT_S,
-                read_only=self._reading,
+                set_to=READ_ONLY if self._reading else BY_KEYS,
                 given_up=lambda: self._given_up,
                 answer_s=self._answer_s,
             )
