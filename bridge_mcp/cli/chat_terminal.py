@@ -118,6 +118,11 @@ class TerminalChat(Chat):
         except BridgeError as exc:
             self.show(Text(f"{ERROR}{visible(in_words(exc, AS_COMMANDS))}", "red"))
 
+    @property
+    def how(self) -> str:
+        """See `Chat.how`."""
+        return texts.BY_KEY if self.decides else super().how
+
     # -- verdicts ---------------------------------------------------------------------------------------------
 
     @property

@@ -19,7 +19,7 @@ from bridge_mcp.cli.output import console as terminal
 from bridge_mcp.cli.run import loop
 from bridge_mcp.cli.texts import serving as texts
 from bridge_mcp.config import Config
-from bridge_mcp.core.errors import BadInput
+from bridge_mcp.core.errors import BadInput, BridgeError
 from bridge_mcp.core.policy import SCOPES
 
 __all__ = ["console"]
@@ -65,6 +65,7 @@ async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) ->
     from bridge_mcp.console.visitors import owner
 
     out = terminal(stderr=True)
+    failure: BridgeError | None = None
     async with (
         open_bridge(config, engine="now", on_ready=gc.freeze) as assembly,
         anyio.create_task_group() as tasks,
@@ -83,8 +84,12 @@ async def run(config: Config, port: int, scopes: frozenset[str], opens: bool) ->
 
         try:
             await serve_console(console, port, ready)
+        except BridgeError as exc:  # not wrapped into a group: it is told in a line
+            failure = exc
         finally:
             tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def opened(file: Path, stands_s: float) -> None:

@@ -74,7 +74,8 @@ def who_answers(answers: Answers) -> None:
     if ask is None:
         answers.then.append(texts.HOST_ANSWERS)
         return
-    settled(answers, ask, lambda config: models(config, ask=True))
+    if not settled(answers, ask, lambda config: models(config, ask=True)):
+        answers.then.append(texts.HOST_ANSWERS)
 
 
 def provider_model() -> Section:
@@ -160,7 +161,7 @@ def tried(section: Section, look: Look) -> list[Finding]:
         except BridgeError as exc:
             wrong, config = exc, None
     if wrong is not None or config is None:
-        problem = str(wrong).removeprefix(f"{path}: ").replace(str(path), section.name)
+        problem = str(wrong).removeprefix(f"{path}: ").replace(f"{section.name}.", "").replace(str(path), section.name)
         return [Finding(section.name, False, problem)]
     return loop(looked, config, look, section.name)
 

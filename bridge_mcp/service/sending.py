@@ -278,6 +278,8 @@ class Sending(Filing):
                 fix="Use send_message or run_turn, or say it on a local channel.",
             )
         check_text(text, "text")
+        if not text.strip():
+            raise BadInput("The message is empty.", fix="Pass a text.")
         sender = Sender(who.name, name or who.name, "owner" if who.kind == "owner" else "client")
         incoming = Incoming(channel, address.target, key or uuid4().hex, sender=sender, text=text, at=self.clock.now())
         seq = await self.intake.hear(incoming, who.via if who.via in ("cli", "console") else "", who.scopes)

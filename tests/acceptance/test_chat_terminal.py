@@ -100,7 +100,7 @@ def test_y_or_n_decides_the_call_that_is_shown_whole(home: Home, columns: int) -
         assert "\u202e" not in "".join(screen.lines)
         time.sleep(SEEN_S)
         screen.type("what is that?\r")
-        screen.until("A call waits first")
+        screen.until("A call waits first: y or n, and Enter")
         screen.type("n\r")
         screen.until("rejected by owner (cli)")
         screen.until("Not run: it was rejected.")
@@ -185,7 +185,7 @@ def test_no_verdict_is_taken_where_the_owner_takes_none_here(home: Home) -> None
         screen.until_last("›")
         time.sleep(SEEN_S)
         screen.type("y\r")
-        screen.until("A call waits first")
+        screen.until("A call waits first: y or n, and Enter")
         screen.type(CTRL_D)
         assert screen.end() == 0
     assert (home.work / "files" / "kept.txt").exists()

@@ -125,3 +125,20 @@ def test_a_terminal_that_ends_is_a_no(home: Home) -> None:
         screen.type("\x04")
         assert screen.end() == 130
     assert files_in(home) == []
+
+
+def test_what_is_left_out_is_told_by_its_key_and_what_is_left_to_do_at_the_end(home: Home) -> None:
+    with started(home) as screen:
+        answer(
+            screen,
+            (f"{WHO} 1", "3"),
+            (ADDRESS, f"{CLEAR}localhost:11434"),
+            (NAME, ""),
+            (SECRET, ""),
+            ("Leave it out Number [1]:", "3"),
+            (f"{LAST} Number [1]:", ""),
+        )
+        assert screen.end() == 0
+        shown = screen.joined
+    assert "✗models.defaultbase_url:thisisnotanhttporhttpsaddress." in shown
+    assert "Haveahost'smodelanswer" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import time
 
@@ -181,3 +182,19 @@ def test_arguments_in_a_command_are_told_where_they_belong(home: Home) -> None:
     home.write('[tool_servers.files]\ncommand = "no-such-program -y files"\n')
     told = home.run("check", "--no-ask", code=1)
     assert "command = 'no-such-program', and in args the rest" in told
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (line,) = home.run("console", "--no-open", "--port", str(port), code=1).splitlines()
+    assert f"Cannot listen on 127.0.0.1:{port}" in line
+    assert "Choose another port, or 0 for any." in line
+
+
+def test_nothing_is_no_message(home: Home) -> None:
+    home.write('[channels.desk]\ntype = "local"\n')
+    for text in ("", "  \n"):
+        assert "The message is empty." in home.run("say", "desk/main", text, code=1)
+    assert "The message is empty." in home.run("say", "desk/main", "-", code=1)
+    assert home.json("conversations")["conversations"] == []

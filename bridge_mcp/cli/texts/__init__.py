@@ -27,7 +27,7 @@ def is_in(span: str) -> str:
 
 def last_seen(state: str) -> str:
     """How something was, while nobody can say how it is."""
-    return f"{state} when last seen"
+    return "not seen yet" if state == "unknown" else f"{state} when last seen"
 
 
 def config_passed_over(path: str, option: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 ELSEWHERE = "an approver decides in a chat"
 CLI_IS_OFF = f"{ELSEWHERE} ([approvals] cli is off)"
 HERE = "/approve or /reject"
+BY_KEY = "y or n, and Enter"
 NO_CONVERSATION = "There is no conversation yet."
 ONCE_MORE = "Ctrl-C once more leaves."
 OWN_COMMANDS = {"/open": "go to another conversation", "/quit": "leave, as Ctrl-D does"}
@@ -34,7 +35,7 @@ def run_it(tool: str) -> str:
 
 
 def runs(tool: str, cleared_by: str) -> str:
-    return f"{tool} runs (free by: {cleared_by})"
+    return f"{tool} runs" if cleared_by == "verdict" else f"{tool} runs (free by: {cleared_by})"
 
 
 # -- say --wait ----------------------------------------------------------------------------------------------
