@@ -102,9 +102,9 @@ class Pinning:
             return text, False
         subject = instructions_of(self._server.name)
         stored = await self._pins.load(subject)
-        trusted = stored.get("text") if stored.get("server_key") == server_key(self._server) else None
+        trusted = stored.get("text") if stored.get("place") == server_key(self._server) else None
         if not isinstance(trusted, str):
-            await self._pins.keep(subject, {"server_key": server_key(self._server), "text": text})
+            await self._pins.keep(subject, {"place": server_key(self._server), "text": text})
             return text, False
         return trusted, trusted != text
 
@@ -112,12 +112,12 @@ class Pinning:
         if self._known is None:
             stored = await pins.load(self._server.name)
             tools = stored.get("tools")
-            same = stored.get("server_key") == server_key(self._server)
+            same = stored.get("place") == server_key(self._server)
             self._known = dict(tools) if same and isinstance(tools, dict) else {}
         return self._known
 
     async def _keep(self, pins: Pins, tools: dict[str, JSON]) -> None:
-        await pins.keep(self._server.name, {"server_key": server_key(self._server), "tools": tools})
+        await pins.keep(self._server.name, {"place": server_key(self._server), "tools": tools})
         self._known = tools
 
 
@@ -154,7 +154,7 @@ def difference(before: Mapping[str, JSON], tool: Definition) -> str:
 
 
 def server_key(server: ToolServer) -> str:
-    """A key for a server's command or url, which tells it from another one of the same name."""
+    """A key for a server's command or url, which tells it from another one of the same name; pins have it as `place`."""
     return short_hash("\0".join((server.command, *server.args, server.url)))
 
 
