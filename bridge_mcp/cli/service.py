@@ -87,7 +87,7 @@ def started(manager: Manager, text: str) -> int:
         out.print(texts.not_started(wrong, commands(manager.start)), soft_wrap=True)
     else:
         out.print(texts.started(manager.name))
-    lingering(manager)
+        lingering(manager)
     return 1 if wrong else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from bridge_mcp.core.errors import BadInput
 from bridge_mcp.hooks.host_settings import Wanted
-from bridge_mcp.hosts.json_text import appended, read_json5, removed
+from bridge_mcp.hosts.json_text import appended, read_json5, removed, says_nothing
 from bridge_mcp.hosts.toml_text import blocks_of, read_toml
 
 __all__ = ["changed", "is_ours"]
@@ -53,7 +53,11 @@ def changed(host: str, wanted: Wanted, text: str | None, *, install: bool) -> st
 
 
 def changed_json(host: str, wanted: Wanted, text: str | None, *, install: bool) -> str:
-    text = json.dumps(dict(wanted.head), indent=2) + "\n" if text is None or not text.strip() else text
+    if text is None or says_nothing(text):
+        if not install:
+            return text or ""
+        comments = (text or "").removeprefix("\ufeff").strip()
+        text = f"{comments}\n{json.dumps(dict(wanted.head), indent=2)}\n".lstrip()
     before = read_json5(text)
     expected = settings_of(before, host, wanted, install=install)
     if not install and wanted.head and expected == wanted.head:
@@ -109,10 +113,11 @@ def changed_toml(host: str, wanted: Wanted, text: str, *, install: bool) -> str:
     expected = settings_of(before, host, wanted, install=install)
     if expected == before:
         return text
+    line = "\r\n" if "\r\n" in text else "\n"
     remaining = "".join(block for block in blocks_of(text, INNER) if not is_ours(host, hooks_in(block))).rstrip()
     if install:
-        remaining = f"{remaining}\n\n{as_tables(wanted)}".strip()
-    after = f"{remaining}\n" if remaining else ""
+        remaining = f"{remaining}{line * 2}{as_tables(wanted).replace(chr(10), line)}".strip()
+    after = f"{remaining}{line}" if remaining else ""
     if read_toml(after) != expected:
         raise BadInput("It cannot be changed without changing what else it says.")
     return after

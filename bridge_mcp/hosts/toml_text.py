@@ -33,7 +33,7 @@ def read_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise BadInput(f"It is no TOML: {exc}") from None
+        raise BadInput(f"It is no TOML: {exc}.") from None
 
 
 def with_table(text: str, path: Sequence[str], values: Mapping[str, JSON]) -> str:

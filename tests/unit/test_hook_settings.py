@@ -66,6 +66,24 @@ def test_what_was_installed_can_be_taken_out_again_without_a_trace(host: str, te
         assert (line in there) == (line in text)
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_file_of_comments_alone_keeps_them(host: str) -> None:
+    if of(host).file.suffix == ".toml":
+        return
+    there = changed(host, of(host), "// mine\n", install=True)
+    assert there.startswith("// mine\n{")
+    assert changed(host, of(host), there, install=True) == there
+    assert changed(host, of(host), "// mine\n", install=False) == "// mine\n"
+
+
+def test_a_table_comes_and_goes_with_the_lines_ends_that_are_there() -> None:
+    text = "# mine\r\nmodel = 'x'\r\n"
+    there = changed("codex", of("codex"), text, install=True)
+    assert "hook codex" in there
+    assert there.count("\n") == there.count("\r\n")
+    assert changed("codex", of("codex"), there, install=False) == text
+
+
 def test_an_odd_file_keeps_its_lines_and_gets_ours_in_its_own_style() -> None:
     there = changed("claude-code", of("claude-code"), ODD, install=True)
     assert [line for line in difflib.ndiff(ODD.splitlines(), there.splitlines()) if line.startswith("-")] == []
