@@ -31,6 +31,8 @@ AT = 'connection failed: connection to server at "10.0.0.5", port 5432 failed: '
         (f'{AT}FATAL:  database "x" does not exist', "Create the database", True),
         (f'{AT}FATAL:  permission denied for database "x"', "GRANT CONNECT", True),
         (f'{AT}root certificate file "/root.crt" does not exist', "sslrootcert", True),
+        ("bad value for connect_timeout: 'x'", "Correct that parameter", True),
+        ('invalid sslmode value: "x"', "Correct that parameter", True),
         (f"{AT}SSL error: certificate verify failed", "sslrootcert", True),
         (f"{AT}server does not support SSL, but SSL was required", "takes TLS", True),
         (f'{AT}FATAL:  too many connections for role "me"', "max_connections", False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import re
@@ -21,6 +22,8 @@ from bridge_mcp.stores.postgres.errors import ConnectionLost, Refused, store_err
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["ANSWER_S", "BY_KEYS", "CONNECT_S", "LONG_S", "READ_ONLY", "Database", "keep_sessions"]
 
@@ -42,6 +45,9 @@ LOOK_S = 5.0
 """How long is waited then for an answer: a pooler has others wait until it has a session for them."""
 
 FULL = "the pooler on the way may have no session free for this process"
+
+TELL_S = 2.0
+"""How long a server that is away is tried until that is told: whoever waits is not to wonder."""
 
 CANCEL_S = 1.0
 """How long is tried to have the server end what it has not answered."""
@@ -187,14 +193,17 @@ class Database:
             ConnectionLost: Postgres cannot be reached.
             StoreError: Postgres refuses.
         """
-        until, pause = time.monotonic() + wait_s, RETRY_S[0]
+        began, pause, told = time.monotonic(), RETRY_S[0], False
         while True:
             try:
                 return self._connected(set_to, answer_s)
             except psycopg.Error as exc:
                 error = store_error(self.place, exc, lost=True)
-                if isinstance(error, Refused) or time.monotonic() > until or given_up():
+                if isinstance(error, Refused) or time.monotonic() > began + wait_s or given_up():
                     raise self._without_password(error) from None
+                if not told and time.monotonic() > began + TELL_S:
+                    told = True
+                    logger.warning("%s It is tried for %g s.", self._without_password(error), wait_s)
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, RETRY_S[1])
 

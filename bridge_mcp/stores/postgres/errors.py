@@ -40,6 +40,8 @@ FIXES: dict[str, str] = {
     "25006": "Name the primary in [store] url (target_session_attrs=read-write): this server is a standby.",
     "08P01": "See sslmode, sslrootcert in [store] url, and whether that server takes TLS.",
     "pool": "Raise its pool_size, in session mode to all connections of all processes; and see that Postgres runs.",
+    "3F000": "Create the schema that search_path names, or name another one.",
+    "value": "Correct that parameter in [store] url (postgresql.org/docs/current/libpq-connect.html).",
     "connect": "Let this user in (GRANT CONNECT ON DATABASE), or name another one in [store] url.",
     "startup": "A pooler takes no such parameter: leave options= out of the URL (ALTER ROLE … SET does it).",
     "XX001": "Postgres finds its data damaged: restore a backup.",
@@ -53,6 +55,7 @@ CONNECTING: tuple[tuple[str, str, bool], ...] = (
     ("permission denied for database", "connect", True),
     ("too many (clients|connections)|remaining connection slots", "53300", False),
     ("the pooler on the way", "pool", False),
+    (r"bad value for|invalid (\w+ )?value|invalid port", "value", True),
     ("unsupported startup parameter", "startup", True),
     ('SSL(?! SYSCALL| connection has been closed)|certificate (file )?"|certificate verify', "08P01", True),
 )
