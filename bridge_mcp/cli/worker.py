@@ -72,6 +72,8 @@ def held(config: Config, options: list[str] | None) -> frozenset[str]:
         return frozenset(config.channels)
     if names == [NOBODY]:
         return frozenset()
+    if not names:
+        raise BadInput("--channels names none.", fix=f"Write {NOBODY} for none; leave it out for all.")
     for name in names:
         if name not in config.channels:
             listed = ", ".join(sorted(config.channels)) or "none"

@@ -41,6 +41,8 @@ class Looked(Struct, frozen=True):
     stuck: Mapping[str, str] = {}
     failing: Mapping[str, Trouble] = {}
     undelivered: Mapping[str, str] = {}
+    begin: str = "bridge-mcp serve"
+    """What starts an engine on this store."""
 
 
 def warnings(looked: Looked) -> Iterator[Warned]:
@@ -49,8 +51,8 @@ def warnings(looked: Looked) -> Iterator[Warned]:
         yield Warned("The engine is starting: messages wait a moment.")
     elif looked.told is None or not looked.lives:
         killed = f"The engine, process {looked.told.pid}, was killed. " if looked.told else ""
-        text = f"{killed}No engine is running: messages wait. Start one with: bridge-mcp serve"
-        yield Warned(text, Fix(paste="bridge-mcp serve"))
+        text = f"{killed}No engine is running: messages wait. Start one with: {looked.begin}"
+        yield Warned(text, Fix(paste=looked.begin))
     for channel in looked.channels:
         if channel.error:
             retry = Fix("retry", channel.name, paste=CHECK.paste)

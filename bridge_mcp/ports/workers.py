@@ -51,6 +51,9 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
 class Workers(Protocol):
     """The workers of a store."""
 
+    begin: str
+    """The command that begins one."""
+
     async def queue(self) -> Queue:
         """The work that waits and that is under way; nothing where one machine does all."""
         ...

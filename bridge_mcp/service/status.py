@@ -68,6 +68,7 @@ class StatusReading(BridgeBase):
             stuck=await self._stuck(who, await status_board.tools(self.store)),
             failing={} if who.within or not lives else await status_board.troubles(self.store),
             undelivered={name: why for name, why in undelivered.items() if who.sees(name)},
+            begin=self.store.workers.begin,
         )
         warned = await self._warned(who, pulse, theirs, looked)
         silent = lives and self._silence() != ""

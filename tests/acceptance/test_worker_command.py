@@ -29,11 +29,16 @@ model = "scripted"
 
 async def worker(folder: Path, *options: str, url: str = "") -> Process:
     """A worker with a configuration of its own."""
+    return await command("worker", folder, *options, url=url)
+
+
+async def command(name: str, folder: Path, *options: str, url: str = "") -> Process:
+    """A command with a configuration of its own."""
     config = folder / "bridge.toml"
     config.write_text(('[store]\nurl_env = "WORKER_DATABASE"\n' if url else "") + CONFIG)
     env = {**os.environ, "BRIDGE_MCP_STATE_DIR": str(folder / "state"), "WORKER_DATABASE": url}
-    command = [sys.executable, "-m", "bridge_mcp", "worker", "--config", str(config), *options]
-    return await asyncio.create_subprocess_exec(*command, env=env, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
+    words = [sys.executable, "-m", "bridge_mcp", name, "--config", str(config), *options]
+    return await asyncio.create_subprocess_exec(*words, env=env, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
 
 
 async def says(process: Process, words: str) -> str:
@@ -74,6 +79,31 @@ async def test_a_channel_that_it_shall_hold_has_to_be_there(tmp_path: Path, own_
     assert process.returncode == 1
     assert "there is no channel 'famly'" in told.decode()
     assert "There are: local." in told.decode()
+
+
+async def test_channels_that_are_named_by_nothing_are_a_mistake(tmp_path: Path) -> None:
+    """As by a variable that is not set: a worker would hold none without a word."""
+    process = await worker(tmp_path, "--channels", "", url=f"postgresql://bridge@127.0.0.1:{free_port()}/x")
+    _, told = await process.communicate()
+    assert process.returncode == 1
+    assert "--channels names none" in told.decode()
+
+
+async def test_a_face_that_waits_for_postgres_says_so(tmp_path: Path) -> None:
+    url = f"postgresql://bridge@127.0.0.1:{free_port()}/x"
+    process = await command("serve", tmp_path, "--http", "127.0.0.1:0", url=url)
+    assert "It is tried for 30 s" in await says(process, "cannot be reached")
+    process.kill()
+    await process.wait()
+
+
+async def test_where_nobody_works_the_status_says_what_to_start(tmp_path: Path, own_postgres: PostgresServer) -> None:
+    url = own_postgres.served.create().tcp_url
+    process = await command("status", tmp_path, url=url)
+    assert process.stdout is not None
+    told = await process.stdout.read()
+    assert await process.wait() == 0
+    assert "Start one with: bridge-mcp worker" in told.decode()
 
 
 @pytest.mark.shows("workers.graceful-stop")

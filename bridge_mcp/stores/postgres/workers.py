@@ -26,6 +26,8 @@ UNTOLD: dict[str, str | int] = {"id": "", "host": "", "pid": 0, "version": "", "
 class PostgresWorkers:
     """See `ports.Workers`."""
 
+    begin = "bridge-mcp worker"
+
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 

@@ -30,6 +30,8 @@ READ_WAIT_S = 5.0
 class NoWorkers:
     """See `ports.Workers`: a store in a file is worked on by one process, the engine."""
 
+    begin = "bridge-mcp serve"
+
     async def listed(self) -> tuple[WorkerInfo, ...]:
         """Nobody."""
         return ()
