@@ -18,13 +18,13 @@ from msgspec import Struct, field
 from bridge_mcp.channels.plug import AnyChannelType, ChannelType, Keys
 from bridge_mcp.core.errors import ConfigError
 
-__all__ = ["BUILT_IN", "GROUP", "Builtin", "Plug", "plug", "type_names"]
+__all__ = ["BUILT_IN", "GROUP", "BuiltinType", "Plug", "plug", "type_names"]
 
 GROUP = "bridge_mcp.channels"
 """The group of entry points."""
 
 
-class Builtin(Struct, frozen=True):
+class BuiltinType(Struct, frozen=True):
     """A type that comes with the bridge."""
 
     where: str
@@ -33,14 +33,14 @@ class Builtin(Struct, frozen=True):
     """Keys and the variables they name. Where all are set and no file has channels, there is one of this type."""
 
 
-BUILT_IN: Mapping[str, Builtin] = {
-    "local": Builtin("bridge_mcp.channels.local:TYPE"),
-    "telegram": Builtin("bridge_mcp.channels.telegram.type:TYPE", {"token_env": "TELEGRAM_BOT_TOKEN"}),
-    "slack": Builtin(
+BUILT_IN: Mapping[str, BuiltinType] = {
+    "local": BuiltinType("bridge_mcp.channels.local:TYPE"),
+    "telegram": BuiltinType("bridge_mcp.channels.telegram.type:TYPE", {"token_env": "TELEGRAM_BOT_TOKEN"}),
+    "slack": BuiltinType(
         "bridge_mcp.channels.slack.type:TYPE",
         {"bot_token_env": "SLACK_BOT_TOKEN", "app_token_env": "SLACK_APP_TOKEN"},
     ),
-    "discord": Builtin("bridge_mcp.channels.discord.type:TYPE", {"token_env": "DISCORD_BOT_TOKEN"}),
+    "discord": BuiltinType("bridge_mcp.channels.discord.type:TYPE", {"token_env": "DISCORD_BOT_TOKEN"}),
 }
 
 

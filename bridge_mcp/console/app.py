@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge_mcp.console import entering
-from bridge_mcp.console.guard import ANSWER_HEADERS, SAFE, Places, Refused, check_origin, cookie_name
+from bridge_mcp.console.guard import ANSWER_HEADERS, SAFE, ConsoleHosts, Refused, check_origin, cookie_name
 from bridge_mcp.console.navigation import PAGES, navigation
 from bridge_mcp.console.rendering import compile_templates, environment, static_files
 from bridge_mcp.console.sessions import Sessions, Visitor, same
@@ -55,7 +55,7 @@ class Console:
     bridge: Bridge
     sessions: Sessions
     sign_in: SignIn
-    places: Places = Places()
+    places: ConsoleHosts = ConsoleHosts()
     taken: tuple[str, ...] = ()
     """Names of clients in the config, which no other client may have."""
     streams: Streams = field(default_factory=Streams)

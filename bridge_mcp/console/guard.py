@@ -21,7 +21,7 @@ from starlette.requests import Request
 
 from bridge_mcp.core.errors import BridgeError
 
-__all__ = ["ANSWER_HEADERS", "Places", "Refused", "check_origin", "cookie_name"]
+__all__ = ["ANSWER_HEADERS", "ConsoleHosts", "Refused", "check_origin", "cookie_name"]
 
 ANSWER_HEADERS: Mapping[str, str] = {
     "content-security-policy": (
@@ -52,7 +52,7 @@ class Refused(BridgeError):
         self.status = status
 
 
-class Places(Struct, frozen=True):
+class ConsoleHosts(Struct, frozen=True):
     """Where this console is: which Host headers are its own.
 
     Beyond loopback it is reached by the names in `allowed` alone, through something that speaks TLS: cookies are
@@ -72,7 +72,7 @@ class Places(Struct, frozen=True):
         return f"https://{host}" if {host, name} & self.allowed else ""
 
 
-def check_origin(request: Request, places: Places, *, null: bool = False) -> str:
+def check_origin(request: Request, places: ConsoleHosts, *, null: bool = False) -> str:
     """The origin of the console as the browser knows it. With `null`, an opaque origin may ask too.
 
     Raises:

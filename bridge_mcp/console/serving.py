@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct, field
 
 from bridge_mcp.console.app import Console
-from bridge_mcp.console.guard import Places
+from bridge_mcp.console.guard import ConsoleHosts
 from bridge_mcp.console.sessions import Sessions
 from bridge_mcp.console.visitors import Visitors
 from bridge_mcp.core.bearer_tokens import OAuth
@@ -43,7 +43,7 @@ def make_console(bridge: Bridge, options: ConsoleOptions) -> Console:
         bridge,
         Sessions(visitors.current, bridge.store.face_sessions, bridge.clock.now),
         visitors.sign_in,
-        places=Places(frozenset(each.lower() for each in options.allowed_hosts)),
+        places=ConsoleHosts(frozenset(each.lower() for each in options.allowed_hosts)),
         taken=tuple(each.name for each in options.clients.values()),
     )
 

@@ -9,7 +9,7 @@ from bridge_mcp.core.json_reader import read_json
 from bridge_mcp.core.tools import JSON
 from bridge_mcp.models.endpoint import EndpointConnection
 from bridge_mcp.models.openai_responses import reported
-from bridge_mcp.models.response_limits import TooMuch, whole_body
+from bridge_mcp.models.response_limits import ResponseTooLarge, whole_body
 from bridge_mcp.models.settings import ModelSettings
 
 __all__ = ["AudioEndpoint", "json_body"]
@@ -42,7 +42,7 @@ class AudioEndpoint:
                     status, body = response.status, await whole_body(response, most)
         except TimeoutError:
             raise ModelFailed(f"no answer within {self._settings.timeout_s:.0f} s") from None
-        except TooMuch as exc:
+        except ResponseTooLarge as exc:
             raise ModelFailed(str(exc)) from exc
         except (ClientError, OSError) as exc:
             raise ModelFailed(f"the endpoint cannot be reached ({type(exc).__name__})") from exc

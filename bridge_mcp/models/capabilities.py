@@ -26,7 +26,7 @@ from bridge_mcp.models.refusals import (
 )
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.text_tool_calls import in_words, out_of_words, without_calls
-from bridge_mcp.models.thoughts import Drafts
+from bridge_mcp.models.thoughts import DraftFilter
 from bridge_mcp.ports import Capacity, ModelReply, ModelRequest, OnText
 
 __all__ = ["Adapter", "CapabilityAdapter"]
@@ -64,7 +64,7 @@ class CapabilityAdapter:
         self.settings = settings
         self._adapter = adapter
         self._loader = loader
-        self._drafts = Drafts()
+        self._drafts = DraftFilter()
         self._acceptance = FileAcceptance()
         self._tools = OfferedTools(settings)
         self._wanted_fields: set[WantedField] = set()

@@ -123,7 +123,7 @@ def load() -> Litellm:
     library.modify_params = True
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        logger.handlers = [Forward()]
+        logger.handlers = [ForwardHandler()]
         logger.propagate = False
         logger.setLevel(logging.WARNING)
     return library
@@ -161,7 +161,7 @@ def uncollected() -> Generator[None]:
             gc.enable()
 
 
-class Forward(logging.Handler):
+class ForwardHandler(logging.Handler):
     """A logging handler that passes litellm's records to our own logger; its own write to stdout below WARNING."""
 
     def emit(self, record: logging.LogRecord) -> None:

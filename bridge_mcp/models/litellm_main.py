@@ -45,7 +45,7 @@ def main() -> None:
             while data:
                 data = data[os.write(out, data) :]
 
-    logging.basicConfig(handlers=[Records(tell)], format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(handlers=[RecordHandler(tell)], format="%(message)s", level=logging.WARNING)
     asyncio.run(serve(tell))
 
 
@@ -117,7 +117,7 @@ def fields_of(failure: ModelFailed) -> dict[str, object]:
     return {"message": str(failure).removesuffix(failure.fix).rstrip(), **vars(failure)}
 
 
-class Records(logging.Handler):
+class RecordHandler(logging.Handler):
     """A logging handler that sends records to the bridge."""
 
     def __init__(self, tell: Tell) -> None:

@@ -53,7 +53,7 @@ class LitellmAnswer(Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Call:
+class WaitingCall:
     """A call that waits for its answer."""
 
     settings: ModelSettings
@@ -101,7 +101,7 @@ class LitellmProcess:
             ModelFailed: as the provider failed, or because the process ended meanwhile.
         """
         running = await self._ready()
-        call = Call(settings, asyncio.get_running_loop().create_future(), on_chunk, on_text=on_text, what=what)
+        call = WaitingCall(settings, asyncio.get_running_loop().create_future(), on_chunk, on_text=on_text, what=what)
         number = running.ask(call, body)
         try:
             return await call.answer
@@ -154,7 +154,7 @@ class Running(asyncio.SubprocessProtocol):
         loop = asyncio.get_running_loop()
         self.loaded: asyncio.Future[ModelFailed | None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, WaitingCall] = {}
         self._numbers = count(1)
         self._buffers = {1: LineBuffer(MAX_LINE), 2: LineBuffer(MAX_LINE)}
         """By file descriptor: stdout and stderr."""
@@ -162,7 +162,7 @@ class Running(asyncio.SubprocessProtocol):
 
     # -- to the process ---------------------------------------------------------------------------------------
 
-    def ask(self, call: Call, body: Mapping[str, JSON]) -> int:
+    def ask(self, call: WaitingCall, body: Mapping[str, JSON]) -> int:
         """Send a call; returns its number."""
         number = next(self._numbers)
         self._calls[number] = call
@@ -248,7 +248,7 @@ class Running(asyncio.SubprocessProtocol):
         elif (call := self._calls.get(message["id"])) is not None:
             self._hear(message["id"], call, message)
 
-    def _hear(self, number: int, call: Call, message: Message) -> None:
+    def _hear(self, number: int, call: WaitingCall, message: Message) -> None:
         if "completion" in message or "failed" in message:
             del self._calls[number]
             if call.answer.done():

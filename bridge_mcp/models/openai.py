@@ -27,7 +27,7 @@ from bridge_mcp.models.files import FileView
 from bridge_mcp.models.model_info import ModelInfo
 from bridge_mcp.models.openai_format import ToolsJson, chat_body, checked_params
 from bridge_mcp.models.openai_responses import read_completion, reported
-from bridge_mcp.models.response_limits import TooMuch, events, whole_body
+from bridge_mcp.models.response_limits import ResponseTooLarge, events, whole_body
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.models.stream_accumulator import StreamAccumulator
 from bridge_mcp.models.timeouts import CallTimeouts
@@ -121,7 +121,7 @@ class OpenAIModel:
                     failure = refusal(response, parsed(await whole_body(response)))
             except (ClientError, OSError) as exc:
                 raise failed(self.settings, connection_error(exc) or ProviderError(str(exc))) from None
-            except TooMuch as exc:
+            except ResponseTooLarge as exc:
                 raise failed(self.settings, ProviderError(str(exc), kind="provider")) from None
             unable = response.status in UNABLE and re.search(r"\bstream", failure.message, re.IGNORECASE)
             if mode + 1 == len(STREAMS) or not unable:

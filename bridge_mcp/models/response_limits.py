@@ -11,7 +11,7 @@ from bridge_mcp.core.line_buffer import LineBuffer, LongLine
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
-__all__ = ["MAX_BODY", "MAX_LINE", "MAX_STREAM", "TooMuch", "events", "whole_body"]
+__all__ = ["MAX_BODY", "MAX_LINE", "MAX_STREAM", "ResponseTooLarge", "events", "whole_body"]
 
 MAX_BODY = MAX_SIZE
 """Bytes of one whole answer."""
@@ -24,7 +24,7 @@ FIELDS = (b"event:", b"id:", b"retry:", b":")
 """Fields of server-sent events other than data, and comments."""
 
 
-class TooMuch(Exception):
+class ResponseTooLarge(Exception):
     """A response is longer than any model's would be."""
 
 
@@ -32,14 +32,14 @@ async def whole_body(response: ClientResponse, most: int = MAX_BODY) -> bytes:
     """The body of a response.
 
     Raises:
-        TooMuch: it is longer than `most` bytes.
+        ResponseTooLarge: it is longer than `most` bytes.
     """
     parts: list[bytes] = []
     left = most
     async for part in response.content.iter_any():
         left -= len(part)
         if left < 0:
-            raise TooMuch(f"its answer is longer than {most:,} bytes")
+            raise ResponseTooLarge(f"its answer is longer than {most:,} bytes")
         parts.append(part)
     return b"".join(parts)
 
@@ -48,7 +48,7 @@ async def events(response: ClientResponse, most: int = MAX_STREAM, longest: int 
     """The data of server-sent events, one line each in the chat format; and lines that are no event.
 
     Raises:
-        TooMuch: the whole stream is longer than `most` bytes, or one line longer than `longest`.
+        ResponseTooLarge: the whole stream is longer than `most` bytes, or one line longer than `longest`.
     """
     buffer = LineBuffer(longest)
     left = most
@@ -58,7 +58,7 @@ async def events(response: ClientResponse, most: int = MAX_STREAM, longest: int 
             if data := data_of(line, longest):
                 yield data
         if left < 0:
-            raise TooMuch(f"its answer is longer than {most:,} bytes")
+            raise ResponseTooLarge(f"its answer is longer than {most:,} bytes")
         if buffer.overflowed:
             break
     if data := data_of(buffer.end(), longest):
@@ -69,10 +69,10 @@ def data_of(line: bytes | LongLine, longest: int) -> bytes:
     """The data of a line; empty for an empty line, a comment, or another field.
 
     Raises:
-        TooMuch: it was too long to be kept.
+        ResponseTooLarge: it was too long to be kept.
     """
     if isinstance(line, LongLine):
-        raise TooMuch(f"one line of its answer is longer than {longest:,} bytes")
+        raise ResponseTooLarge(f"one line of its answer is longer than {longest:,} bytes")
     if line.startswith(b"data:"):
         return line[5:].strip()
     return b"" if line.startswith(FIELDS) else line.strip()

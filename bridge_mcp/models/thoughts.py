@@ -11,7 +11,7 @@ import re
 
 from bridge_mcp.ports import OnText
 
-__all__ = ["Drafts", "without_thoughts"]
+__all__ = ["DraftFilter", "without_thoughts"]
 
 NAMES = r"(?:think|thinking|thought|thoughts|reasoning|seed:think|mm:think)"
 OPENING = rf"<{NAMES}(?:\s[^<>\n]{{0,60}})?>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
@@ -93,7 +93,7 @@ def opens_a_line(text: str, at: int) -> bool:
     return not blanks.strip() and bool(newline or at <= MAX_BLANKS)
 
 
-class Drafts:
+class DraftFilter:
     """Passes on growing texts of one model without thoughts; remembers how the model marks them."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import JSON, read_json_at
 
-__all__ = ["BEGUN", "START", "Section", "section_at", "with_plain_tags"]
+__all__ = ["BEGUN", "START", "CallSection", "section_at", "with_plain_tags"]
 
 BARS = "[|｜]"
 TOKEN = rf"<{BARS}[^<>\n]{{1,40}}?{BARS}>"
@@ -45,7 +45,7 @@ NO_NAMES = frozenset({"function", "json", "code", "assistant", "commentary", "an
 """Words of the templates themselves."""
 
 
-class Section(Struct, frozen=True):
+class CallSection(Struct, frozen=True):
     """A part of a text that may hold such calls.
 
     `body` is the calls as JSON text, "" if no JSON follows the tokens. `end` is where the part ends, or how far it was
@@ -62,7 +62,7 @@ def with_plain_tags(text: str) -> str:
     return re.sub(rf"<(/?){BARS}DSML{BARS}", r"<\1", text) if "DSML" in text else text
 
 
-def section_at(text: str, at: int) -> Section:
+def section_at(text: str, at: int) -> CallSection:
     """The calls that begin at this character."""
     calls: list[JSON] = []
     end = seen = at
@@ -78,14 +78,14 @@ def section_at(text: str, at: int) -> Section:
         except BadJSON:
             arguments = text[begin:]
             calls.append({"name": name, "arguments": arguments})
-            return Section(len(text), json.dumps(calls, ensure_ascii=False), False)
+            return CallSection(len(text), json.dumps(calls, ensure_ascii=False), False)
         calls += called(name, value)
     if not calls:
-        return Section(seen, "", seen < len(text) and BEGUN_TOKEN.match(text, seen) is None)
+        return CallSection(seen, "", seen < len(text) and BEGUN_TOKEN.match(text, seen) is None)
     trail = TRAIL.match(text, end)
     closed = trail.end() if trail else end
     whole = closed > end or WORD.search(text, end) is not None
-    return Section(closed, json.dumps(calls, ensure_ascii=False), whole)
+    return CallSection(closed, json.dumps(calls, ensure_ascii=False), whole)
 
 
 def name_in(lead: str) -> str:

@@ -16,13 +16,13 @@ from bridge_mcp.core.tools import BRIDGE, JSON, ToolResult, ToolSpec, canonical,
 from bridge_mcp.ports import CallContext, ServerStatus, Toolbox, ToolProgress
 from bridge_mcp.toolservers.schemas import Schemas
 
-__all__ = ["Builtin", "ToolFunction", "WithBuiltins", "builtin"]
+__all__ = ["BuiltinTool", "ToolFunction", "WithBuiltins", "builtin"]
 
 ToolFunction: TypeAlias = Callable[[Mapping[str, JSON], CallContext], Awaitable[ToolResult]]
 """Runs a call. A `BridgeError` that it raises becomes a result with `isError`."""
 
 
-class Builtin(Struct, frozen=True):
+class BuiltinTool(Struct, frozen=True):
     """One tool of the bridge."""
 
     spec: ToolSpec
@@ -39,7 +39,7 @@ def builtin(
     destructive: bool = True,
     idempotent: bool = False,
     free: bool = False,
-) -> Builtin:
+) -> BuiltinTool:
     """A tool called `bridge__TOOL`. `free`: it never needs approval, whatever the owner's defaults are."""
     spec = ToolSpec(
         name=tool_name(BRIDGE, tool),
@@ -53,7 +53,7 @@ def builtin(
         open_world=False,
         confirmation="never" if free else "default",
     )
-    return Builtin(spec, run)
+    return BuiltinTool(spec, run)
 
 
 class WithBuiltins:
@@ -63,10 +63,10 @@ class WithBuiltins:
         ConfigError: two built-ins have the same name.
     """
 
-    def __init__(self, nested: Toolbox, builtins: Iterable[Builtin]) -> None:
+    def __init__(self, nested: Toolbox, builtins: Iterable[BuiltinTool]) -> None:
         self._nested = nested
         self._schemas = Schemas()
-        self._own: dict[str, Builtin] = {}
+        self._own: dict[str, BuiltinTool] = {}
         for builtin_tool in builtins:
             if builtin_tool.spec.name in self._own:
                 raise ConfigError(f"Two built-in tools are called '{builtin_tool.spec.name}'.")

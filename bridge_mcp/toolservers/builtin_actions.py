@@ -19,7 +19,7 @@ from bridge_mcp.core.policy import principals_behind
 from bridge_mcp.core.projections import ASSISTANT, Message
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.ports import CallContext, ChannelTraits, Clock, Store
-from bridge_mcp.toolservers.builtin import Builtin, builtin
+from bridge_mcp.toolservers.builtin import BuiltinTool, builtin
 
 __all__ = ["BuiltinActions"]
 
@@ -39,15 +39,15 @@ class BuiltinActions(Struct, frozen=True):
     clock: Clock
     outbox: Callable[[str], Awaitable[Attachment]]
 
-    def tools(self) -> tuple[Builtin, ...]:
+    def tools(self) -> tuple[BuiltinTool, ...]:
         """All of them, in the order in which models see them."""
         return (self._whoami(), self._send_message(), self._ask_user(), self._remind())
 
-    def _whoami(self) -> Builtin:
+    def _whoami(self) -> BuiltinTool:
         description = "Where you are: this chat, who writes here, and the files that came with its last messages."
         return builtin("whoami", description, object_schema({}), self.whoami, read_only=True, free=True)
 
-    def _send_message(self) -> Builtin:
+    def _send_message(self) -> BuiltinTool:
         description = (
             "Send a message to a chat that is paired with this bridge (channel/chat_id). Not for answering here: what "
             "you say is sent here anyway. `files`: ids of files as bridge__whoami lists them, or names in the outbox."
@@ -59,7 +59,7 @@ class BuiltinActions(Struct, frozen=True):
         )
         return builtin("send_message", description, schema, self.send_message, destructive=False, idempotent=True)
 
-    def _ask_user(self) -> Builtin:
+    def _ask_user(self) -> BuiltinTool:
         description = (
             "Ask the people of this chat something, and get their answer as the result, however long that takes."
         )
@@ -68,7 +68,7 @@ class BuiltinActions(Struct, frozen=True):
         schema = object_schema({"question": TEXT, "choices": choices, "expires_h": hours}, "question")
         return builtin("ask_user", description, schema, self.ask_user, destructive=False, idempotent=True, free=True)
 
-    def _remind(self) -> Builtin:
+    def _remind(self) -> BuiltinTool:
         description = "Have yourself reminded here after some time: the text comes back to you as a message."
         seconds: JSON = {"type": "number", "minimum": SOONEST_S, "maximum": LATEST_S}
         schema = object_schema({"text": TEXT, "in_s": seconds}, "text", "in_s")

@@ -25,7 +25,7 @@ __all__ = [
     "ListedTool",
     "Lost",
     "Mode",
-    "Refused",
+    "RequestRefused",
     "ServerPrimitives",
     "Unsent",
 ]
@@ -75,7 +75,7 @@ class Unsent(Exception):
     """The request surely did not reach the server: it may be retried on a new connection."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The server refused the request without running anything."""
 
 
@@ -104,7 +104,7 @@ class Connection(Protocol):
         """Run a tool. Cancelling sends a cancellation to the server. With `progress`, a progress token is sent.
 
         Raises:
-            Unsent, Refused, Lost: see there.
+            Unsent, RequestRefused, Lost: see there.
         """
         ...
 

@@ -8,7 +8,7 @@ from bridge_mcp.core.json_reader import JSON
 from bridge_mcp.core.offer import search_result
 from bridge_mcp.core.tools import FIND_TOOLS, ToolResult, ToolSpec
 from bridge_mcp.ports import CallContext
-from bridge_mcp.toolservers.builtin import Builtin, builtin
+from bridge_mcp.toolservers.builtin import BuiltinTool, builtin
 
 __all__ = ["find_tools"]
 
@@ -22,7 +22,7 @@ SCHEMA: Mapping[str, JSON] = {
 }
 
 
-def find_tools(tools_of: Callable[[str], Sequence[ToolSpec]]) -> Builtin:
+def find_tools(tools_of: Callable[[str], Sequence[ToolSpec]]) -> BuiltinTool:
     """The tool. `tools_of` returns the nested tools that a conversation may use."""
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:

@@ -23,8 +23,8 @@ from bridge_mcp.toolservers.connection import ConnectionHooks
 from bridge_mcp.toolservers.message_size import MAX_MESSAGE
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.stdio_transport import UNSENT, load, parse
-from bridge_mcp.toolservers.tolerant_http import UNREADABLE, Events, readable
-from bridge_mcp.toolservers.tolerant_session import Outgoing, TolerantStream
+from bridge_mcp.toolservers.tolerant_http import UNREADABLE, EventStream, readable
+from bridge_mcp.toolservers.tolerant_session import OutgoingStream, TolerantStream
 
 __all__ = ["BROKE_OFF", "RETURN_S", "TURNED_DOWN", "SseTransport", "WebTransport"]
 
@@ -42,7 +42,7 @@ RETURN_S = 0.25
 GOODBYE_S = 2.0
 """The time-out for ending a session (DELETE)."""
 
-Streams: TypeAlias = tuple[TolerantStream, Outgoing]
+Streams: TypeAlias = tuple[TolerantStream, OutgoingStream]
 
 
 class WebClient(httpx2.AsyncClient):
@@ -76,7 +76,7 @@ class WebClient(httpx2.AsyncClient):
                 # Read here, so that a connection that breaks meanwhile fails this request alone.
                 response = await read_whole(response)
             elif "content-encoding" not in response.headers and isinstance(response.stream, httpx2.AsyncByteStream):
-                response.stream = Events(response.stream)
+                response.stream = EventStream(response.stream)
         except NEVER_LEFT as exc:
             self.down(f"cannot be reached: {str(exc) or type(exc).__name__}")
             return error_answer(request, 503, UNSENT, f"the server cannot be reached: {str(exc) or type(exc).__name__}")
@@ -87,7 +87,7 @@ class WebClient(httpx2.AsyncClient):
             if self.one_way:
                 self.down(f"the connection broke: {str(exc) or type(exc).__name__}")
             return error_answer(request, 502, BROKE_OFF, f"the connection broke: {str(exc) or type(exc).__name__}")
-        except TooMuch as exc:
+        except ResponseTooLarge as exc:
             return error_answer(request, 502, UNREADABLE, str(exc))
         if response.status_code < 400 or request.method != "POST":
             return response
@@ -129,7 +129,7 @@ def oauth_for(server: ToolServer, tokens: Path | None) -> httpx2.Auth | None:
     return engine_auth(server, tokens)
 
 
-class TooMuch(Exception):
+class ResponseTooLarge(Exception):
     """A response's body is larger than `MAX_MESSAGE`."""
 
 
@@ -137,7 +137,7 @@ async def read_whole(response: httpx2.Response) -> httpx2.Response:
     """The response with its body read and decoded.
 
     Raises:
-        TooMuch: it is larger than `MAX_MESSAGE`; the connection is closed.
+        ResponseTooLarge: it is larger than `MAX_MESSAGE`; the connection is closed.
     """
     parts: list[bytes] = []
     size = 0
@@ -146,7 +146,7 @@ async def read_whole(response: httpx2.Response) -> httpx2.Response:
             parts.append(part)
             size += len(part)
             if size > MAX_MESSAGE:
-                raise TooMuch(f"it gave an answer of more than the {MAX_MESSAGE:,} bytes that are taken")
+                raise ResponseTooLarge(f"it gave an answer of more than the {MAX_MESSAGE:,} bytes that are taken")
     finally:
         await response.aclose()
     headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in PACKED]
@@ -193,7 +193,7 @@ class WebTransport:
             streamable_http_client(self.server.url, http_client=web, max_sse_event_size=MAX_MESSAGE) as (reads, writes),
         ):
             self.stream = TolerantStream(reads)
-            yield self.stream, Outgoing(writes, self.stream)
+            yield self.stream, OutgoingStream(writes, self.stream)
 
 
 class SseTransport(WebTransport):
@@ -215,4 +215,4 @@ class SseTransport(WebTransport):
             writes,
         ):
             self.stream = TolerantStream(reads, lambda: self.hooks.down("its event stream ended"))
-            yield self.stream, Outgoing(writes, self.stream)
+            yield self.stream, OutgoingStream(writes, self.stream)

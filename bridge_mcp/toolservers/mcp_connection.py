@@ -42,7 +42,15 @@ from bridge_mcp.core.tools import JSON, ToolResult
 from bridge_mcp.ports import ToolProgress
 from bridge_mcp.toolservers import resources_prompts
 from bridge_mcp.toolservers.call_trace import attached, trace_meta
-from bridge_mcp.toolservers.connection import Completion, ConnectionHooks, Lost, Mode, Refused, ServerPrimitives, Unsent
+from bridge_mcp.toolservers.connection import (
+    Completion,
+    ConnectionHooks,
+    Lost,
+    Mode,
+    RequestRefused,
+    ServerPrimitives,
+    Unsent,
+)
 from bridge_mcp.toolservers.environment import child_environment
 from bridge_mcp.toolservers.http_transport import BROKE_OFF, TURNED_DOWN, SseTransport, WebTransport
 from bridge_mcp.toolservers.listing import Listing
@@ -181,7 +189,7 @@ class McpConnection:
     async def _read(self, raw: Mapping[str, Any]) -> ToolResult:
         answer = call_result(raw)
         if answer.wants_input:
-            raise Refused(WANTS_INPUT)
+            raise RequestRefused(WANTS_INPUT)
         return replace(await tool_result(answer, self._files), raw=raw_text(raw))
 
     async def read_resource(self, uri: str, complete: Completion | None = None) -> ToolResult:
@@ -276,12 +284,12 @@ def result_of_error(code: int, message: str) -> ToolResult:
     """What a JSON-RPC error means for a call. An error of the server's own is the call's result.
 
     Raises:
-        Unsent, Refused, Lost: see there.
+        Unsent, RequestRefused, Lost: see there.
     """
     if code == UNSENT:
         raise Unsent(message)
     if code in NOT_TAKEN:
-        raise Refused(message)
+        raise RequestRefused(message)
     if code in NO_ANSWER:
         raise Lost(message)
     if code == UNREADABLE:

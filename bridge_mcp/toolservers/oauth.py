@@ -24,7 +24,7 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthFlowError
 
 from bridge_mcp.core.errors import BadJSON, ToolFailed
 from bridge_mcp.core.json_reader import read_json
-from bridge_mcp.toolservers.oauth_guard import Bounded, check_place
+from bridge_mcp.toolservers.oauth_guard import BoundedStream, check_place
 from bridge_mcp.toolservers.settings import ToolServer
 
 __all__ = ["LoginNeeded", "TokenFile", "engine_auth", "log_in"]
@@ -119,7 +119,7 @@ def storage_key(key: str, collection: str | None) -> str:
     return f"{collection or ''} {key}"
 
 
-class Guarded(OAuth):
+class GuardedOAuth(OAuth):
     """An OAuth flow whose requests go to allowed hosts only (see `oauth_guard`), and whose responses are bounded."""
 
     alone = False
@@ -150,10 +150,10 @@ class Guarded(OAuth):
                 await check_place(outgoing.url, request.url)
                 outgoing.headers["accept-encoding"] = "identity"
                 response = yield outgoing
-                response.stream = Bounded(response)
+                response.stream = BoundedStream(response)
 
 
-class Quiet(Guarded):
+class QuietOAuth(GuardedOAuth):
     """Uses and refreshes existing tokens, and never asks a person."""
 
     alone = True
@@ -167,7 +167,7 @@ class Quiet(Guarded):
         raise LoginNeeded("it wants somebody to log in")
 
 
-class Asking(Guarded):
+class AskingOAuth(GuardedOAuth):
     """Shows a person where to log in."""
 
     show: Callable[[str], None]
@@ -180,7 +180,7 @@ class Asking(Guarded):
 
 def engine_auth(server: ToolServer, folder: Path) -> OAuth:
     """The authentication of the engine's requests."""
-    return Quiet(
+    return QuietOAuth(
         server.url, scopes=list(server.oauth_scopes), client_name=CLIENT, token_storage=TokenFile(folder, server)
     )
 
@@ -193,7 +193,7 @@ async def log_in(server: ToolServer, folder: Path, show: Callable[[str], None]) 
     """
     tokens = TokenFile(folder, server)
     tokens.path.unlink(missing_ok=True)  # an earlier client registration is bound to its redirect port
-    auth = Asking(
+    auth = AskingOAuth(
         server.url,
         scopes=list(server.oauth_scopes),
         client_name=CLIENT,

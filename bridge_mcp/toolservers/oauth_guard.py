@@ -15,7 +15,7 @@ from mcp.client.auth import OAuthFlowError
 
 from bridge_mcp.core.network_places import Place, place_among
 
-__all__ = ["MAX_BODY", "Bounded", "Steered", "check_place"]
+__all__ = ["MAX_BODY", "BoundedStream", "Steered", "check_place"]
 
 MAX_BODY = 256 * 1024
 """Bytes of one response in a login."""
@@ -51,7 +51,7 @@ async def place_of(host: str) -> Place:
     return place_among(str(address[4][0]) for address in addresses)
 
 
-class Bounded(httpx2.AsyncByteStream):
+class BoundedStream(httpx2.AsyncByteStream):
     """A response's bytes, up to `MAX_BODY`."""
 
     def __init__(self, response: httpx2.Response) -> None:

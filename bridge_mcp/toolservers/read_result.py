@@ -12,7 +12,7 @@ from bridge_mcp.core.entries import Finished
 from bridge_mcp.core.errors import BadInput, NotFound
 from bridge_mcp.core.tools import JSON, READ_RESULT, ToolResult
 from bridge_mcp.ports import CallContext, LogStore
-from bridge_mcp.toolservers.builtin import Builtin, builtin
+from bridge_mcp.toolservers.builtin import BuiltinTool, builtin
 
 __all__ = ["read_result"]
 
@@ -27,7 +27,7 @@ SCHEMA: Mapping[str, JSON] = {
 }
 
 
-def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> Builtin:
+def read_result(log: LogStore, chars: Callable[[str], Awaitable[int]]) -> BuiltinTool:
     """The tool. `chars` returns how many characters of a result a conversation's model sees at once."""
 
     async def run(arguments: Mapping[str, JSON], context: CallContext) -> ToolResult:

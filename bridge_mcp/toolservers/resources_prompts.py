@@ -27,8 +27,8 @@ from pydantic import BaseModel
 
 from bridge_mcp.core.tools import JSON, ToolResult, canonical
 from bridge_mcp.ports import Files
-from bridge_mcp.toolservers.connection import Completion, Refused
-from bridge_mcp.toolservers.results import MAX_TEXT, Keeping, result_of, too_deep
+from bridge_mcp.toolservers.connection import Completion, RequestRefused
+from bridge_mcp.toolservers.results import MAX_TEXT, ResultFiles, result_of, too_deep
 from bridge_mcp.toolservers.settings import ToolServer
 from bridge_mcp.toolservers.tolerant_results import RAW_RESULT
 
@@ -56,14 +56,14 @@ async def read_resource(session: ClientSession, server: ToolServer, files: Files
     """The contents of one resource; with an empty `uri`, the resources that may be read.
 
     Raises:
-        Refused: the owner does not allow it.
+        RequestRefused: the owner does not allow it.
     """
     if not uri:
         return await list_resources(session, server)
     if not server.allows_resource(uri):
-        raise Refused(f"the resource '{uri[:200]}' is not among its allowed_resources")
+        raise RequestRefused(f"the resource '{uri[:200]}' is not among its allowed_resources")
     answer = await session.read_resource(uri)
-    keeping = Keeping(files)
+    keeping = ResultFiles(files)
     parts = [await keeping.resource(content) for content in answer.contents]
     result = await result_of([TextContent(text="\n".join(parts))], files)
     return with_raw(result, keeping, answer)
@@ -133,10 +133,10 @@ async def complete_template(session: ClientSession, server: ToolServer, uri: str
     """What may stand in a place of a URI template.
 
     Raises:
-        Refused: the owner does not allow it.
+        RequestRefused: the owner does not allow it.
     """
     if not server.allows_resource(uri):
-        raise Refused(f"the template '{uri[:200]}' is not among its allowed_resources")
+        raise RequestRefused(f"the template '{uri[:200]}' is not among its allowed_resources")
     return await completed(session, ResourceTemplateReference(type="ref/resource", uri=uri), complete)
 
 
@@ -144,10 +144,10 @@ async def complete_prompt(session: ClientSession, server: ToolServer, name: str,
     """What an argument of a prompt may be.
 
     Raises:
-        Refused: the owner does not allow it.
+        RequestRefused: the owner does not allow it.
     """
     if not server.allows_prompt(name):
-        raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
+        raise RequestRefused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
     return await completed(session, PromptReference(type="ref/prompt", name=name), complete)
 
 
@@ -166,14 +166,14 @@ async def get_prompt(
     """One prompt, filled in; with an empty name, the prompts that may be used.
 
     Raises:
-        Refused: the owner does not allow it.
+        RequestRefused: the owner does not allow it.
     """
     if not name:
         return await list_prompts(session, server)
     if not server.allows_prompt(name):
-        raise Refused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
+        raise RequestRefused(f"the prompt '{name[:200]}' is not among its allowed_prompts")
     answer = await session.get_prompt(name, dict(arguments))
-    keeping = Keeping(files)
+    keeping = ResultFiles(files)
     parts = [f"{message.role}: {await keeping.as_text(message.content)}" for message in answer.messages]
     result = await result_of([TextContent(text="\n".join(parts))], files)
     return with_raw(result, keeping, answer)
@@ -234,7 +234,7 @@ def bounded_entries(entries: Sequence[BaseModel]) -> list[JSON]:
     return offered
 
 
-def with_raw(result: ToolResult, keeping: Keeping, answer: BaseModel) -> ToolResult:
+def with_raw(result: ToolResult, keeping: ResultFiles, answer: BaseModel) -> ToolResult:
     """A result for a model, and beside it what the server sent."""
     attachments = (*keeping.kept, *result.attachments)
     return ToolResult(result.text, attachments=attachments, truncated=result.truncated, raw=raw_text(as_sent(answer)))

@@ -57,7 +57,7 @@ async def result_of(
     content: Sequence[ContentBlock], files: Files | None, *, structured: str = "", is_error: bool = False
 ) -> ToolResult:
     """A result of content blocks. Without `files`, bytes are named and left out."""
-    keeping = Keeping(files)
+    keeping = ResultFiles(files)
     parts = [await keeping.as_text(block) for block in content[:MAX_BLOCKS]]
     if len(content) > MAX_BLOCKS:
         parts.append(f"[{len(content) - MAX_BLOCKS:,} more parts, left out]")
@@ -84,7 +84,7 @@ async def result_of(
     )
 
 
-class Keeping:
+class ResultFiles:
     """Stores the files of one result."""
 
     def __init__(self, files: Files | None) -> None:

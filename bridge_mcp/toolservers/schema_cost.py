@@ -36,7 +36,7 @@ UNBOUNDED = ("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recur
 COUNTED = re.compile(r"\{(\d{1,9})?,?(\d{1,9})?\}")
 
 
-class Unknown(Exception):
+class CostUnknown(Exception):
     """The cost cannot be bounded."""
 
 
@@ -68,7 +68,7 @@ def cost_of(schema: JSON) -> Cost | None:
     """The highest cost at any location; None if it cannot be bounded, or is infinite."""
     try:
         return SchemaCosts(schema).all()
-    except Unknown:
+    except CostUnknown:
         return None
 
 
@@ -84,7 +84,7 @@ class SchemaCosts:
         """The maximum over all subschemas that a value can reach.
 
         Raises:
-            Unknown: see `cost_of`.
+            CostUnknown: see `cost_of`.
         """
         highest = Cost()
         waiting, seen = [self.root], set[int]()
@@ -108,7 +108,7 @@ class SchemaCosts:
         if id(part) in self.known:
             return self.known[id(part)]
         if id(part) in self.open or len(self.open) > MAX_CHAIN:
-            raise Unknown
+            raise CostUnknown
         self.open.add(id(part))
         cost = own(part)
         for inner in self.in_place(part):
@@ -127,10 +127,10 @@ class SchemaCosts:
         """The target of a reference.
 
         Raises:
-            Unknown: it points to nothing, or outside of the schema.
+            CostUnknown: it points to nothing, or outside of the schema.
         """
         if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
-            raise Unknown
+            raise CostUnknown
         target = self.root
         for step in reference.split("/")[1:]:
             name = unquote(step).replace("~1", "/").replace("~0", "~")
@@ -139,7 +139,7 @@ class SchemaCosts:
             elif isinstance(target, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(target):
                 target = target[int(name[:9])]
             else:
-                raise Unknown
+                raise CostUnknown
         return target
 
 
@@ -147,10 +147,10 @@ def own(part: dict[str, JSON]) -> Cost:
     """The cost of a subschema's own keywords.
 
     Raises:
-        Unknown: one of them cannot be bounded.
+        CostUnknown: one of them cannot be bounded.
     """
     if any(name in part for name in UNBOUNDED) or ("$id" in part and "$schema" not in part):
-        raise Unknown
+        raise CostUnknown
     size, patterns = 9 if part.get("uniqueItems") else 1, 0
     for name in ("enum", "const", "required", "dependentRequired", "type"):
         if name in part:

@@ -44,7 +44,7 @@ from bridge_mcp.toolservers.process import Child, PipeBroken
 from bridge_mcp.toolservers.tolerant_http import LONG, UNREADABLE
 from bridge_mcp.toolservers.tolerant_results import object_result
 
-__all__ = ["UNSENT", "Answered", "PipeTransport"]
+__all__ = ["UNSENT", "PipeTransport", "Response"]
 
 UNSENT = -770_001
 """Our own error code, outside of all reserved ranges: the request surely did not reach the server."""
@@ -62,7 +62,7 @@ Streams: TypeAlias = tuple[
 ]
 
 
-class Answered(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """The response to a request of ours: a result, or an error's code and message."""
 
     result: Mapping[str, Any] | None
@@ -87,16 +87,16 @@ def parse(value: JSON) -> JSONRPCMessage | None:
         return None
 
 
-class Pending:
+class PendingRequest:
     """One of our own requests, waiting for its response."""
 
     __slots__ = ("answer", "progress")
 
     def __init__(self, progress: ToolProgress | None) -> None:
         self.progress = progress
-        self.answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
-    def settle(self, answer: Answered) -> None:
+    def settle(self, answer: Response) -> None:
         """Set the response; the first one counts."""
         if not self.answer.done():
             self.answer.set_result(answer)
@@ -109,7 +109,7 @@ class PipeTransport:
         self.child = child
         self.down = down
         self._numbers = count(FIRST)
-        self._pending: dict[object, Pending] = {}
+        self._pending: dict[object, PendingRequest] = {}
         self._meta: Mapping[str, Any] = {}
         self._writing = anyio.Lock(fast_acquire=True)
         self._closed = False
@@ -137,19 +137,19 @@ class PipeTransport:
         params: Mapping[str, Any],
         progress: ToolProgress | None,
         extra: Mapping[str, str] = NOTHING,
-    ) -> Answered:
+    ) -> Response:
         """Send a request, with `extra` in its `_meta`, and wait for its response.
 
         Cancelling sends `notifications/cancelled`.
         """
         if self._closed:
-            return Answered(None, CONNECTION_CLOSED, "the connection is closed")
+            return Response(None, CONNECTION_CLOSED, "the connection is closed")
         number = next(self._numbers)
         meta = {**self._meta, "progressToken": number} if progress is not None else self._meta
         meta = {**meta, **extra} if extra else meta
         body = {**params, "_meta": meta} if meta else params
         line = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": body}).encode() + b"\n"
-        pending = self._pending[number] = Pending(progress)
+        pending = self._pending[number] = PendingRequest(progress)
         begun = written = False
         try:
             async with self._writing:
@@ -158,7 +158,7 @@ class PipeTransport:
                 written = True
             return await pending.answer
         except PipeBroken as exc:
-            return Answered(None, UNSENT, f"the server no longer reads its stdin ({exc})")
+            return Response(None, UNSENT, f"the server no longer reads its stdin ({exc})")
         except anyio.get_cancelled_exc_class():
             if written:
                 await self._cancel(number)
@@ -180,7 +180,7 @@ class PipeTransport:
         """Fail all open requests: no response will come any more."""
         self._closed = True
         for pending in self._pending.values():
-            pending.settle(Answered(None, CONNECTION_CLOSED, reason))
+            pending.settle(Response(None, CONNECTION_CLOSED, reason))
 
     def _take_own(self, message: Mapping[str, Any]) -> bool:
         """Handle a message if it is the response to a request of ours, or its progress."""
@@ -245,7 +245,7 @@ class PipeTransport:
         number = answered_id(line)
         pending = self._pending.get(number_of(number))
         if pending is not None:
-            pending.settle(Answered(None, UNREADABLE, f"it gave {problem}"))
+            pending.settle(Response(None, UNREADABLE, f"it gave {problem}"))
         elif isinstance(number, int):
             error = JSONRPCError(
                 jsonrpc="2.0", id=number, error=ErrorData(code=UNREADABLE, message=f"it gave {problem}")
@@ -290,13 +290,13 @@ def envelope(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {name: value for name, value in meta.items() if not ENVELOPE.match(name)}
 
 
-def answered(message: Mapping[str, Any]) -> Answered:
+def answered(message: Mapping[str, Any]) -> Response:
     """A response message as a value."""
     error = message.get("error")
     if isinstance(error, dict):
         fields = cast("dict[str, Any]", error)
         code = fields.get("code")
-        return Answered(None, code if isinstance(code, int) else 0, str(fields.get("message") or "no reason given"))
+        return Response(None, code if isinstance(code, int) else 0, str(fields.get("message") or "no reason given"))
     if "result" not in message:
-        return Answered(None, PARSE_ERROR, "its answer holds neither a result nor an error")
-    return Answered(object_result(message["result"]))
+        return Response(None, PARSE_ERROR, "its answer holds neither a result nor an error")
+    return Response(object_result(message["result"]))

@@ -27,7 +27,7 @@ from bridge_mcp.core.schemas import canonical_schema
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import Clock, Files, Pins, ServerState, ServerStatus, ToolProgress
 from bridge_mcp.toolservers.allowed_tools import AllowedTools
-from bridge_mcp.toolservers.connection import Connect, Connection, ConnectionHooks, Lost, Refused, Unsent
+from bridge_mcp.toolservers.connection import Connect, Connection, ConnectionHooks, Lost, RequestRefused, Unsent
 from bridge_mcp.toolservers.diagnostics import explained, slow
 from bridge_mcp.toolservers.orphan_reaper import Warden
 from bridge_mcp.toolservers.process import Child, running
@@ -313,7 +313,7 @@ class Supervisor:
             except Unsent as exc:
                 unsent = str(exc)
                 self._down(attempt, unsent)
-            except Refused as exc:
+            except RequestRefused as exc:
                 raise ToolFailed(self._sentence(f"turned the call of '{spec.tool}' down: {exc}")) from exc
             except Lost as exc:
                 reason = str(exc) if attempt.connection else await self._reason(ends, attempt.broken or str(exc))

@@ -20,7 +20,7 @@ from bridge_mcp.core.line_buffer import LongLine
 from bridge_mcp.toolservers.message_size import MAX_MESSAGE, answered_id
 from bridge_mcp.toolservers.tolerant_results import object_result
 
-__all__ = ["UNREADABLE", "Events", "readable"]
+__all__ = ["UNREADABLE", "EventStream", "readable"]
 
 UNREADABLE = -770_004
 """Our own error code: the response came, and was too large or nested too deep."""
@@ -69,7 +69,7 @@ def rewritten(body: bytes) -> bytes:
         return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode()
 
 
-class Events(httpx2.AsyncByteStream):
+class EventStream(httpx2.AsyncByteStream):
     """An event stream with rewritten data. A line above the size limit passes as it is."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:

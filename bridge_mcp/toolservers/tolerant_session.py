@@ -19,10 +19,10 @@ from pydantic import ValidationError
 
 from bridge_mcp.toolservers.tolerant_results import ERAS, RAW_RESULT, sound
 
-__all__ = ["Outgoing", "TolerantStream"]
+__all__ = ["OutgoingStream", "TolerantStream"]
 
 
-class Messages(Protocol):
+class MessageStream(Protocol):
     """A stream of a server's messages, as the SDK's transports make it."""
 
     async def receive(self) -> SessionMessage | Exception:
@@ -36,7 +36,7 @@ class Messages(Protocol):
 class TolerantStream(ObjectReceiveStream[SessionMessage | Exception]):
     """A stream of a server's messages, filtered for its session. `ended` is called when it ends."""
 
-    def __init__(self, reads: Messages, ended: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, reads: MessageStream, ended: Callable[[], None] = lambda: None) -> None:
         self._reads = reads
         self._ended = ended
         self.page: list[object] = []
@@ -79,7 +79,7 @@ class TolerantStream(ObjectReceiveStream[SessionMessage | Exception]):
         await self._reads.aclose()
 
 
-class Outgoing(ObjectSendStream[SessionMessage]):
+class OutgoingStream(ObjectSendStream[SessionMessage]):
     """A stream of messages to a server, which notes the ids of calls in the `incoming` one."""
 
     def __init__(self, writes: WriteStream[SessionMessage], incoming: TolerantStream) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bridge_mcp.core.errors import ModelFailed
 from bridge_mcp.core.transcript import ChatMessage
 from bridge_mcp.models.openai import OpenAIModel
-from bridge_mcp.models.response_limits import MAX_BODY, MAX_LINE, TooMuch, events, whole_body
+from bridge_mcp.models.response_limits import MAX_BODY, MAX_LINE, ResponseTooLarge, events, whole_body
 from bridge_mcp.models.settings import ModelSettings
 from bridge_mcp.ports import ModelRequest
 from tests.servers.model_apis.answers import Answer, saying
@@ -74,9 +74,9 @@ async def test_a_stream_is_read_up_to_its_limit_and_no_further(server: OpenAISer
     body = line * 50
     found = await read(server, body, most=len(body), longest=len(line))
     assert found == [json.dumps("x" * size).encode()] * 50
-    with pytest.raises(TooMuch, match=f"longer than {len(body) - 1:,} bytes"):
+    with pytest.raises(ResponseTooLarge, match=f"longer than {len(body) - 1:,} bytes"):
         await read(server, body, most=len(body) - 1)
-    with pytest.raises(TooMuch, match="longer than 5 bytes"):
+    with pytest.raises(ResponseTooLarge, match="longer than 5 bytes"):
         await read(server, line.strip(), longest=5)
 
 
@@ -91,5 +91,5 @@ async def test_a_body_is_read_up_to_its_limit_and_no_further(server: OpenAIServe
                     if fits:
                         assert await whole_body(response, most) == b"y" * 1_000
                     else:
-                        with pytest.raises(TooMuch, match="longer than 999 bytes"):
+                        with pytest.raises(ResponseTooLarge, match="longer than 999 bytes"):
                             await whole_body(response, most)

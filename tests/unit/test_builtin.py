@@ -10,7 +10,7 @@ from bridge_mcp.core.errors import ConfigError, NotFound, ToolFailed
 from bridge_mcp.core.tools import JSON, ToolResult, ToolSpec
 from bridge_mcp.ports import CallContext, Toolbox
 from bridge_mcp.testing import FakeToolbox
-from bridge_mcp.toolservers.builtin import Builtin, WithBuiltins, builtin
+from bridge_mcp.toolservers.builtin import BuiltinTool, WithBuiltins, builtin
 
 SCHEMA: Mapping[str, JSON] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -21,7 +21,7 @@ async def where(arguments: Mapping[str, JSON], context: CallContext) -> ToolResu
     return ToolResult(f"{arguments['n']} of {context.conversation} for {context.caller}")
 
 
-def own() -> Builtin:
+def own() -> BuiltinTool:
     return builtin("where", "Says where it runs.", SCHEMA, where, read_only=True)
 
 

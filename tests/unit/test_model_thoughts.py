@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge_mcp.models import thoughts
-from bridge_mcp.models.thoughts import CLOSE, Drafts, without_thoughts
+from bridge_mcp.models.thoughts import CLOSE, DraftFilter, without_thoughts
 
 SAID: dict[str, tuple[str, str]] = {
     "before the answer": ("<think>secret plan</think>\n\nHello", "Hello"),
@@ -59,7 +59,7 @@ def test_what_only_speaks_of_a_tag_stays(text: str) -> None:
     assert without_thoughts(text) == (text, False)
 
 
-def drafted(text: str, drafts: Drafts, size: int = 3) -> list[str]:
+def drafted(text: str, drafts: DraftFilter, size: int = 3) -> list[str]:
     """What somebody is shown of a text that comes in pieces."""
     seen: list[str] = []
     told = drafts.of(seen.append)
@@ -72,13 +72,13 @@ def drafted(text: str, drafts: Drafts, size: int = 3) -> list[str]:
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_no_draft_shows_an_opened_thought(case: str, size: int) -> None:
     text, said = SAID[case]
-    seen = drafted(text, Drafts(), size)
+    seen = drafted(text, DraftFilter(), size)
     assert not [draft for draft in seen if any(part in draft.lower() for part in ("sec", "think", "channel", "|"))]
     assert (seen[-1] if seen else "") == said
 
 
 def test_after_a_model_has_closed_what_it_had_not_opened_its_drafts_wait_for_that() -> None:
-    drafts = Drafts()
+    drafts = DraftFilter()
     drafted("secret plan</think>Hello", drafts)
     assert set(drafted("secret plan</think>Hello", drafts)) <= {"", "H", "He", "Hel", "Hell", "Hello"}
 

@@ -9,7 +9,7 @@ import httpx2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge_mcp.toolservers.tolerant_http import Events, readable
+from bridge_mcp.toolservers.tolerant_http import EventStream, readable
 
 PLAIN = (b"", b"{}", b'{"a": "\xc3\xa4 \\u00e4"}', b"no JSON", b'{"a": [' + b"[],[" * 50)
 HALF = b'{"a": "\\ud800"}'
@@ -31,7 +31,7 @@ class Chunks(httpx2.AsyncByteStream):
 
 
 async def events(chunks: Sequence[bytes]) -> bytes:
-    return b"".join([part async for part in Events(Chunks(chunks))])
+    return b"".join([part async for part in EventStream(Chunks(chunks))])
 
 
 async def test_what_the_parser_takes_is_not_touched() -> None:
@@ -65,5 +65,5 @@ async def test_data_of_an_event_is_mended_wherever_its_stream_is_cut(size: int) 
 
 async def test_closing_reaches_the_stream() -> None:
     chunks = Chunks([])
-    await Events(chunks).aclose()
+    await EventStream(chunks).aclose()
     assert chunks.closed

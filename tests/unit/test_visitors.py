@@ -10,7 +10,7 @@ import pytest
 
 from bridge_mcp.core.policy import Principal
 from bridge_mcp.server.http import authenticator
-from bridge_mcp.server.http.authenticator import VERIFIED_S, AuthenticatedClient, Authenticator, Verified
+from bridge_mcp.server.http.authenticator import VERIFIED_S, AuthenticatedClient, Authenticator, VerifiedTokens
 from bridge_mcp.stores.sqlite import open_store
 from tests.integration.setup import WallClock
 
@@ -47,7 +47,7 @@ async def test_a_stream_ends_with_its_token_where_the_machine_slept(
 
 def test_a_signature_counts_no_longer_for_a_machine_that_slept() -> None:
     passing = Elapsed()
-    verified = Verified(passing)
+    verified = VerifiedTokens(passing)
     verified.keep("hash", AuthenticatedClient(ANN, until=time.time() + 600))
     passing.seconds += VERIFIED_S - 1
     assert verified.get("hash") is not None

@@ -53,7 +53,7 @@ class SlackFault(Exception):
         return self.told
 
 
-class Bounded(aiohttp.ClientResponse):
+class BoundedResponse(aiohttp.ClientResponse):
     """A response whose whole body has at most `MAX_ANSWER` bytes. So the library reads it; files are read in pieces."""
 
     async def read(self) -> bytes:
@@ -103,7 +103,7 @@ class SlackWeb:
         async with self._lock:
             if not self._users:
                 timeout = aiohttp.ClientTimeout(total=self.patience.request)
-                self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True, response_class=Bounded)
+                self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True, response_class=BoundedResponse)
                 self._client = AsyncWebClient(
                     self.settings.bot_token,
                     base_url=self.settings.base_url,

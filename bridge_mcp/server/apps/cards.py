@@ -48,7 +48,7 @@ class CardPages(Protocol):
         ...
 
 
-class Page(answers.Answer):
+class CardPage(answers.Answer):
     """A part of the card."""
 
     html: str
@@ -107,13 +107,13 @@ def tools_of(pages: Callable[[], CardPages]) -> tuple[Tool, Tool]:
     async def show_card(call: ToolCall, path: str, form: Form | None = None) -> ContentAnswer:
         """A page of the card of the approvals. Only that card calls this."""
         html = await pages().answer(call.bridge.on_card(call.who), path, form)
-        return ContentAnswer(Page(html=html), text_only=True)
+        return ContentAnswer(CardPage(html=html), text_only=True)
 
     @tool("approve", idempotent=True)
     async def decide_on_card(call: ToolCall, path: str, form: Form) -> ContentAnswer:
         """Record the verdict of the person before the card of the approvals. Only that card calls this."""
         html = await pages().answer(call.bridge.on_card(call.who), path, form, decides=True)
-        return ContentAnswer(Page(html=html), text_only=True)
+        return ContentAnswer(CardPage(html=html), text_only=True)
 
     return show_card, decide_on_card
 

@@ -71,7 +71,7 @@ TYPES = {401: "authentication", 403: "authorization", 404: "not_found", 409: "co
 Answer: TypeAlias = tuple[int, RequestState]
 
 
-class Refused(Exception):
+class AapRefused(Exception):
     """A request that is refused with this status and code."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -130,13 +130,13 @@ class ApprovalProtocol:
     async def _instance(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
         """The answer to a provisioner. Raises what it is refused for."""
         if scope["method"] != "POST":
-            raise Refused(405, "method_not_allowed", f"There is no {scope['method']} here.")
+            raise AapRefused(405, "method_not_allowed", f"There is no {scope['method']} here.")
         try:
             return await self._instances.create(
                 cast("Principal", scope[PRINCIPAL]), key_of(scope), await read_body(receive)
             )
         except InstanceRefused as exc:
-            raise Refused(exc.status, exc.code, str(exc)) from None
+            raise AapRefused(exc.status, exc.code, str(exc)) from None
 
     async def _response(self, scope: Scope, receive: Receive) -> Answer:
         """The status and the request of an answer. Raises what it is refused for."""
@@ -165,7 +165,7 @@ class ApprovalProtocol:
                 finished = self._bridge.finish_request(who, call, outcome, note)
                 return await self._changed(who, call, finished, "outcome_conflict", "not_consumed")
             case _:
-                raise Refused(405, "method_not_allowed", f"There is no {method} here.")
+                raise AapRefused(405, "method_not_allowed", f"There is no {method} here.")
 
     async def _own(self, who: Principal, name: str) -> str:
         """The conversation of a request that `who` has made by this protocol."""
@@ -179,7 +179,7 @@ class ApprovalProtocol:
         try:
             request, new = await self._bridge.file_request(who, submission, f"aap {key}")
         except KeyUsed as exc:
-            raise Refused(409, "idempotency_conflict", str(exc)) from exc
+            raise AapRefused(409, "idempotency_conflict", str(exc)) from exc
         return (201 if new else 200), request
 
     async def _changed(self, who: Principal, call: str, act: Awaitable[RequestState], late: str, early: str) -> Answer:
@@ -188,9 +188,9 @@ class ApprovalProtocol:
             return 200, await act
         except AlreadyDecided as exc:
             request = await self._bridge.settled_request(who, call, 0.0)
-            raise Refused(409, late or aap_format.why_not(request), str(exc)) from exc
+            raise AapRefused(409, late or aap_format.why_not(request), str(exc)) from exc
         except TooEarly as exc:
-            raise Refused(409, early, str(exc)) from exc
+            raise AapRefused(409, early, str(exc)) from exc
 
 
 class ProtocolErrorMiddleware:
@@ -242,37 +242,37 @@ def error_body(status: int, body: bytes, exchange: str) -> bytes:
     return json.dumps({"error": error}).encode()
 
 
-def refusal(exc: Exception) -> Refused:
+def refusal(exc: Exception) -> AapRefused:
     """With which status and code a request is refused."""
     match exc:
-        case Refused():
+        case AapRefused():
             return exc
         case NotFound():
-            return Refused(404, "not_found", str(exc))
+            return AapRefused(404, "not_found", str(exc))
         case BadInput():
-            return Refused(400, exc.code, str(exc))
+            return AapRefused(400, exc.code, str(exc))
         case Denied():
-            return Refused(403, exc.code, str(exc))
+            return AapRefused(403, exc.code, str(exc))
         case TooMany():
-            return Refused(429, exc.code, str(exc))
+            return AapRefused(429, exc.code, str(exc))
         case StoreError():
-            return Refused(503, exc.code, "The store cannot serve this now.")
+            return AapRefused(503, exc.code, "The store cannot serve this now.")
         case BridgeError():
-            return Refused(409, exc.code, str(exc))
+            return AapRefused(409, exc.code, str(exc))
         case _:
             logger.error("a request of the Agent Approval Protocol failed unexpectedly", exc_info=exc)
-            return Refused(500, "internal", "The bridge could not do this; its log says why.")
+            return AapRefused(500, "internal", "The bridge could not do this; its log says why.")
 
 
 def key_of(scope: Scope) -> str:
     """The key of a request.
 
     Raises:
-        Refused: there is none, or it is too long.
+        AapRefused: there is none, or it is too long.
     """
     key = dict(scope["headers"]).get(b"idempotency-key", b"").decode("latin-1")
     if not 0 < len(key) <= 180:
-        raise Refused(400, "missing_idempotency_key", "Send an Idempotency-Key header of 1 to 180 characters.")
+        raise AapRefused(400, "missing_idempotency_key", "Send an Idempotency-Key header of 1 to 180 characters.")
     return key
 
 
@@ -280,11 +280,11 @@ async def read_body(receive: Receive) -> bytes:
     """The body of a request.
 
     Raises:
-        Refused: it is too large, or not here in time.
+        AapRefused: it is too large, or not here in time.
     """
     with anyio.move_on_after(BODY_S):
         body = await body_within(receive, MAX_BODY)
         if body is None:
-            raise Refused(413, "too_large", f"A request has at most {MAX_BODY:,} bytes.")
+            raise AapRefused(413, "too_large", f"A request has at most {MAX_BODY:,} bytes.")
         return body
-    raise Refused(408, "too_slow", f"The request was not here within {BODY_S:g} s.")
+    raise AapRefused(408, "too_slow", f"The request was not here within {BODY_S:g} s.")

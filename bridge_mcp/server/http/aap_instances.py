@@ -59,7 +59,7 @@ class InstanceRefused(Exception):
         self.code = code
 
 
-class Delivery(HidesFields, frozen=True):
+class WebhookDelivery(HidesFields, frozen=True):
     """Where an instance wants to be told that a request is decided."""
 
     HIDDEN: ClassVar = frozenset({"url", "secret"})
@@ -118,7 +118,7 @@ class Instances:
         return 201, answer
 
     async def _create_client(
-        self, who: Principal, name: str, delivery: Delivery | None, instance: str
+        self, who: Principal, name: str, delivery: WebhookDelivery | None, instance: str
     ) -> dict[str, Any]:
         client = f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.{instance[:8]}"
         stored, token = await self._bridge.add_client(who, client, scopes=("tools",))
@@ -144,7 +144,7 @@ class Instances:
                 raise InstanceRefused(429, "too_many", f"There are {MAX_INSTANCES} webhooks already.")
         return {"instance": {"id": instance, "name": name}, "credential": {"token": token, "expires_at": None}}
 
-    def _delivery_in(self, request: Mapping[str, JSON]) -> Delivery | None:
+    def _delivery_in(self, request: Mapping[str, JSON]) -> WebhookDelivery | None:
         delivery = request.get("delivery")
         if delivery is None:
             return None
@@ -161,9 +161,9 @@ class Instances:
             host = host_of(url, self._bridge.rules.events.local_hosts)
         except MCPError as exc:  # said in the words of MCP Events, whose callbacks these are too
             raise BadInput(exc.error.message.replace("delivery.secret", "delivery.signing_secret")) from None
-        return Delivery(url, host, registration, secret)
+        return WebhookDelivery(url, host, registration, secret)
 
-    async def _verify(self, who: Principal, delivery: Delivery, instance: str) -> None:
+    async def _verify(self, who: Principal, delivery: WebhookDelivery, instance: str) -> None:
         """Make sure that the receiver is the one that registered."""
         now = time.time()
         allowed = await self._bridge.store.subscriptions.ask(

@@ -23,7 +23,7 @@ from bridge_mcp.server.app import STDIO_SCOPES, BridgeServer
 from bridge_mcp.server.apps.cards import CardPages
 from bridge_mcp.server.http.aap import PREFIX, ApprovalProtocol, LongPolls, ProtocolErrorMiddleware
 from bridge_mcp.server.http.auth import LOOPBACK, Authenticator, AuthMiddleware, name_of
-from bridge_mcp.server.http.beside import Beside, BesideMiddleware
+from bridge_mcp.server.http.beside import BesideMiddleware, MountedApp
 from bridge_mcp.server.http.body_limit import BodyLimitMiddleware
 from bridge_mcp.server.http.disconnect import DisconnectMiddleware, hung_up
 from bridge_mcp.server.http.json_responses import JsonResponseMiddleware
@@ -71,7 +71,7 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     body_s: float = BODY_S
     limits: Limits | None = None
     """Limits and time-outs of connections."""
-    beside: Beside | None = None
+    beside: MountedApp | None = None
     """What is served beside MCP, such as the console."""
     card: Callable[[], CardPages] | None = None
     """Makes the pages of the card of the approvals."""

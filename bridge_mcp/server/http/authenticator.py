@@ -70,7 +70,7 @@ class OpenRequest:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
-class Verified:
+class VerifiedTokens:
     """A cache of the issuer's verified tokens, by hash, so that signatures are not checked at each request.
 
     A token is verified again after `VERIFIED_S`, so that a key that its issuer withdraws ends it soon.
@@ -113,7 +113,7 @@ class Authenticator:
         self._stored = stored
         self._oauth = oauth
         self._verifier = JwtVerifier(oauth) if oauth else None
-        self._verified = Verified(elapsed)
+        self._verified = VerifiedTokens(elapsed)
         self._elapsed = elapsed
         self._open_requests: set[OpenRequest] = set()
 

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Beside", "BesideMiddleware"]
+__all__ = ["BesideMiddleware", "MountedApp"]
 
 
-class Beside(Protocol):
+class MountedApp(Protocol):
     """An ASGI application, what it answers, and its beginning and end."""
 
     @property
@@ -33,7 +33,7 @@ class Beside(Protocol):
 class BesideMiddleware:
     """ASGI middleware: requests below the prefix of `beside` are that application's, all others `app`'s."""
 
-    def __init__(self, app: ASGIApp, beside: Beside) -> None:
+    def __init__(self, app: ASGIApp, beside: MountedApp) -> None:
         self._app = app
         self._beside = beside
 

@@ -16,7 +16,7 @@ from bridge_mcp.server.http.session_notes import SESSION, ClientMessage, rpc
 
 __all__ = [
     "PASS_S",
-    "Open",
+    "OpenSession",
     "concerns_others",
     "handshake",
     "hash_session_id",
@@ -39,7 +39,7 @@ class HandshakeParams(Struct, frozen=True, rename="camel"):
 
 
 @dataclass(eq=False, slots=True)
-class Open:
+class OpenSession:
     """A session that is open in this process."""
 
     id: str
@@ -58,7 +58,7 @@ class Open:
     """Sends on the stream by which this process tells its client of changes, while there is one."""
 
 
-async def notify(session: Open, uri: str) -> None:
+async def notify(session: OpenSession, uri: str) -> None:
     """Tell a session's client that a resource may have changed, on its stream, between two events."""
     if session.stream is not None:
         event = b"event: message\r\ndata: " + rpc("notifications/resources/updated", {"uri": uri}) + b"\r\n\r\n"
@@ -66,7 +66,7 @@ async def notify(session: Open, uri: str) -> None:
             await session.stream({"type": "http.response.body", "body": event, "more_body": True})
 
 
-def concerns_others(message: ClientMessage, session: Open) -> bool:
+def concerns_others(message: ClientMessage, session: OpenSession) -> bool:
     """Whether a message may be about a request that another process holds."""
     if message.method == "notifications/cancelled":
         return (message.values().request_id,) not in session.requests

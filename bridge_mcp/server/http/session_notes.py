@@ -22,6 +22,7 @@ __all__ = [
     "MAX_NOTE",
     "SESSION",
     "ClientMessage",
+    "Method",
     "by_session",
     "header_of",
     "inner_post",
@@ -35,10 +36,11 @@ SESSION = b"mcp-session-id"
 MAX_NOTE = 64 * 1024
 """Bytes of a message that is passed on: answers to the bridge's forms are short."""
 
+Method: TypeAlias = Literal["POST", "DELETE"]
 Kind: TypeAlias = Literal["request", "notification", "response", "other"]
 
 
-class Params(Struct, frozen=True, rename="camel"):
+class MessageParams(Struct, frozen=True, rename="camel"):
     """The parameters that are looked at."""
 
     request_id: int | str | None = None
@@ -59,12 +61,12 @@ class ClientMessage(Struct, frozen=True):
             return "notification" if self.id is None else "request"
         return "other" if self.id is None else "response"
 
-    def values(self) -> Params:
+    def values(self) -> MessageParams:
         """Its parameters; empty where they are of another shape, which the SDK refuses."""
         try:
-            return msgspec.json.decode(self.params, type=Params)
+            return msgspec.json.decode(self.params, type=MessageParams)
         except msgspec.DecodeError:
-            return Params()
+            return MessageParams()
 
 
 def message_in(body: bytes) -> ClientMessage:
@@ -96,7 +98,7 @@ def with_session(scope: Scope, session: str) -> Scope:
     return {**scope, "headers": [*others, (SESSION, session.encode("latin-1"))]}
 
 
-def inner_post(scope: Scope, session: str, method: Literal["POST", "DELETE"] = "POST") -> Scope:
+def inner_post(scope: Scope, session: str, method: Method = "POST") -> Scope:
     """The scope of a request that this process makes to itself, as whoever made the request of `scope`."""
     headers = [(b"accept", b"application/json, text/event-stream"), (b"content-type", b"application/json")]
     if session:
@@ -104,7 +106,7 @@ def inner_post(scope: Scope, session: str, method: Literal["POST", "DELETE"] = "
     return {**scope, "method": method, "headers": headers, "query_string": b""}
 
 
-class Outcome:
+class ResponseHead:
     """A `send` that keeps the status and the headers of a response, and drops its body."""
 
     def __init__(self) -> None:

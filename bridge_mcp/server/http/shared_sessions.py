@@ -17,7 +17,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Literal
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -35,7 +34,7 @@ from bridge_mcp.ports import Clock, FaceNote, FaceSession, Store
 from bridge_mcp.server.http.authenticator import PRINCIPAL
 from bridge_mcp.server.http.open_session import (
     PASS_S,
-    Open,
+    OpenSession,
     concerns_others,
     handshake,
     hash_session_id,
@@ -48,7 +47,8 @@ from bridge_mcp.server.http.session_notes import (
     MAX_NOTE,
     SESSION,
     ClientMessage,
-    Outcome,
+    Method,
+    ResponseHead,
     by_session,
     header_of,
     inner_post,
@@ -99,7 +99,7 @@ class SharedSessions:
         self._store = store
         self._clock = clock
         self._name = uuid4().hex
-        self._open: dict[str, OrderedDict[str, Open]] = {}
+        self._open: dict[str, OrderedDict[str, OpenSession]] = {}
         """By client, and by what the client shows, the most recently used at the end."""
         self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._passing = RateLimiter(*PASSED_ON)
@@ -118,7 +118,7 @@ class SharedSessions:
         message = message_in(body)
         receive = replay_body(body, receive)
         if presented:
-            await Use(self, who, presented, scope=scope, body=body).answer(receive, send)
+            await SessionRequest(self, who, presented, scope=scope, body=body).answer(receive, send)
         elif message.method == "initialize":
             await self._opened(who, message, scope, receive, send)
         else:
@@ -152,16 +152,16 @@ class SharedSessions:
             await self._rows.end_old("mcp", idle_since=now - IDLE_S, begun_before=now - LONGEST_S)
         session = FaceSession(hash_session_id(presented), "mcp", client, handshake(message), begun=now, used=now)
         await self._rows.put(session, at_most=MAX_STORED)
-        self._add(client, presented, Open(session.id, presented, scope, used=now))
+        self._add(client, presented, OpenSession(session.id, presented, scope, used=now))
 
-    def _add(self, client: str, presented: str, session: Open) -> None:
+    def _add(self, client: str, presented: str, session: OpenSession) -> None:
         self._open.setdefault(client, OrderedDict())[presented] = session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._follow(), name="notes of other faces")
 
     async def _has_room(self, client: str, *, ends: bool) -> bool:
         """Whether one more session may be open here, after closing an idle one if necessary; `ends`: for all."""
-        sessions = self._open.get(client, OrderedDict[str, Open]())
+        sessions = self._open.get(client, OrderedDict[str, OpenSession]())
         if len(sessions) < MAX_SESSIONS:
             return True
         idle = next(((presented, session) for presented, session in sessions.items() if not session.under_way), None)
@@ -176,7 +176,7 @@ class SharedSessions:
 
     # -- using ------------------------------------------------------------------------------------------------
 
-    async def find(self, who: Principal, presented: str, scope: Scope) -> Open | None:
+    async def find(self, who: Principal, presented: str, scope: Scope) -> OpenSession | None:
         """The session that a client shows, open in this process; None where there is none of that client."""
         row = await self._rows.get(hash_session_id(presented))
         now = self._clock.now()
@@ -184,7 +184,7 @@ class SharedSessions:
             await self.drop(who.name, presented)
             return None
         async with self._adopting.setdefault(row.id, asyncio.Lock()):
-            session = self._open.get(who.name, OrderedDict[str, Open]()).get(presented)
+            session = self._open.get(who.name, OrderedDict[str, OpenSession]()).get(presented)
             if session is None:
                 session = await self._adopted(who.name, presented, row, scope)
         if session is not None:
@@ -195,7 +195,7 @@ class SharedSessions:
                 await self._rows.used(session.id, now)
         return session
 
-    async def _adopted(self, client: str, presented: str, row: FaceSession, scope: Scope) -> Open | None:
+    async def _adopted(self, client: str, presented: str, row: FaceSession, scope: Scope) -> OpenSession | None:
         """Make the SDK's session of one that another process opened, or that was idle for long.
 
         Raises:
@@ -206,13 +206,13 @@ class SharedSessions:
         opened = await self.post(scope, "", rpc("initialize", msgspec.json.decode(row.body), "again"))
         if opened.status >= 400 or not opened.session:
             return None
-        session = Open(row.id, opened.session, scope, used=row.used)
+        session = OpenSession(row.id, opened.session, scope, used=row.used)
         await self.post(scope, session.inner, rpc("notifications/initialized", {}))
         self._add(client, presented, session)
         await self.subscribe(session)
         return session
 
-    async def subscribe(self, session: Open) -> None:
+    async def subscribe(self, session: OpenSession) -> None:
         """Have the SDK's session subscribe to what its client subscribes to, through whichever process."""
         wanted = await self._rows.subscriptions(session.id)
         for verb, uris in (("subscribe", wanted - session.wanted), ("unsubscribe", session.wanted - wanted)):
@@ -230,18 +230,18 @@ class SharedSessions:
             del self._open[client]
         await self.post(session.scope, session.inner, b"", "DELETE")
 
-    async def ended(self, session: Open) -> None:
+    async def ended(self, session: OpenSession) -> None:
         """Its client ends a session: in every process."""
         await self._rows.end(session.id, FaceNote(session.id, self._name), self._clock.now())
 
-    async def post(self, scope: Scope, inner: str, body: bytes, method: Literal["POST", "DELETE"] = "POST") -> Outcome:
+    async def post(self, scope: Scope, inner: str, body: bytes, method: Method = "POST") -> ResponseHead:
         """Post a message to the SDK's session, or end it, as its client would."""
-        outcome = Outcome()
+        head = ResponseHead()
         with anyio.move_on_after(PASS_S):
-            await self.app(inner_post(scope, inner, method), replay_body(body, nothing_more), outcome)
-        return outcome
+            await self.app(inner_post(scope, inner, method), replay_body(body, nothing_more), head)
+        return head
 
-    async def pass_on(self, client: str, session: Open, body: bytes) -> bool:
+    async def pass_on(self, client: str, session: OpenSession, body: bytes) -> bool:
         """Pass a message on to whichever process it is for; False where its client sends too many of them."""
         if len(body) > MAX_NOTE:
             logger.warning("a message of %d bytes about a request elsewhere is too long to be passed on", len(body))
@@ -251,7 +251,7 @@ class SharedSessions:
         await self._rows.tell(FaceNote(session.id, self._name, body.decode("utf-8", "replace")), self._clock.now())
         return True
 
-    async def changed(self, session: Open, message: ClientMessage) -> bool:
+    async def changed(self, session: OpenSession, message: ClientMessage) -> bool:
         """Its client changes what it subscribes to; whether it may have so many. Every process learns it."""
         note, uri, now = FaceNote(session.id, self._name), message.values().uri, self._clock.now()
         if message.method == "resources/subscribe":
@@ -281,7 +281,7 @@ class SharedSessions:
                     logger.warning("what other processes tell of sessions cannot be read: %s", exc)
                 await changes.wait(LOOK_S)
 
-    def _in_use(self) -> Mapping[str, tuple[str, str, Open]]:
+    def _in_use(self) -> Mapping[str, tuple[str, str, OpenSession]]:
         """The sessions with a request or a stream in this process, by id, with their clients and what these show."""
         return {
             session.id: (client, presented, session)
@@ -290,21 +290,21 @@ class SharedSessions:
             if session.under_way
         }
 
-    async def _do_all(self, notes: Sequence[FaceNote], in_use: Mapping[str, tuple[str, str, Open]]) -> None:
+    async def _do_all(self, notes: Sequence[FaceNote], in_use: Mapping[str, tuple[str, str, OpenSession]]) -> None:
         """Do what notes say, of each session in order; a client that does not read holds up no other."""
         async with anyio.create_task_group() as tasks:
             for id, bodies in by_session(notes).items():
                 if id in in_use:
                     tasks.start_soon(self._do, bodies, *in_use[id])
 
-    async def _do(self, bodies: Sequence[str], client: str, presented: str, session: Open) -> None:
+    async def _do(self, bodies: Sequence[str], client: str, presented: str, session: OpenSession) -> None:
         for body in bodies:
             if body:
                 await self.post(session.scope, session.inner, body.encode())
             else:
                 await self._look_at(client, presented, session)
 
-    async def _look_at(self, client: str, presented: str, session: Open) -> None:
+    async def _look_at(self, client: str, presented: str, session: OpenSession) -> None:
         """A session has ended, or subscribes to other resources."""
         if await self._rows.get(session.id) is None:
             await self.drop(client, presented)
@@ -327,7 +327,7 @@ def too_many_sessions(client: str) -> Response:
     return rpc_error(429, INTERNAL_ERROR, why)
 
 
-class Use(Struct, frozen=True):
+class SessionRequest(Struct, frozen=True):
     """One request that shows a session."""
 
     sessions: SharedSessions
@@ -352,7 +352,7 @@ class Use(Struct, frozen=True):
         # As for a session that there never was: its client opens another.
         await rpc_error(404, INVALID_REQUEST, "Session not found")(self.scope, receive, send)
 
-    async def _tried(self, session: Open, receive: Receive, send: Send) -> bool:
+    async def _tried(self, session: OpenSession, receive: Receive, send: Send) -> bool:
         """Pass it to the SDK; False if that knows the session no longer, and nothing was sent."""
         rpc_message, method = message_in(self.body), self.scope["method"]
         if rpc_message.method in ("resources/subscribe", "resources/unsubscribe") and not await self.sessions.changed(

@@ -54,7 +54,7 @@ NEWS_S = 0.5
 """The shortest time between two progress notifications."""
 
 
-class News:
+class LatestProgress:
     """The latest progress message of the call that a caller waits for."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class ToolCall(Struct, frozen=True):
     bridge: Bridge
     who: Principal
     progress: Progress | None = None
-    news: News = field(default_factory=News)
+    news: LatestProgress = field(default_factory=LatestProgress)
     begun: Callable[[str], object] = lambda ticket: None
     """Called with the ticket of the turn that the call waits for."""
 
@@ -96,7 +96,7 @@ class ToolCall(Struct, frozen=True):
                 await telling
 
 
-async def report_progress(progress: Progress, news: News, most_s: float) -> None:
+async def report_progress(progress: Progress, news: LatestProgress, most_s: float) -> None:
     """Send progress notifications until cancelled."""
     begun = time.monotonic()
     while True:

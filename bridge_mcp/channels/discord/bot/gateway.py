@@ -23,7 +23,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
 from bridge_mcp.channels.discord.bot.errors import closed, explained, refused
-from bridge_mcp.channels.discord.bot.requests import Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import InvalidResponse, Requests
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.channels.health import BotHealth
 from bridge_mcp.core.backoff import Backoff
@@ -72,7 +72,7 @@ class Parsers(dict[str, Any]):
         return lambda data: self._handle(name, data)
 
 
-class Connection:
+class GatewayState:
     """What the library's gateway asks of the state of a client."""
 
     def __init__(self, intents: Intents, silence_s: float, handle: Handle) -> None:
@@ -89,10 +89,10 @@ class Connection:
         """Nothing here refers to the connection."""
 
 
-class Carrier:
+class GatewayClient:
     """What the library's gateway asks of a client."""
 
-    def __init__(self, http: Requests, connection: Connection) -> None:
+    def __init__(self, http: Requests, connection: GatewayState) -> None:
         self.http, self._connection = http, connection
         self.loop = asyncio.get_running_loop()
         self._enable_debug_events = False
@@ -109,8 +109,8 @@ class Gateway:
     ) -> None:
         self._requests, self._settings, self._health, self._patience = requests, settings, health, patience
         self._handle = handle
-        connection = Connection(intents_of(settings), patience.silence, self._take)
-        self._carrier: Any = Carrier(requests, connection)
+        connection = GatewayState(intents_of(settings), patience.silence, self._take)
+        self._carrier: Any = GatewayClient(requests, connection)
         self._backoff = Backoff(patience.first, patience.most, lambda: random.uniform(0.8, 1.0))
         self._begun = -1e9
         """When a session was begun last (monotonic)."""
@@ -143,7 +143,7 @@ class Gateway:
             except RateLimited as exc:
                 self._bad(explained(exc, self._requests.clean))
                 await anyio.sleep(exc.retry_after)
-            except (aiohttp.ClientError, OSError, TimeoutError, Unfit) as exc:
+            except (aiohttp.ClientError, OSError, TimeoutError, InvalidResponse) as exc:
                 await self._after(explained(exc, self._requests.clean))
             except UNFIT as exc:
                 last = None

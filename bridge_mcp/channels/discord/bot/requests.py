@@ -25,7 +25,7 @@ from bridge_mcp.channels.discord.bot.settings import DiscordSettings, Patience
 from bridge_mcp.core.errors import BadJSON
 from bridge_mcp.core.json_reader import MESSAGE_DEPTH, read_json
 
-__all__ = ["REQUEST_ERRORS", "Path", "Requests", "Unfit"]
+__all__ = ["REQUEST_ERRORS", "InvalidResponse", "Path", "Requests"]
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer: a hundred messages are some hundred thousand."""
@@ -36,11 +36,11 @@ LONGEST_WAIT_S = 86_400.0
 REASONS = "X-RateLimit-Bucket", "X-RateLimit-Remaining", "X-RateLimit-Reset-After"
 
 
-class Unfit(Exception):
+class InvalidResponse(Exception):
     """A response with status 200 that is not the API's: a captive portal's page, half a JSON text."""
 
 
-REQUEST_ERRORS = (HTTPException, RateLimited, Unfit, aiohttp.ClientError, OSError)
+REQUEST_ERRORS = (HTTPException, RateLimited, InvalidResponse, aiohttp.ClientError, OSError)
 """What `Requests.request` raises; a `TimeoutError` is an `OSError`."""
 
 
@@ -113,7 +113,7 @@ class Requests(HTTPClient):
         Raises:
             RateLimited: it would have to wait for longer than a moment, or Discord says so; it was not carried out.
             HTTPException: Discord refuses it, or fails.
-            Unfit: the answer is none.
+            InvalidResponse: the answer is none.
             aiohttp.ClientError, TimeoutError: it may have been carried out, but for `ClientConnectorError`.
         """
         await self._turn(route)
@@ -143,7 +143,7 @@ class Requests(HTTPClient):
             return None
         if 200 <= answer.status < 300:
             if body is None:
-                raise Unfit("its answer is no JSON that can be read")
+                raise InvalidResponse("its answer is no JSON that can be read")
             return body
         if answer.status == 429:
             raise self._shut(route, body, answer.headers)

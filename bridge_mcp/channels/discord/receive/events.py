@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bridge_mcp.channels.discord.ids import digits, snowflake_time
-from bridge_mcp.channels.discord.receive.payloads import File, Message, Reacted, User
+from bridge_mcp.channels.discord.receive.payloads import File, Message, ReactionEvent, User
 from bridge_mcp.channels.discord.receive.places import Place
 from bridge_mcp.core.entries import Attachment, Sender
 from bridge_mcp.core.safe_text import name_within
@@ -139,7 +139,7 @@ def attachment(message: Message, file: File) -> Attachment:
     return Attachment(ref, kind, mime[:100], name=file.filename[:200], size=file.size)
 
 
-def happened(reacted: Reacted, place: Place, channel: str, now: float, *, added: bool) -> Happening:
+def happened(reacted: ReactionEvent, place: Place, channel: str, now: float, *, added: bool) -> Happening:
     """A reaction that somebody added or took back."""
     emoji = reacted.emoji.name or "" if not reacted.emoji.id else f"custom:{reacted.emoji.id}"
     person = reacted.member.user if reacted.member is not None else None

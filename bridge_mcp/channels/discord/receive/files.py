@@ -14,7 +14,7 @@ from discord.errors import HTTPException
 from discord.http import Route
 
 from bridge_mcp.channels.discord.bot.errors import explained, worded
-from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, InvalidResponse, Requests
 from bridge_mcp.channels.discord.bot.settings import DiscordSettings
 from bridge_mcp.channels.discord.ids import digits
 from bridge_mcp.channels.discord.receive.payloads import File, Message, parse
@@ -59,7 +59,7 @@ async def find_file(requests: Requests, name: str, channel: str, message: str, n
     try:
         parsed = parse(Message, await requests.request(route))
     except msgspec.ValidationError as exc:
-        raise Unfit("its answer is of another shape") from exc
+        raise InvalidResponse("its answer is of another shape") from exc
     snapshots = [file for each in parsed.message_snapshots for file in each.message.attachments]
     for file in (*parsed.attachments, *snapshots):
         if file.id == number:

@@ -16,7 +16,7 @@ __all__ = [
     "Guild",
     "Interaction",
     "Message",
-    "Reacted",
+    "ReactionEvent",
     "User",
     "parse",
     "within",
@@ -147,7 +147,7 @@ class Emoji(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class Reacted(msgspec.Struct, frozen=True):
+class ReactionEvent(msgspec.Struct, frozen=True):
     """`MESSAGE_REACTION_ADD` and `MESSAGE_REACTION_REMOVE`; `member` is there for reactions added in a guild."""
 
     user_id: str
@@ -158,7 +158,7 @@ class Reacted(msgspec.Struct, frozen=True):
     member: Member | None = None
 
 
-class Below(msgspec.Struct, frozen=True):
+class ButtonMessage(msgspec.Struct, frozen=True):
     """The message that a button is below."""
 
     id: str
@@ -175,7 +175,7 @@ class Interaction(msgspec.Struct, frozen=True):
     guild_id: str | None = None
     member: Member | None = None
     user: User | None = None
-    message: Below | None = None
+    message: ButtonMessage | None = None
     context: int | None = None
     """Where it was used: 0 in a guild, 1 in the bot's direct messages, 2 between other people."""
     data: dict[str, Any] = {}

@@ -268,7 +268,7 @@ class Receiver:
             self._beside(partial(note, self._requests, place.id, reply, arrival.key))
 
     async def _reaction(self, data: dict[str, Any], *, added: bool) -> None:
-        reacted = parse(payloads.Reacted, data)
+        reacted = parse(payloads.ReactionEvent, data)
         if reacted.user_id == self._me.id:
             return
         if reacted.guild_id is None:

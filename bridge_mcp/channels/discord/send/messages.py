@@ -13,7 +13,7 @@ from typing import Any, cast
 from discord.http import Route
 from discord.utils import _to_json as to_json  # pyright: ignore[reportPrivateUsage]
 
-from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, Requests, Unfit
+from bridge_mcp.channels.discord.bot.requests import REQUEST_ERRORS, InvalidResponse, Requests
 from bridge_mcp.channels.discord.send.components import rows
 from bridge_mcp.channels.discord.text.split import MAX_TEXT
 from bridge_mcp.core.entries import Button
@@ -120,11 +120,11 @@ def id_of(answer: Any) -> str:
     """The id of a message, or a thread, that Discord says it made.
 
     Raises:
-        Unfit: the answer names none.
+        InvalidResponse: the answer names none.
     """
     number = cast("dict[str, Any]", answer).get("id") if isinstance(answer, dict) else None
     if not isinstance(number, str) or not number.isdecimal():
-        raise Unfit("its answer names nothing that was made")
+        raise InvalidResponse("its answer names nothing that was made")
     return number
 
 

@@ -21,7 +21,7 @@ from bridge_mcp.channels.discord.text.split import split
 from bridge_mcp.core.entries import Button
 from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, TopicChange, Upload
 
-__all__ = ["Body", "ChangeThread", "Drop", "MakeThread", "React", "Refused", "Rewrite", "Say", "cut"]
+__all__ = ["Body", "ChangeThread", "Drop", "MakeThread", "React", "RefusedAction", "Rewrite", "Say", "cut"]
 
 EMPTY = "(empty message)"
 MAX_FILES = 10
@@ -82,7 +82,7 @@ class ChangeThread(Struct, frozen=True):
     closed: bool | None = None
 
 
-class Refused(Struct, frozen=True):
+class RefusedAction(Struct, frozen=True):
     """An action that Discord would refuse; nothing of it goes out."""
 
     chat: str
@@ -90,7 +90,7 @@ class Refused(Struct, frozen=True):
     fix: str
 
 
-Body: TypeAlias = Say | Rewrite | Drop | React | MakeThread | ChangeThread | Refused
+Body: TypeAlias = Say | Rewrite | Drop | React | MakeThread | ChangeThread | RefusedAction
 
 
 def cut(action: OutgoingAction) -> tuple[Part, ...]:
@@ -111,7 +111,7 @@ def cut(action: OutgoingAction) -> tuple[Part, ...]:
                 changed = ChangeThread(action.chat, topic.name, topic.closed)
                 bodies = [MakeThread(action.chat, topic.name) if topic.new else changed]
     except ValueError as exc:
-        bodies = [Refused(action.chat, *exc.args)]
+        bodies = [RefusedAction(action.chat, *exc.args)]
     return tuple(Part(action.chat, body) for body in bodies)
 
 

@@ -16,7 +16,7 @@ from bridge_mcp.channels.discord.receive.files import fetch
 from bridge_mcp.channels.discord.receive.places import NoPlace, Places
 from bridge_mcp.channels.discord.send.drafts import Drafts
 from bridge_mcp.channels.discord.send.messages import MessageRoutes, edited_message, id_of, multipart, new_message
-from bridge_mcp.channels.discord.send.parts import ChangeThread, Drop, MakeThread, React, Refused, Rewrite, Say
+from bridge_mcp.channels.discord.send.parts import ChangeThread, Drop, MakeThread, React, RefusedAction, Rewrite, Say
 from bridge_mcp.channels.discord.send.threads import change, make
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, SendFailed, SendUncertain
@@ -59,7 +59,7 @@ class Sender:
         """
         where = f"{self._settings.name}/{part.chat}"
         match part.body:
-            case Refused(_, reason, fix):
+            case RefusedAction(_, reason, fix):
                 raise SendFailed(f"It was not sent to '{where}': {reason}.", fix=fix)
             case Say() | Rewrite() | Drop() | React() | MakeThread() | ChangeThread() as body:
                 pass

@@ -143,7 +143,7 @@ class Events:
             group=not direct,
         )
 
-    async def press(self, payload: Mapping[str, Any], token: str, where: Where, written: str = "") -> ButtonPress:
+    async def press(self, payload: Mapping[str, Any], token: str, where: OwnMessage, written: str = "") -> ButtonPress:
         """A press on a button, or what was written into the form that one opened."""
         user = inner(payload, "user")
         team = str(user.get("team_id") or inner(payload, "team").get("id") or "")
@@ -189,7 +189,7 @@ class Events:
         return self._me.name if user == self._me.user else self._names.at_hand(user)
 
 
-class Where(Struct, frozen=True):
+class OwnMessage(Struct, frozen=True):
     """A message of ours, below which something was pressed."""
 
     channel: str

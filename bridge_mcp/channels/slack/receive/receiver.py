@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from msgspec.structs import replace
 
 from bridge_mcp.channels.slack.places import micros
-from bridge_mcp.channels.slack.receive.events import Events, Where
+from bridge_mcp.channels.slack.receive.events import Events, OwnMessage
 from bridge_mcp.channels.slack.send.drafts import Drafts
 from bridge_mcp.channels.slack.text.mrkdwn import escaped
 from bridge_mcp.channels.slack.values import inner, listed
@@ -129,7 +129,7 @@ class Receiver:
         message, box = inner(payload, "message"), inner(payload, "container")
         channel = str(inner(payload, "channel").get("id") or box.get("channel_id") or "")
         ts, thread = str(message.get("ts") or box.get("message_ts") or ""), str(message.get("thread_ts") or "")
-        where = Where(channel, ts, "" if thread == ts and channel.startswith("D") else thread)
+        where = OwnMessage(channel, ts, "" if thread == ts and channel.startswith("D") else thread)
         press = await self._legible(self._events.press(payload, token, where))
         if press is None:
             return
@@ -146,20 +146,20 @@ class Receiver:
             metadata = inner({"kept": read_json(str(view.get("private_metadata") or "").encode())}, "kept")
         except BadJSON:
             return
-        where = Where(*(str(metadata.get(each) or "") for each in ("channel", "message", "thread")))
+        where = OwnMessage(*(str(metadata.get(each) or "") for each in ("channel", "message", "thread")))
         field = inner(inner(inner(inner(view, "state"), "values"), "words"), "words")
         words = str(field.get("value") or "")
         press = await self._legible(self._events.press(payload, str(metadata.get("token") or ""), where, words))
         if press is not None:
             await self._press(press, where)
 
-    async def _press(self, press: ButtonPress, where: Where) -> None:
+    async def _press(self, press: ButtonPress, where: OwnMessage) -> None:
         if answer := await self._inbox.put(press):
             self._tasks.start_soon(self._whisper, where.channel, where.thread, press.sender.id, answer)
 
     # -- what people are told outside of any log -----------------------------------------------------------------
 
-    async def _open(self, trigger: str, form: Form, press: ButtonPress, where: Where) -> None:
+    async def _open(self, trigger: str, form: Form, press: ButtonPress, where: OwnMessage) -> None:
         """Open a form, within the three seconds that the press allows."""
         if len(form.text) > MAX_INPUT:
             refusal = f"That is too long for a form here ({len(form.text):,} characters; {MAX_INPUT:,} fit)."

@@ -14,7 +14,7 @@ from bridge_mcp.channels.slack.text.split import split
 from bridge_mcp.core.entries import Button
 from bridge_mcp.ports import Edit, Outgoing, OutgoingAction, Part, Reaction, TopicChange, Upload
 
-__all__ = ["Body", "Post", "React", "Refused", "Share", "Update", "blocks_of", "cut"]
+__all__ = ["Body", "Post", "React", "RefusedAction", "Share", "Update", "blocks_of", "cut"]
 
 MAX_LABEL = 75
 """Characters of a button's label: https://docs.slack.dev/reference/block-kit/block-elements/button-element."""
@@ -58,14 +58,14 @@ class React(Struct, frozen=True):
     emoji: str
 
 
-class Refused(Struct, frozen=True):
+class RefusedAction(Struct, frozen=True):
     """An action that Slack would refuse; nothing of it goes out."""
 
     reason: str
     fix: str
 
 
-Body: TypeAlias = Post | Share | Update | React | Refused
+Body: TypeAlias = Post | Share | Update | React | RefusedAction
 
 
 def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
@@ -77,7 +77,7 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
             bodies = edited(action, renderer)
         case Reaction(message=message, emoji=emoji):
             name = emoji_name(emoji) if emoji else ""
-            unknown = Refused(f"Slack has no name for {emoji}", "Use another emoji.")
+            unknown = RefusedAction(f"Slack has no name for {emoji}", "Use another emoji.")
             bodies = [React(message, name) if name or not emoji else unknown]
         case TopicChange():
             bodies = [topic(action)]
@@ -117,7 +117,7 @@ def edited(action: Edit, renderer: Renderer) -> list[Body]:
     texts, messages = split(renderer.render(action.text)) or [[]], action.messages
     if len(texts) > len(messages):
         reason = f"the new text takes {len(texts)} messages, and it has {len(messages)}"
-        return [Refused(reason, "Send it as a new message.")]
+        return [RefusedAction(reason, "Send it as a new message.")]
     bodies = list[Body]()
     for number, message in enumerate(messages):
         pieces = texts[number] if number < len(texts) else []

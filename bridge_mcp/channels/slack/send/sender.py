@@ -17,7 +17,7 @@ from msgspec import Struct
 from bridge_mcp.channels.slack.places import Places
 from bridge_mcp.channels.slack.send.drafts import Drafts
 from bridge_mcp.channels.slack.send.errors import failure
-from bridge_mcp.channels.slack.send.requests import Body, Post, React, Refused, Share, Update, cut
+from bridge_mcp.channels.slack.send.requests import Body, Post, React, RefusedAction, Share, Update, cut
 from bridge_mcp.channels.slack.send.uploads import Uploads, content
 from bridge_mcp.channels.slack.text.rich_text import Renderer
 from bridge_mcp.channels.slack.values import inner, listed
@@ -89,7 +89,7 @@ class Sender:
         match body:
             case Post() | Share() | Update() | React():
                 pass
-            case Refused(reason, fix):
+            case RefusedAction(reason, fix):
                 raise SendFailed(f"It was not sent to '{where}': {reason}.", fix=fix)
             case _:
                 raise TypeError(f"{part.body!r} was not made by this channel")
@@ -130,7 +130,7 @@ class Sender:
                 else:
                     await self._unreact(channel, message)
                 return (message,)
-            case Refused():
+            case RefusedAction():
                 return ()
 
     async def _post(self, chat: str, channel: str, thread: str, body: Post) -> str:

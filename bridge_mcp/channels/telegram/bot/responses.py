@@ -29,7 +29,7 @@ UNFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionE
 """What the library raises where a result is not what its documentation says."""
 
 
-class Answer(dict[str, Any]):
+class ApiResponse(dict[str, Any]):
     """A response's object; the library reads its `result` where the status is 200."""
 
     def __missing__(self, key: str) -> Any:
@@ -38,7 +38,7 @@ class Answer(dict[str, Any]):
         raise TelegramError(f"its answer has no {key}{says}")
 
 
-class Bounded(httpx.AsyncByteStream):
+class BoundedStream(httpx.AsyncByteStream):
     """An answer's bytes, up to `MAX_ANSWER`."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -64,7 +64,7 @@ class Bounded(httpx.AsyncByteStream):
 
 async def bound(response: httpx.Response) -> None:
     """Fail the reading of a response once it is longer than `MAX_ANSWER`."""
-    response.stream = Bounded(response)
+    response.stream = BoundedStream(response)
 
 
 class BotRequest(HTTPXRequest):
@@ -89,7 +89,7 @@ class BotRequest(HTTPXRequest):
             raise TelegramError("its answer is no JSON object")
         if not isinstance(answer.get("description", ""), str):
             answer.pop("description")
-        return Answer(answer, parameters=parameters(answer.get("parameters")))
+        return ApiResponse(answer, parameters=parameters(answer.get("parameters")))
 
 
 def parameters(raw: Any) -> dict[str, int]:

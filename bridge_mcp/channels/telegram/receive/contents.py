@@ -18,7 +18,7 @@ Bearer: TypeAlias = Message | ExternalReplyInfo
 """What holds files: a message, or the description of a message of another chat."""
 
 
-class Stored(Protocol):
+class FileFields(Protocol):
     """The fields that all files of the Bot API share."""
 
     @property
@@ -91,7 +91,7 @@ def recording(message: Bearer) -> Attachment | None:
     return None
 
 
-def stored(file: Stored, kind: AttachmentKind, mime: str, name: str) -> Attachment:
+def stored(file: FileFields, kind: AttachmentKind, mime: str, name: str) -> Attachment:
     return Attachment(file.file_id, kind, mime, name=name, size=file.file_size)
 
 

@@ -23,7 +23,7 @@ MAX_FOLLOWED = 1_000
 
 
 @dataclass(slots=True)
-class Pace:
+class LocationPace:
     """When a location was last passed on, and how long the next position waits. Seconds."""
 
     at: float
@@ -39,12 +39,12 @@ class LiveLocations:
     """The positions that are held back, for one channel. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        self._paces: dict[tuple[str, str], Pace] = {}
+        self._paces: dict[tuple[str, str], LocationPace] = {}
         self._held: dict[tuple[str, str], Incoming] = {}
 
     def begin(self, first: Incoming, now: float) -> None:
         """Note a new live location, whose first position is passed on."""
-        self._note(key_of(first), Pace(now, FIRST_S))
+        self._note(key_of(first), LocationPace(now, FIRST_S))
 
     def hold(self, moved: Incoming, now: float) -> bool:
         """Hold this position back; False: it is to be passed on now."""
@@ -71,9 +71,9 @@ class LiveLocations:
 
     def _passed(self, key: tuple[str, str], now: float) -> None:
         before = self._paces.get(key)
-        self._note(key, Pace(now, min(APART_S, 2 * before.apart_s if before is not None else FIRST_S)))
+        self._note(key, LocationPace(now, min(APART_S, 2 * before.apart_s if before is not None else FIRST_S)))
 
-    def _note(self, key: tuple[str, str], pace: Pace) -> None:
+    def _note(self, key: tuple[str, str], pace: LocationPace) -> None:
         self._paces.pop(key, None)
         self._paces[key] = pace
         if len(self._paces) > MAX_FOLLOWED:

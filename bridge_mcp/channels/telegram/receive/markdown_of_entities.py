@@ -51,7 +51,7 @@ def as_markdown(text: str, entities: Sequence[MessageEntity], me: int) -> str:
     signs = Signs()
     literal: list[tuple[int, int]] = []
     blocks: list[tuple[int, int, bool]] = []
-    places = Places(text)
+    places = Utf16Offsets(text)
     for entity in sorted(entities, key=lambda each: (each.offset, -each.length)):
         start, end = places.stretch(entity.offset, entity.length)
         if start >= end or any(first <= start < last for first, last in literal):
@@ -71,7 +71,7 @@ def as_markdown(text: str, entities: Sequence[MessageEntity], me: int) -> str:
 
 
 @dataclass(slots=True)
-class Places:
+class Utf16Offsets:
     """Maps UTF-16 offsets to indices of a text; an offset inside a character, or beyond the end, is moved."""
 
     text: str

@@ -32,7 +32,7 @@ from bridge_mcp.channels.telegram.text.entities import entities
 from bridge_mcp.channels.telegram.text.marked_text import Rich
 from bridge_mcp.channels.telegram.text.split import split
 
-__all__ = ["NO_PREVIEW", "Halfway", "Messages"]
+__all__ = ["NO_PREVIEW", "Messages", "PartlySent"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ UPLOAD_S = 60.0
 """How long Telegram may take to answer once a file is uploaded."""
 
 
-class Halfway(Exception):
+class PartlySent(Exception):
     """A part needed several requests, and one after the first failed."""
 
     def __init__(self, error: TelegramError, *, begun: bool) -> None:
@@ -82,7 +82,7 @@ class Messages:
             except TelegramError as exc:
                 if not sent and not begun:
                     raise
-                raise Halfway(exc, begun=bool(sent)) from None
+                raise PartlySent(exc, begun=bool(sent)) from None
         return sent
 
     async def _say(self, body: Text, rich: Rich) -> str:

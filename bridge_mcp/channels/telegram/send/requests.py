@@ -31,7 +31,7 @@ __all__ = [
     "File",
     "MakeTopic",
     "React",
-    "Refused",
+    "RefusedAction",
     "Rewrite",
     "Text",
     "address",
@@ -150,14 +150,14 @@ class CloseTopic(Struct, frozen=True):
     closed: bool
 
 
-class Refused(Struct, frozen=True):
+class RefusedAction(Struct, frozen=True):
     """An action that Telegram would refuse; nothing of it goes out."""
 
     reason: str
     fix: str
 
 
-Body: TypeAlias = Text | File | Album | Rewrite | Drop | React | MakeTopic | ChangeTopic | CloseTopic | Refused
+Body: TypeAlias = Text | File | Album | Rewrite | Drop | React | MakeTopic | ChangeTopic | CloseTopic | RefusedAction
 
 
 def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
@@ -176,7 +176,7 @@ def cut(action: OutgoingAction, renderer: Renderer) -> tuple[Part, ...]:
             case TopicChange():
                 bodies = topic(action, place)
     except ValueError as exc:
-        bodies = [Refused(*exc.args)]
+        bodies = [RefusedAction(*exc.args)]
     return tuple(Part(action.chat, body) for body in bodies)
 
 

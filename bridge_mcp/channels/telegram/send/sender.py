@@ -14,7 +14,7 @@ from bridge_mcp.channels.telegram.bot.responses import fitting, retry_after_s
 from bridge_mcp.channels.telegram.send.drafts import Drafts
 from bridge_mcp.channels.telegram.send.edits import REACTIONS, Changes
 from bridge_mcp.channels.telegram.send.errors import failure, says
-from bridge_mcp.channels.telegram.send.messages import Halfway, Messages
+from bridge_mcp.channels.telegram.send.messages import Messages, PartlySent
 from bridge_mcp.channels.telegram.send.rate_limit import Pacer
 from bridge_mcp.channels.telegram.send.requests import (
     Album,
@@ -25,13 +25,13 @@ from bridge_mcp.channels.telegram.send.requests import (
     File,
     MakeTopic,
     React,
-    Refused,
+    RefusedAction,
     Rewrite,
     Text,
     address,
     cut,
 )
-from bridge_mcp.channels.telegram.send.topics import Preparing, Topics
+from bridge_mcp.channels.telegram.send.topics import NotSent, Topics
 from bridge_mcp.channels.telegram.text.render import Renderer
 from bridge_mcp.core.errors import SendFailed, SendUncertain
 from bridge_mcp.ports import Clock, OutgoingAction, Part
@@ -89,7 +89,7 @@ class Sender:
                 pass
             case MakeTopic() | ChangeTopic() | CloseTopic() as body:
                 pass
-            case Refused(reason, fix):
+            case RefusedAction(reason, fix):
                 raise SendFailed(f"It was not sent to '{where}': {reason}.", fix=fix)
             case _:
                 raise TypeError(f"{part.body!r} was not made by this channel")
@@ -98,9 +98,9 @@ class Sender:
             sent = await fitting(self._carry_out(body))
         except TelegramError as exc:
             problem = self._problem(exc, body, where, harmless=isinstance(body, HARMLESS))
-        except Preparing as exc:
+        except NotSent as exc:
             problem = self._problem(exc.error, body, where, harmless=True)
-        except Halfway as exc:
+        except PartlySent as exc:
             problem = self._problem(exc.error, body, where, harmless=False)
             if exc.begun:
                 problem = SendUncertain(f"Only a part went out. {problem}", fix="Look into the chat.")

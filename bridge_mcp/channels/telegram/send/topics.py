@@ -16,7 +16,7 @@ from bridge_mcp.channels.telegram.send.errors import says
 from bridge_mcp.channels.telegram.send.requests import ChangeTopic, CloseTopic, MakeTopic
 from bridge_mcp.core.errors import SendFailed
 
-__all__ = ["Preparing", "Topics"]
+__all__ = ["NotSent", "Topics"]
 
 COLOURED = "\ufe0f"
 """The variation selector that asks for a coloured emoji; Telegram's list has it for some of them."""
@@ -24,7 +24,7 @@ SHOWN = 60
 """So many icons are named to whoever wants another one."""
 
 
-class Preparing(Exception):
+class NotSent(Exception):
     """What a request needs could not be asked for: the request itself was not made."""
 
     def __init__(self, error: TelegramError) -> None:
@@ -81,7 +81,7 @@ class Topics:
             try:
                 stickers = await self._bot.get_forum_topic_icon_stickers()
             except TelegramError as exc:
-                raise Preparing(exc) from None
+                raise NotSent(exc) from None
             icons = {(each.emoji or "").replace(COLOURED, ""): each.custom_emoji_id or "" for each in stickers}
             self._icons = {each: number for each, number in icons.items() if each and number}
         if number := self._icons.get(emoji.replace(COLOURED, "")):
