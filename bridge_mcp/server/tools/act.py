@@ -11,16 +11,16 @@ from pydantic import Field
 from bridge_mcp.core.results import Decision
 from bridge_mcp.server.tools import answers, approval_answers, attachments
 from bridge_mcp.server.tools.bridge_answers import ClaimState, ScheduledMessages, Topic
-from bridge_mcp.server.tools.params import JsonObject, Text, Texts, TextsByName
+from bridge_mcp.server.tools.params import ConversationId, JsonObject, Text, Texts, TextsByName
 from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, tool
 from bridge_mcp.service import ApprovalOptions, decided
 
 __all__ = ["APPROVE_TOOLS", "CALL_TOOLS", "SEND_TOOLS"]
 
 Seconds = Annotated[float, Field(ge=0, le=50)]
-Key = Annotated[str, Field(description="Any text; a call repeated with it does nothing twice")]
+Key = Annotated[str, Field(description="A call repeated with it runs once")]
 
-Also = Annotated[Texts, Field(description="Further approvals, decided the same way")]
+Also = Annotated[Texts, Field(description="Further approvals, decided alike")]
 
 YEAR_S = 366 * 24 * 3600
 
@@ -28,13 +28,13 @@ YEAR_S = 366 * 24 * 3600
 @tool("send", open_world=True)
 async def send_message(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     text: Annotated[Text, Field(description="Markdown")],
     files: Annotated[
         Texts, Field(description="Paths in an outbox folder, or MESSAGE_OR_TICKET/INDEX of files that came in")
     ] = (),
     reply_to: Annotated[str, Field(description="A message id")] = "",
-    buttons: Annotated[Texts, Field(description="Choices below the message; pressing one says its text")] = (),
+    buttons: Annotated[Texts, Field(description="Choices; pressing one says its text")] = (),
     silent: bool = False,
     send_at: Annotated[str, Field(description="2026-12-24T09:00+01:00")] = "",
     idempotency_key: Key = "",
@@ -95,7 +95,7 @@ async def react(
 @tool("send", open_world=True, topics=True, answer_listed=False)
 async def create_topic(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     name: Text,
     icon: Annotated[str, Field(description="An emoji, where the platform has icons")] = "",
     idempotency_key: Key = "",
@@ -108,7 +108,7 @@ async def create_topic(
 @tool("send", idempotent=True, open_world=True, topics=True, answer_listed=False)
 async def edit_topic(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     name: Text = "",
     icon: Annotated[str | None, Field(description="An emoji; empty: none")] = None,
     closed: bool | None = None,
@@ -124,7 +124,7 @@ async def edit_topic(
 @tool("send", open_world=True, ticket=True)
 async def ask_user(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     question: Text,
     choices: Annotated[Texts, Field(description="Buttons to choose from; none: a free answer")] = (),
     expires_s: Annotated[float, Field(ge=0, le=YEAR_S, description="0: never")] = 3600,
@@ -140,7 +140,7 @@ async def ask_user(
 @tool("send", destructive=True, open_world=True, ticket=True)
 async def run_turn(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     text: Annotated[Text, Field(description="What the assistant is asked")],
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
@@ -157,7 +157,7 @@ async def run_turn(
 
 @tool("send", idempotent=True)
 async def set_responder(
-    call: ToolCall, conversation: str, responder: Literal["assistant", "relay", "off", "default"]
+    call: ToolCall, conversation: ConversationId, responder: Literal["assistant", "relay", "off", "default"]
 ) -> answers.ResponderSet:
     """Say who answers a chat from now on: the assistant, MCP clients (relay), nobody, or as the config says."""
     now = await call.bridge.set_responder(call.who, conversation, responder)
@@ -167,7 +167,7 @@ async def set_responder(
 @tool("send", idempotent=True, relay=True, answer_listed=False)
 async def claim_conversation(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     for_s: Annotated[float, Field(ge=0, le=3600, description="0: give it back")],
 ) -> ClaimState:
     """Have a chat for yourself for a while, where several agents answer: no other client may write there meanwhile.
@@ -225,7 +225,7 @@ async def call_tool(
     arguments: JsonObject | None = None,
     wait_s: Seconds = 20,
     idempotency_key: Key = "",
-    show_files: Annotated[bool, Field(description="Give a result's files as content too")] = False,
+    show_files: Annotated[bool, Field(description="Show a result's files too")] = False,
 ) -> approval_answers.Ticket | ContentAnswer:
     """Call a nested tool through the assistant's gate.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bridge_mcp.server.tools import bridge_answers
+from bridge_mcp.server.tools.params import ConversationId
 from bridge_mcp.server.tools.tool import Tool, ToolCall, tool
 
 __all__ = ["ADMIN_TOOLS"]
@@ -56,7 +57,9 @@ async def revoke_grant(call: ToolCall, grant: Annotated[int, Field(ge=0, le=2**5
 
 @tool("admin", destructive=True)
 async def run_command(
-    call: ToolCall, conversation: str, command: Annotated[str, Field(description="Such as /status, /clear or /stop")]
+    call: ToolCall,
+    conversation: ConversationId,
+    command: Annotated[str, Field(description="Such as /status, /clear or /stop")],
 ) -> bridge_answers.CommandAnswer:
     """Run a chat command in a chat and answer what it says."""
     text = await call.bridge.run_command(call.who, conversation, command)

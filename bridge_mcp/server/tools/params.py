@@ -26,7 +26,7 @@ from bridge_mcp.core.json_reader import MAX_DEPTH, MAX_SIZE, check_depth, read_j
 from bridge_mcp.core.tools import MAX_ARGUMENTS
 from bridge_mcp.server.tools.json_schema import lean_schema
 
-__all__ = ["JsonObject", "Params", "Text", "Texts", "TextsByName"]
+__all__ = ["ConversationId", "JsonObject", "Params", "Text", "Texts", "TextsByName"]
 
 HOST_ARGUMENTS: Final = frozenset({"sessionId", "toolCallId", "action", "chatInput", "random_string"})
 """Arguments that hosts add to every call (n8n the first four, Cursor the last); they are ignored."""
@@ -55,6 +55,7 @@ def check_bounds(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+ConversationId: TypeAlias = Annotated[str, Field(description="channel/chat_id")]
 Text: TypeAlias = Annotated[str, Field(max_length=MAX_SIZE)]
 """A text for which the service has its own limit."""
 Texts: TypeAlias = Annotated[tuple[str, ...], Strict(False), Field(max_length=100)]

@@ -12,7 +12,7 @@ from bridge_mcp.core.tool_search import search_tools
 from bridge_mcp.server.tools import answers, approval_answers, attachments, bridge_answers, status_answers
 from bridge_mcp.server.tools.message_pages import message_page
 from bridge_mcp.server.tools.pages import fitting, page
-from bridge_mcp.server.tools.params import Text, Texts
+from bridge_mcp.server.tools.params import ConversationId, Text, Texts
 from bridge_mcp.server.tools.tool import ContentAnswer, Tool, ToolCall, tool
 from bridge_mcp.server.tools.tool_pages import tool_page, whole_tools
 
@@ -22,7 +22,7 @@ MAX_FETCHED = 5_000_000
 """Bytes of a file that is fetched for showing it in pieces, unless the caller takes more at once."""
 
 Seconds = Annotated[float, Field(ge=0, le=50)]
-ShowFiles = Annotated[bool, Field(description="Give a result's files as content too")]
+ShowFiles = Annotated[bool, Field(description="Show a result's files too")]
 
 
 @tool("read", read_only=True, answer_listed=False)
@@ -52,11 +52,11 @@ async def list_conversations(
 @tool("read", read_only=True)
 async def read_messages(
     call: ToolCall,
-    conversation: str,
+    conversation: ConversationId,
     before: Annotated[str, Field(description="A message id: read what is older")] = "",
     limit: Annotated[int, Field(ge=1, le=200)] = 50,
     calls: Annotated[
-        bool, Field(description="Also the tool calls: who asked and decided, what ran, what came back")
+        bool, Field(description="Also tool calls: who asked and decided, what ran, what came back")
     ] = False,
 ) -> answers.MessagePage:
     """The last messages of a chat, oldest first. Pass the answer's `before` for older ones, until it is empty."""
@@ -67,7 +67,7 @@ async def read_messages(
 async def search_messages(
     call: ToolCall,
     query: Text,
-    conversation: str = "",
+    conversation: ConversationId = "",
     limit: Annotated[int, Field(ge=1, le=100)] = 20,
 ) -> answers.MessageSearch:
     """Messages that hold every word of the query, the newest first."""
@@ -89,12 +89,12 @@ async def fetch_attachment(
         Literal["auto", "base64", "text", "json"],
         Field(
             description="auto: text as text, images as images; "
-            "text, json: what the message, ticket or approval itself says, whole"
+            "text, json: what the message, ticket or approval itself says"
         ),
     ] = "auto",
     max_bytes: Annotated[
         int | None,
-        Field(ge=1, le=50 * 1024 * 1024, description="Whole up to this size; else in pieces that hosts can take"),
+        Field(ge=1, le=50 * 1024 * 1024, description="Whole up to this size, else in pieces"),
     ] = None,
     offset: Annotated[
         int, Field(ge=0, le=50 * 1024 * 1024, description="First character of a text, or byte of base64")
@@ -112,13 +112,13 @@ async def fetch_attachment(
 async def wait_for_events(
     call: ToolCall,
     after: Annotated[
-        int | None, Field(ge=0, le=2**53, description="Cursor of the last answer; 0 reads from the beginning")
+        int | None, Field(ge=0, le=2**53, description="Cursor of the last answer; 0: from the beginning")
     ] = None,
     consumer: Annotated[
         str, Field(description="Name under which the bridge keeps your cursor; `after` acknowledges")
     ] = "",
-    types: Annotated[Texts, Field(description="Such as message.received, approval.requested; all if empty")] = (),
-    conversation: str = "",
+    types: Annotated[Texts, Field(description="Such as message.received; all if empty")] = (),
+    conversation: ConversationId = "",
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
     timeout_s: Seconds = 20,
 ) -> answers.EventPage:
@@ -159,7 +159,7 @@ async def wait_for(
 @tool("read", read_only=True)
 async def list_approvals(
     call: ToolCall,
-    conversation: str = "",
+    conversation: ConversationId = "",
     status: Literal["waiting", "approved", "rejected", "expired", "cancelled", "any"] = "waiting",
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
     cursor: Annotated[str, Field(description="From the page before")] = "",
@@ -183,7 +183,7 @@ async def list_approvals(
 @tool("read", read_only=True, answer_listed=False)
 async def list_tools(
     call: ToolCall,
-    query: Annotated[str, Field(description="Words of a name or a description; the best match comes first")] = "",
+    query: Annotated[str, Field(description="Words of a name or description; best match first")] = "",
     names: Annotated[Texts, Field(description="Only these tools, each with its schema")] = (),
     limit: Annotated[int, Field(ge=1, le=200)] = 100,
     cursor: str = "",
