@@ -345,7 +345,7 @@ IMPOSSIBLE: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("x", {"channels": ["nowhere"]}, "no channel 'nowhere'"),
     ("x", {"conversations": ["local"]}, "is not a conversation"),
     ("x", {"conversations": ["nowhere/1"]}, "no channel for"),
-    ("x", {"taken": ["x"]}, "a client 'x' already"),
+    ("x", {"taken_names": ["x"]}, "a client 'x' already"),
 )
 
 
