@@ -154,7 +154,7 @@ def difference(before: Mapping[str, JSON], tool: Definition) -> str:
 
 
 def server_key(server: ToolServer) -> str:
-    """A key for a server's command or url, which tells it from another one of the same name; pins have it as `place`."""
+    """A key for a server's command or url, which tells it from another of the same name. Pins hold it as `place`."""
     return short_hash("\0".join((server.command, *server.args, server.url)))
 
 

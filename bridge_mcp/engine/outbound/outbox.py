@@ -322,12 +322,12 @@ class OutboxWorker:
             chat,
             message.text if can.buttons else with_choices(message),
             await self._uploads.uploads(address.channel, message.attachments),
-            message.buttons,
-            await self._replied_to(message),
-            message.silent or self._quiet(address.channel, self._clock.now()) > 0,
-            message.question,
-            message.id,
-            message.at,
+            buttons=message.buttons,
+            reply_to=await self._replied_to(message),
+            silent=message.silent or self._quiet(address.channel, self._clock.now()) > 0,
+            question=message.question,
+            key=message.id,
+            at=message.at,
         )
 
     async def _target(self, message: Message) -> tuple[str, ...]:
