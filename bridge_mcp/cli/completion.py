@@ -36,7 +36,7 @@ def completion(shell: Shell, /, *, install: bool = False) -> int:
         written = app.install_completion(shell=shell)
     except OSError as exc:
         raise BadInput(
-            f"{exc.filename} cannot be written: {exc.strerror}.",
+            f"{exc.filename or f'The file for {shell}'} cannot be written: {exc.strerror}.",
             fix=room_or(exc, f"Put it where your shell looks: bridge-mcp completion {shell} > FILE"),
         ) from exc
     console().print(texts.completes(written), soft_wrap=True)
