@@ -118,7 +118,10 @@ def url_of(url: str, option: str) -> str:
 
 def has_password(url: str) -> bool:
     """Whether a URL holds one, or may: what cannot be read may be a password with a special character in it."""
+    if not url.startswith(POSTGRES):
+        return False
     try:
-        return url.startswith(POSTGRES) and bool(taken_apart(url).password)
+        parts = taken_apart(url)
+        return bool(parts.password or parts.options.get("sslpassword"))
     except ValueError:
         return True

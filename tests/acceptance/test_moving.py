@@ -16,8 +16,9 @@ def test_a_bridge_goes_into_a_database_and_comes_back(home: Home, database: Data
     refused = home.done("migrate", "--from", f"sqlite:///{store}", "--to", database.tcp_url).stderr
     assert "command lines can be read by others" in refused
     assert database.server.password not in refused
-    for odd in ("ha#sh-pass", "sla/sh-pass", "at@sign-pass"):
-        url = f"postgresql://bridge:{odd}@127.0.0.1:1/x"
+    of_key = "postgresql://bridge@127.0.0.1:1/x?sslpassword=key-pass"
+    odd = [f"postgresql://bridge:{each}@127.0.0.1:1/x" for each in ("ha#sh-pass", "sla/sh-pass", "at@sign-pass")]
+    for url in (of_key, *odd):
         assert "command lines can be read" in home.run("migrate", "--from", f"sqlite:///{store}", "--to", url, code=1)
     told = home.run("migrate", "--from", f"sqlite:///{store}", "--to", "env:DB", code=1, DB=url)
     assert "%40 for @" in told
