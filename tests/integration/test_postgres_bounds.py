@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
+from typing import Any
 
 import anyio
 import psycopg
@@ -99,3 +101,22 @@ async def test_a_read_that_fails_after_its_caller_is_gone_is_noticed_by_nobody(s
     await reads.close()
     gc.collect()
     assert noise == []
+
+
+def test_a_server_that_stands_still_while_a_connection_is_made_is_given_up_within_seconds(
+    cut: Cut, store_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is closed meanwhile waits for it: there is no connection yet that could be given up."""
+    monkeypatch.setattr(connecting, "LOOK_S", 0.3)
+    plain = connecting.Bounded.connect
+
+    def connect(*args: Any, **more: Any) -> Any:
+        made = plain(*args, **more)
+        cut.frozen = True
+        return made
+
+    monkeypatch.setattr(connecting.Bounded, "connect", connect)
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="has not answered for"):
+        connecting.Database(cut.url(store_database)).connect(answer_s=connecting.ANSWER_S)
+    assert time.monotonic() - began < SOON_S

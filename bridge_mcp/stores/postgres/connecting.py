@@ -42,7 +42,8 @@ TRIES = 5
 """How often is looked whether two connections have a session each: a pooler may give one the same twice by chance."""
 
 LOOK_S = 5.0
-"""How long is waited then for an answer: a pooler has others wait until it has a session for them."""
+"""How long is waited for an answer until a connection is of use: a pooler has others wait until it has a session for
+them, and nobody can give up what is not there yet."""
 
 FULL = "the pooler on the way may have no session free for this process"
 
@@ -244,7 +245,7 @@ class Database:
             autocommit=True,
             prepare_threshold=None,
         )
-        made.pooled = self._pooled
+        made.answer_s, made.pooled = LOOK_S, self._pooled
         return made
 
     def _look(self, connection: Bounded) -> bool:
@@ -258,8 +259,7 @@ class Database:
                 self._shares = False
             else:
                 with self._bare() as other:
-                    for each in (connection, other):
-                        each.answer_s, each.pooled = LOOK_S, True
+                    connection.pooled = other.pooled = True
                     self._shares, self._pooled = not keep_sessions(connection, other), True
         return self._shares
 
