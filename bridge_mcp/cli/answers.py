@@ -44,8 +44,8 @@ async def answered(assembly: Assembly, conversation: str, message: str, *, wait_
     """Print the answer to a message once it is there; 1 if there is none."""
     bridge, seen_approvals = assembly.bridge, set[str]()
     ends_at = time.monotonic() + wait_s
-    message_sent = await bridge.store.history.message(*parse_message(message))
-    if message_sent is None or is_command(message_sent.text):
+    sent = await bridge.store.history.message(*parse_message(message))
+    if sent is None or is_command(sent.text):
         last = (await bridge.read_messages(OWNER, conversation, limit=1)).messages
         return printed(last[-1].text, message=message, outcome="replied", json=json)
     while True:
@@ -68,9 +68,9 @@ async def tell_waiting(assembly: Assembly, conversation: str, approval: str) -> 
     from bridge_mcp.cli.approvals import approval_view
 
     err = console(stderr=True)
-    for approval_waiting in await assembly.bridge.list_approvals(OWNER, conversation=conversation):
-        if approval_waiting.id == approval:
-            for part, whole in approval_view(approval_waiting):
+    for pending in await assembly.bridge.list_approvals(OWNER, conversation=conversation):
+        if pending.id == approval:
+            for part, whole in approval_view(pending):
                 err.print(part, soft_wrap=whole or None)
     hint = texts.approve_by(approval) if assembly.config.rules.cli else texts.ELSEWHERE
     err.print(Text(f"  {texts.waits(hint)}", "yellow"))

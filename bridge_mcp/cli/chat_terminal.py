@@ -139,7 +139,7 @@ class TerminalChat(Chat):
 
     async def event(self, event: Event) -> None:
         """See `Chat.event`."""
-        if event.type == "approval.decided" or event.type == "tool.finished":
+        if event.type in ("approval.decided", "tool.finished"):
             self._asked.pop(str(event.body["approval"]), None)
         if event.conversation == self.conversation and event.type in ("turn.finished", "turn.stopped"):
             self._draft = ""

@@ -143,8 +143,8 @@ async def run(config: Config, server: GuardedServer, hold_s: float, wire: Wire) 
                     relay = Relay(lines, sink, process, tools, calls)
                     await until_over(relay.run)
                     await sink.close()
-                    for calls_behind in gated:
-                        await calls_behind.settle()
+                    for gated_calls in gated:
+                        await gated_calls.settle()
                 if relay.server_left:
                     code = process.own_code
             except BadInput as exc:  # not wrapped into a group: it is told in one line
@@ -167,5 +167,5 @@ async def until_over(serve: Callable[[], Awaitable[None]]) -> None:
                 await ended()
                 tasks.cancel_scope.cancel()
 
-            for wanted_end in (serve, stopped.wait, wait_until_orphaned):
-                tasks.start_soon(wait_for, wanted_end)
+            for reason_to_end in (serve, stopped.wait, wait_until_orphaned):
+                tasks.start_soon(wait_for, reason_to_end)

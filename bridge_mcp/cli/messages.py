@@ -120,11 +120,11 @@ def say(
 
     async def body(assembly: Assembly) -> int | None:
         await check_conversation(assembly, conversation, new)
-        text_said = sys.stdin.read() if text == "-" else text
-        no_verdict(assembly, text_said)
+        said = sys.stdin.read() if text == "-" else text
+        no_verdict(assembly, said)
         if wait:
-            await somebody_answers(assembly, conversation, text_said)
-        message = await assembly.bridge.say(OWNER, conversation, text_said, name=name)
+            await somebody_answers(assembly, conversation, said)
+        message = await assembly.bridge.say(OWNER, conversation, said, name=name)
         if wait:
             return await answered(assembly, conversation, message, wait_s=wait_s, json=json)
         if json:

@@ -223,7 +223,7 @@ class Reading:
             tools=self._call_rules(key, section.tools),
             history_limit=section.history_limit,
             while_busy=section.while_busy,
-            window=self._window(key, section, model),
+            window=self._window(section, model),
             late_after_s=section.late_after_s,
             quiet=quiet_hours(key, section.quiet, section.timezone, self.problems),
             speak=self._speak(key, section),
@@ -277,10 +277,10 @@ class Reading:
             self.problems.add(f"{key}.timezone", f"there is no time zone '{name}'.", fix)
         return name
 
-    def _window(self, key: str, section: schema.Channel, model: str) -> Window:
+    def _window(self, section: schema.Channel, model: str) -> Window:
         """Return the limits of one model request of a channel: its model's window, and the limits of its section."""
-        asked = self._models.get(model) or schema.ModelSection(model=model)
-        context, reserve = asked.context_tokens, asked.reserve_tokens
+        settings = self._models.get(model) or schema.ModelSection(model=model)
+        context, reserve = settings.context_tokens, settings.reserve_tokens
         if context is not None and reserve is not None and reserve > context // 2:
             self.problems.add(
                 f"models.{model}.reserve_tokens",
@@ -290,18 +290,18 @@ class Reading:
         return Window(
             context,
             reserve,
-            result_chars=asked.max_result_chars,
+            result_chars=settings.max_result_chars,
             image_turns=section.image_turns,
-            summarise=asked.model != SCRIPTED if section.summarise is None else section.summarise,
+            summarise=settings.model != SCRIPTED if section.summarise is None else section.summarise,
         )
 
     def _caps(self) -> Caps:
-        asked = self.file.budget
+        budget = self.file.budget
         return Caps(
-            Cap(asked.usd_per_day, asked.tokens_per_day),
-            Cap(asked.usd_per_channel_day, asked.tokens_per_channel_day),
-            Cap(asked.usd_per_conversation_day, asked.tokens_per_conversation_day),
-            stop_unpriced=asked.unknown_price == "stop",
+            Cap(budget.usd_per_day, budget.tokens_per_day),
+            Cap(budget.usd_per_channel_day, budget.tokens_per_channel_day),
+            Cap(budget.usd_per_conversation_day, budget.tokens_per_conversation_day),
+            stop_unpriced=budget.unknown_price == "stop",
         )
 
     def _model_known(self, key: str, section: schema.Channel, model: str) -> None:

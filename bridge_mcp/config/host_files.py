@@ -122,9 +122,8 @@ def containers(body: Mapping[str, object], level: int = 0) -> Iterator[object]:
         elif isinstance(value, dict) and level < DEEPEST:
             inner = cast("dict[str, object]", value)
             last = key.rpartition(".")[2]
-            if last in POSSIBLE_CONTAINERS and (all_servers(inner) or (last == "servers" and not level)):
-                yield inner
-            elif last == "extensions" and not level and some_servers(inner):
+            may_hold = last in POSSIBLE_CONTAINERS and (all_servers(inner) or (last == "servers" and not level))
+            if may_hold or (last == "extensions" and not level and some_servers(inner)):
                 yield inner
             else:
                 yield from containers(inner, level + (last != "mcp"))

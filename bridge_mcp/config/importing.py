@@ -186,8 +186,8 @@ class Section:
 
     def headers(self) -> None:
         plain: dict[str, str] = {}
-        by_variable: dict[str, str] = dict(self.server.headers_env)
-        self.wanted += [f"{variable} (the header {header})" for header, variable in by_variable.items()]
+        variables: dict[str, str] = dict(self.server.headers_env)
+        self.wanted += [f"{variable} (the header {header})" for header, variable in variables.items()]
         token = self.server.token_env
         if token:
             self.wanted.append(f"{token} (the bearer token alone)")
@@ -197,8 +197,8 @@ class Section:
                 token = variable_of(value) or variable(self.name, "token")
                 self.wanted.append(f"{token} (the bearer token alone)")
             elif REFERENCE.search(value) or looks_secret(header, value):
-                by_variable[header] = variable_of(value) or variable(self.name, header)
-                self.wanted.append(f"{by_variable[header]} (the header {header[:60]})")
+                variables[header] = variable_of(value) or variable(self.name, header)
+                self.wanted.append(f"{variables[header]} (the header {header[:60]})")
             else:
                 plain[header] = value
         if token:
@@ -208,8 +208,8 @@ class Section:
             self.notes.append(f"Log in once: bridge-mcp servers login {self.name}")
         if plain:
             self.keys["headers"] = plain
-        if by_variable:
-            self.keys["headers_env"] = by_variable
+        if variables:
+            self.keys["headers_env"] = variables
 
     def limits(self) -> None:
         """How long things may take, which tools there are, and which of them ask."""

@@ -212,11 +212,8 @@ def seqs_of_person(log: Log, sender: str, principal: str) -> tuple[Set[int], Set
     gone = theirs | turns
     for logged in log:
         subject = subject_of(logged.entry)
-        if subject is not None and subject in gone:
-            gone.add(logged.seq)
-        elif is_of_turn(logged, gone):
-            gone.add(logged.seq)
-        elif isinstance(logged.entry, Summarised) and messages and logged.seq > min(messages):
+        is_later_summary = isinstance(logged.entry, Summarised) and messages and logged.seq > min(messages)
+        if subject in gone or is_of_turn(logged, gone) or is_later_summary:
             gone.add(logged.seq)
     quoting = {logged.seq for logged in log if logged.seq not in gone and quotes(logged.entry)}
     return gone, quoting if messages else frozenset()

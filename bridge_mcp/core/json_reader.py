@@ -80,8 +80,7 @@ def read_json(
     """
     if len(source) > max_size:
         raise BadJSON(f"It is longer than {max_size:,} characters.", fix="Send less at once.")
-    text = source if isinstance(source, str) else decode_text(source, odd)
-    text = text[1:] if text.startswith("\ufeff") else text
+    text = (source if isinstance(source, str) else decode_text(source, odd)).removeprefix("\ufeff")
     decoder = UNIQUE if unique_names else DECODERS[odd]
     value = run_decoder(lambda: decoder.decode(text), max_depth)
     return without_halves(value, text, odd, max_depth)

@@ -75,11 +75,8 @@ def terms(text: str) -> list[str]:
     distinct: dict[str, None] = {}
     room = MAX_BYTES
     for run in runs(text):
-        if STARTS_UNSPACED.match(run) is None:
-            several = [run[:MAX_TERM]]
-        else:
-            several = [run[at : at + 2] for at in range(len(run))]
-        for term in several:
+        is_word = STARTS_UNSPACED.match(run) is None
+        for term in [run[:MAX_TERM]] if is_word else [run[at : at + 2] for at in range(len(run))]:
             if term not in distinct:
                 room -= len(term.encode())
                 if room < 0:

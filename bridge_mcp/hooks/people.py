@@ -43,17 +43,17 @@ class People(Struct, frozen=True):
             return True
         pairings = await self.store.access.pairings()
         check = ApproverCheck(self.rules, self.traits, pairings, clients=self.clients)
-        rule_settings = self._named(asked.server, asked.tool.removeprefix(f"{asked.server}__"))
+        named_place = self._named(asked.server, asked.tool.removeprefix(f"{asked.server}__"))
         places = [place for place in (asked.route, *asked.also_route, asked.escalate_to) if place and place != AGENTS]
         # Nobody is known to look at a channel of this machine, unless the owner says that people are asked there.
-        watched = [place for place in places if place == rule_settings or self._paired(place)]
-        return any([name for place in watched for name in check.in_chat(place)])
+        watched = [place for place in places if place == named_place or self._paired(place)]
+        return any(check.in_chat(place) for place in watched)
 
     async def conversation(self, host: Host, tool: str) -> str:
         """The conversation in which a host's questions are asked; empty where there is none, or nobody is let in."""
-        rule_settings = self._named(principal_of(host), tool)
-        place = rule_settings or await owners_chat(self.store.access, self.traits)
-        if place in ("", AGENTS) or not (rule_settings or self._paired(place)):
+        named_place = self._named(principal_of(host), tool)
+        place = named_place or await owners_chat(self.store.access, self.traits)
+        if place in ("", AGENTS) or not (named_place or self._paired(place)):
             return ""
         return place if await is_let_in(self.store.access, self.traits, place) else ""
 

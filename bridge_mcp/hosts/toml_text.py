@@ -5,7 +5,6 @@ Whoever makes a change reads the result again, and holds it to what was meant.
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,6 @@ __all__ = ["blocks_of", "read_toml", "with_table", "with_values", "without_table
 
 HEADER = re.compile(r"^[ \t]*\[.*$", re.MULTILINE)
 """A line that begins a table of TOML, or a list of them."""
-BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_toml(text: str) -> dict[str, Any]:
@@ -39,23 +37,13 @@ def read_toml(text: str) -> dict[str, Any]:
 def with_table(text: str, path: Sequence[str], values: Mapping[str, JSON]) -> str:
     """The text with one more table at its end."""
     line = "\r\n" if "\r\n" in text else "\n"
-    lines = [f"[{'.'.join(map(key, path))}]", *(f"{key(name)} = {value_of(value)}" for name, value in values.items())]
+    table: dict[str, Any] = {name: inline(value) for name, value in values.items()}
+    for name in reversed(path):
+        table = {name: table}
     start = text.rstrip("\r\n")
     between = line * 2 if start.strip("\ufeff") else ""
-    return f"{start}{between}{line.join(lines)}{line}"
-
-
-def key(name: str) -> str:
-    return name if BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
-
-
-def value_of(value: JSON) -> str:
-    """A value in one line."""
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key(name)} = {value_of(item)}' for name, item in value.items())} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(value_of, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    added = tomlkit.dumps(table).replace("\n", line)  # pyright: ignore[reportUnknownMemberType]
+    return start + between + added
 
 
 def with_values(text: str, path: Sequence[str], values: Mapping[str, JSON]) -> str:

@@ -128,9 +128,9 @@ async def forget_person(keepers: Keepers, request: ToForget, progress: Progress)
 async def conversations_of(store: Store, channel: str, subject: str) -> tuple[str, ...]:
     """The conversations in which a person is: their own chats, and those with them in the log."""
     direct = f"{channel}/{subject}"
-    direct_ones = await store.history.conversations(within=frozenset({direct}), limit=200)
+    chats, *_ = await store.history.conversations(within=frozenset({direct}), limit=200)
     conversations = await store.forgetting.conversations_with(channel, subject)
-    return tuple(dict.fromkeys([*(chat.id for chat in direct_ones[0]), *conversations]))
+    return tuple(dict.fromkeys([*(chat.id for chat in chats), *conversations]))
 
 
 async def end_all(keepers: Keepers, conversation: str, by: str) -> None:

@@ -184,12 +184,11 @@ class BridgeBase:
     async def _open(self, who: Principal, conversation: str) -> None:
         """Raise unless messages may be sent to it: a local conversation, or a paired chat."""
         channel, chat, _ = self._address(who, conversation)
-        if self.traits[channel].needs_pairing:
-            if not await self.store.access.find(channel, chat):
-                raise NotPaired(
-                    f"'{conversation}' is not paired with this bridge.",
-                    fix=f"Have the owner run: bridge-mcp pair add {channel} {chat}",
-                )
+        if self.traits[channel].needs_pairing and not await self.store.access.find(channel, chat):
+            raise NotPaired(
+                f"'{conversation}' is not paired with this bridge.",
+                fix=f"Have the owner run: bridge-mcp pair add {channel} {chat}",
+            )
 
     def _delivered_by_commit(self, conversation: str) -> bool:
         return self.traits[Address.of(conversation).channel].delivered_by_commit

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import psycopg
@@ -94,15 +94,35 @@ def spelled(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
-def paged(table: str, columns: Sequence[str], key: Key, after: Sequence[Any] | None, mark: str) -> str:
-    """A statement for the next rows of a table."""
-    marks = ", ".join([mark] * len(key))
-    condition = f"WHERE ({spelled(key)}) > ({marks})" if after is not None else ""
-    return f'SELECT {spelled(columns)} FROM "{table}" {condition} ORDER BY {spelled(key)} LIMIT {mark}'
+class Rows(Protocol):
+    """What both ends read alike."""
+
+    mark: ClassVar[str]
+    """What stands in a statement for a value."""
+
+    def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]: ...
+
+    def count(self, table: str) -> int:
+        """See `End`."""
+        return int(self._rows(f'SELECT count(*) FROM "{table}"')[0][0])
+
+    def page(self, table: str, columns: Sequence[str], key: Key, after: Sequence[Any] | None, limit: int) -> list[Row]:
+        """See `End`."""
+        marks = ", ".join([self.mark] * len(key))
+        condition = f"WHERE ({spelled(key)}) > ({marks})" if after is not None else ""
+        statement = f'SELECT {spelled(columns)} FROM "{table}" {condition} ORDER BY {spelled(key)} LIMIT {self.mark}'
+        return self._rows(statement, [*(after or ()), limit])
+
+    def state(self, name: str) -> Any:
+        """See `End`."""
+        rows = self._rows(f"SELECT state FROM moving WHERE name = {self.mark}", [name])
+        return msgspec.json.decode(rows[0][0]) if rows else None
 
 
-class SqliteEnd:
+class SqliteEnd(Rows):
     """See `End`. A file that is written has another name until the move is finished."""
+
+    mark = "?"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -143,14 +163,6 @@ class SqliteEnd:
         rows = self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")
         return frozenset(str(name) for (name,) in rows if not str(name).startswith(("sqlite_", "words_")))
 
-    def count(self, table: str) -> int:
-        """See `End`."""
-        return int(self._rows(f'SELECT count(*) FROM "{table}"')[0][0])
-
-    def page(self, table: str, columns: Sequence[str], key: Key, after: Sequence[Any] | None, limit: int) -> list[Row]:
-        """See `End`."""
-        return self._rows(paged(table, columns, key, after, "?"), [*(after or ()), limit])
-
     def put(self, table: str, columns: Sequence[str], rows: Sequence[Row], state: object) -> None:
         """See `End`."""
         marks = ", ".join("?" * len(columns))
@@ -160,11 +172,6 @@ class SqliteEnd:
             if rows:
                 connection.executemany(f'INSERT INTO "{table}" ({spelled(columns)}) VALUES ({marks})', rows)
             connection.execute("INSERT OR REPLACE INTO moving VALUES (?, ?)", reached)
-
-    def state(self, name: str) -> Any:
-        """See `End`."""
-        rows = self._rows("SELECT state FROM moving WHERE name = ?", [name])
-        return msgspec.json.decode(rows[0][0]) if rows else None
 
     def head(self) -> int:
         """See `End`."""
@@ -215,8 +222,10 @@ class SqliteEnd:
             raise sqlite_error(self._file, exc) from exc
 
 
-class PostgresEnd:
+class PostgresEnd(Rows):
     """See `End`. Until the move is finished the schema's version says that it is none: the number below zero."""
+
+    mark = "%s"
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
@@ -280,14 +289,6 @@ class PostgresEnd:
         rows = self._rows("SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()")
         return frozenset(str(name) for (name,) in rows if not str(name).startswith("procrastinate_"))
 
-    def count(self, table: str) -> int:
-        """See `End`."""
-        return int(self._rows(f'SELECT count(*) FROM "{table}"')[0][0])
-
-    def page(self, table: str, columns: Sequence[str], key: Key, after: Sequence[Any] | None, limit: int) -> list[Row]:
-        """See `End`."""
-        return self._rows(paged(table, columns, key, after, "%s"), [*(after or ()), limit])
-
     def put(self, table: str, columns: Sequence[str], rows: Sequence[Row], state: object) -> None:
         """See `End`; by COPY."""
         with self._told(), self._open().transaction():
@@ -300,11 +301,6 @@ class PostgresEnd:
                 "INSERT INTO moving VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
                 (table, msgspec.json.encode(state).decode()),
             )
-
-    def state(self, name: str) -> Any:
-        """See `End`."""
-        rows = self._rows("SELECT state FROM moving WHERE name = %s", [name])
-        return msgspec.json.decode(rows[0][0]) if rows else None
 
     def head(self) -> int:
         """See `End`."""

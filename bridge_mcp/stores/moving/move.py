@@ -101,8 +101,8 @@ class Move:
             self._target.begin(writes=True)
             self._check_tables()
             self._recognise()
-            for number, table in enumerate(TABLES):
-                self._copy(table, number)
+            for table in TABLES:
+                self._copy(table)
             self._index(self._source, self._target, self._progress)
             moved = self._move_files()
             self._target.set_head(self._source.head())
@@ -128,13 +128,13 @@ class Move:
         unknown = self._source.tables() - TABLES.keys() - LEFT_OUT.keys()
         if unknown:
             raise StoreError(
-                f"{self._source.place} has a table {sorted(unknown)[0]} that this bridge_mcp cannot move.",
+                f"{self._source.place} has a table {min(unknown)} that this bridge_mcp cannot move.",
                 fix="Use the bridge_mcp that wrote it.",
             )
         for table in TABLES:
             lost = set(self._source.columns(table)) - set(self._target.columns(table)) - {c for _, c in COMPUTED}
             if lost:
-                raise StoreError(f"{table}.{sorted(lost)[0]} has no place in {self._target.place}.", fix="Report this.")
+                raise StoreError(f"{table}.{min(lost)} has no place in {self._target.place}.", fix="Report this.")
 
     def _recognise(self) -> None:
         """Remember what is moved, and raise where what was begun is the move of something else.
@@ -164,23 +164,22 @@ class Move:
 
     # -- rows -------------------------------------------------------------------------------------------------
 
-    def _copy(self, table: str, number: int) -> None:
+    def _copy(self, table: str) -> None:
         """Copy what is left of one table."""
         source, key = self._source, TABLES[table]
-        ours = source.columns(table)
         theirs = self._target.columns(table)
-        shared = tuple(name for name in ours if name in theirs)
+        shared = tuple(name for name in source.columns(table) if name in theirs)
         computed = tuple(column for column in theirs if (table, column) in COMPUTED and column not in shared)
-        at = [shared.index(column) for column in key]
-        of, reached = source.count(table), msgspec.convert(self._target.state(table) or {}, Reached)
+        key_at = [shared.index(column) for column in key]
+        total, reached = source.count(table), msgspec.convert(self._target.state(table) or {}, Reached)
         after, done = reached.after, reached.done
-        self._progress(table, done, of)
+        self._progress(table, done, total)
         while rows := bounded(source.page(table, shared, key, after, BATCH)):
-            after = [rows[-1][index] for index in at]
+            after = [rows[-1][index] for index in key_at]
             done += len(rows)
             full = [(*row, *self._made(table, computed, shared, row)) for row in rows]
             self._target.put(table, (*shared, *computed), full, Reached(after, done))
-            self._progress(table, done, of)
+            self._progress(table, done, total)
         self._rows += done
 
     def _made(self, table: str, computed: tuple[str, ...], columns: tuple[str, ...], row: Row) -> tuple[Any, ...]:

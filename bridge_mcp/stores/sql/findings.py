@@ -94,8 +94,8 @@ def conversation_findings(
         fold(name, expected, entry)
     for seq in sorted(seq for seq in expected.emptied if not is_covered(seq, expected.forgotten)):
         yield f"{name}, entry {seq}: its content is gone, and no entry says who had it forgotten"
-    told_digest, is_left = expected.told_left
-    if told_digest and told_digest != is_left:
+    digest_then, digest_now = expected.told_left
+    if digest_then and digest_then != digest_now:
         yield f"{name}: a forgotten entry is not what was left of it when it was forgotten"
     yield from check_conversation(name, expected, row[1:])
     yield from compare(name, "message", stored_outcomes(session, row[0], expected), expected.messages)
@@ -136,8 +136,8 @@ def check_sums(session: Session) -> Iterator[str]:
                 sums[place] = sums.get(place, Spent()) + spent
     for scope in {*expected, *(scope for scope in stored if "/" not in scope)}:
         name = f"channel {scope}" if scope else "the bridge"
-        sums_stored, by_log = spending_of(session, scope), expected.get(scope, {})
-        yield from compare(name, "spending of day", in_words(sums_stored), in_words(by_log))
+        stored_sums, by_log = spending_of(session, scope), expected.get(scope, {})
+        yield from compare(name, "spending of day", in_words(stored_sums), in_words(by_log))
 
 
 def check_entry(name: str, expected: Expected, logged: Logged, stored_key: str | None) -> Iterator[str]:

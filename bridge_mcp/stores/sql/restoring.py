@@ -60,10 +60,10 @@ class SqlRestoring(Face):
             return HeldBack()
 
         def operation(session: Session) -> HeldBack:
-            rows_held = held_back(session)
+            held_rows = held_back(session)
             for statement in ("let_in_clients", "let_in_grants", "let_in_pairings", "delete_held_back"):
                 session.put(statement)
-            return rows_held
+            return held_rows
 
         return await self._writer.execute(operation, None)
 
