@@ -216,8 +216,8 @@ def make_channel(settings: ChannelSettings, clock: Clock) -> Channel:
     """The channel of one [channels.NAME] section; opens no connection."""
     commands = tuple((name, command.about) for name, command in COMMANDS.items())
     quiet(settings.plug.type.loggers)
-    made: Channel = settings.plug.type.make(settings.settings, Given(clock, commands))
-    return made
+    channel: Channel = settings.plug.type.make(settings.settings, Given(clock, commands))
+    return channel
 
 
 def make_models(config: Config) -> Models:
@@ -251,14 +251,14 @@ class Standby(Struct, frozen=True):
         backoff, looked, standing_by = Backoff(PAUSE_S, LONGEST_PAUSE_S), 0.0, False
         while True:
             try:
-                held = lock.acquire()
+                acquired = lock.acquire()
                 seal = Seal(self.assembly.config.lock_path)
             except StoreError as exc:
                 logger.error("no engine here: %s", exc)
                 self.assembly.place.coming = False
                 await anyio.sleep(LONGEST_PAUSE_S)
                 continue
-            if not held:
+            if not acquired:
                 if not standing_by:
                     standing_by = True
                     logger.info("another process is the engine; this one stands by")
@@ -328,7 +328,7 @@ class Standby(Struct, frozen=True):
             traced=self.assembly.otlp is not None,
         )
         await toolbox.recall()
-        await cancel_of_gone(store, [each.name for each in config.visitors])
+        await cancel_of_gone(store, [visitor.name for visitor in config.visitors])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.beat, seal)
             toolbox.start(tasks)

@@ -86,17 +86,19 @@ def sweep(folder: str | os.PathLike[str], now: float) -> int:
 
     A file that was made a moment ago may be about to be locked, so only those go that are older than an hour.
     """
-    gone = 0
+    removed = 0
     try:
-        with os.scandir(folder) as found:
-            old = [each.path for each in found if each.name.endswith(".lock") and each.stat().st_mtime < now - OLD_S]
+        with os.scandir(folder) as entries:
+            old = [
+                entry.path for entry in entries if entry.name.endswith(".lock") and entry.stat().st_mtime < now - OLD_S
+            ]
     except OSError:
         return 0
     for path in old:
         if not is_held(path):
             quietly(os.unlink, path)
-            gone += not os.path.exists(path)
-    return gone
+            removed += not os.path.exists(path)
+    return removed
 
 
 def path_of(folder: str | os.PathLike[str], name: str) -> str:

@@ -32,16 +32,16 @@ def inside(folder: Path, path: str) -> Path:
         ToolError: it leads out of the folder, or there is no such file.
     """
     try:
-        found = (folder / path).resolve(strict=True)
+        target = (folder / path).resolve(strict=True)
     except FileNotFoundError:
         raise ToolError(f"There is no file '{path}'. list_files shows what there is.") from None
     except (OSError, ValueError) as exc:
         raise ToolError(f"'{path}' is not a usable path: {exc}. Take one that list_files shows.") from None
-    if not found.is_relative_to(folder):
+    if not target.is_relative_to(folder):
         raise ToolError(f"'{path}' leads out of the folder. Take a path that list_files shows.")
-    if not found.is_file():
+    if not target.is_file():
         raise ToolError(f"'{path}' is not a file. list_files shows the files.")
-    return found
+    return target
 
 
 def files_server(folder: Path, counted: Callable[[str], None]) -> MCPServer[Any]:
@@ -72,9 +72,9 @@ def files_server(folder: Path, counted: Callable[[str], None]) -> MCPServer[Any]
     @server.tool(annotations=DELETES, structured_output=False)
     def delete_file(path: str) -> str:
         """Delete a file for good. `path` is relative to the folder."""
-        found = inside(folder, path)
-        found.unlink()
-        counted(f"delete {found.relative_to(folder).as_posix()}")
+        target = inside(folder, path)
+        target.unlink()
+        counted(f"delete {target.relative_to(folder).as_posix()}")
         return f"Deleted {path}."
 
     return server
@@ -85,16 +85,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="An MCP server for the files of one folder.")
     parser.add_argument("folder", type=Path, help="the folder; nothing outside of it is touched")
     parser.add_argument("--count", type=Path, help="append one line to this file for every effect")
-    asked = parser.parse_args()
-    if not asked.folder.is_dir():
-        parser.error(f"'{asked.folder}' is not a folder")
+    options = parser.parse_args()
+    if not options.folder.is_dir():
+        parser.error(f"'{options.folder}' is not a folder")
 
     def counted(effect: str) -> None:
-        if asked.count is not None:
-            with asked.count.open("a", encoding="utf-8") as lines:
+        if options.count is not None:
+            with options.count.open("a", encoding="utf-8") as lines:
                 lines.write(effect + "\n")
 
-    files_server(asked.folder, counted).run("stdio")
+    files_server(options.folder, counted).run("stdio")
 
 
 if __name__ == "__main__":

@@ -36,14 +36,14 @@ class FileLock:
         """
         try:
             while self._file < 0:
-                found = os.open(self.path, OPEN, 0o600)
-                if not locked(found):
-                    os.close(found)
+                descriptor = os.open(self.path, OPEN, 0o600)
+                if not locked(descriptor):
+                    os.close(descriptor)
                     return False
-                if same(found, self.path):
-                    self._file = found
+                if same(descriptor, self.path):
+                    self._file = descriptor
                 else:  # removed between the two
-                    os.close(found)
+                    os.close(descriptor)
         except OSError as exc:
             raise StoreError.of_lock(self.path, exc) from exc
         return True
@@ -58,17 +58,17 @@ class FileLock:
 def is_held(path: str | os.PathLike[str]) -> bool:
     """Whether any process holds the lock of a file; nobody holds that of one that is not there."""
     try:
-        found = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     except OSError:
         return True
     try:
-        return not locked(found)
+        return not locked(descriptor)
     except OSError:
         return True
     finally:
-        os.close(found)
+        os.close(descriptor)
 
 
 def locked(descriptor: int) -> bool:

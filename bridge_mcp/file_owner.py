@@ -42,15 +42,15 @@ def chain(path: Path, home: Path) -> Iterator[Path]:
         yield folder
 
 
-def open_to_others(found: os.stat_result) -> str:
+def open_to_others(status: os.stat_result) -> str:
     """Why others can write what has this status; "" if they cannot."""
-    if found.st_uid not in (os.geteuid(), 0):
+    if status.st_uid not in (os.geteuid(), 0):
         return "belongs to another user"
-    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+    if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
         return ""  # as in /tmp: others can add files, and not replace this one
-    if found.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH:
         return "can be written by everybody"
-    if found.st_mode & stat.S_IWGRP and not private_group(found.st_gid):
+    if status.st_mode & stat.S_IWGRP and not private_group(status.st_gid):
         return "can be written by its group"
     return ""
 

@@ -36,8 +36,8 @@ def state_folder(env: Mapping[str, str]) -> str:
 
 def xdg(env: Mapping[str, str], variable: str, usual: str) -> str:
     """A base folder; a relative one is ignored, as the XDG Base Directory Specification wants."""
-    named = env.get(variable) or ""
-    return named if os.path.isabs(named) else os.path.join(home(), usual)
+    folder = env.get(variable) or ""
+    return folder if os.path.isabs(folder) else os.path.join(home(), usual)
 
 
 def home() -> str:
@@ -47,9 +47,9 @@ def home() -> str:
         ConfigError: nobody knows where it is (a service account without one).
     """
     fix = "Set BRIDGE_MCP_STATE_DIR and BRIDGE_MCP_CONFIG."
-    found = os.path.expanduser("~")
-    if found.startswith("~"):
+    folder = os.path.expanduser("~")
+    if folder.startswith("~"):
         raise ConfigError("This user has no home folder.", fix=fix)
-    if not os.path.isabs(found) or os.environ.get("HOME") == "":  # it would be a folder of the working folder
+    if not os.path.isabs(folder) or os.environ.get("HOME") == "":  # it would be a folder of the working folder
         raise ConfigError("This user's home folder is not an absolute path (HOME).", fix=fix)
-    return found
+    return folder

@@ -33,7 +33,7 @@ def started_by(argv: Sequence[str], env: Mapping[str, str], cgroup: str, *, user
 
     systemd names the unit in the control group of its processes, launchd in their environment.
     """
-    typed = shlex.join(["bridge-mcp", *argv[1:]]) if any(each in COMMANDS for each in argv[1:]) else ""
+    typed = shlex.join(["bridge-mcp", *argv[1:]]) if any(word in COMMANDS for word in argv[1:]) else ""
     if any(UNIT in line.split("/") for line in cgroup.splitlines()):
         return f"systemctl --user restart {UNIT}", typed
     if env.get("XPC_SERVICE_NAME") == LABEL:

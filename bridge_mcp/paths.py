@@ -31,13 +31,11 @@ def find_config(asked: str | Path | None, env: Mapping[str, str], cwd: Path) -> 
     Raises:
         ConfigError: a file that was named is not there; others can write the user's own, or it is none.
     """
-    for named, whence in ((asked, "--config"), (env.get("BRIDGE_MCP_CONFIG"), "BRIDGE_MCP_CONFIG")):
-        if named:
-            path = cwd / Path(named).expanduser()
+    for file, source in ((asked, "--config"), (env.get("BRIDGE_MCP_CONFIG"), "BRIDGE_MCP_CONFIG")):
+        if file:
+            path = cwd / Path(file).expanduser()
             if not path.is_file():
-                raise ConfigError(
-                    f"There is no file {path} ({whence}).", fix=f"Write one with: bridge-mcp init {named}"
-                )
+                raise ConfigError(f"There is no file {path} ({source}).", fix=f"Write one with: bridge-mcp init {file}")
             return path
     own = own_config(env)
     try:

@@ -63,12 +63,12 @@ def owner_of(path: Path, pulse: PulseFile, told: str = OLDER, fix: str = THEN_MI
     """
     lock = make_lock(path)
     deadline = time.monotonic() + OWNER_S
-    while not (held := lock.acquire()) and time.monotonic() < deadline:
+    while not (acquired := lock.acquire()) and time.monotonic() < deadline:
         time.sleep(0.05)  # somebody else may be migrating just now
-    if not held:
-        known = pulse.read()
-        who = f"process {known.pid}" if known else "another process"
-        raise StoreError(told.format(who), fix=fix)
+    if not acquired:
+        owner = pulse.read()
+        owner_name = f"process {owner.pid}" if owner else "another process"
+        raise StoreError(told.format(owner_name), fix=fix)
     try:
         yield
     finally:
@@ -96,10 +96,10 @@ class Seal:
 
     def _look(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
 
 class PulseFile:

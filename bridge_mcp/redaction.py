@@ -71,15 +71,15 @@ class JsonFormatter(CleanFormatter):
     """One JSON object a line, in ASCII: `time` (RFC 3339, UTC), `level`, `logger`, `message`; `error` of tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        fields = {
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": self._redactor(record.getMessage()),
         }
         if record.exc_text or record.stack_info:
-            told["error"] = self._redactor("\n".join(filter(None, (record.exc_text, record.stack_info))))
-        return json.dumps(told)
+            fields["error"] = self._redactor("\n".join(filter(None, (record.exc_text, record.stack_info))))
+        return json.dumps(fields)
 
 
 def log_as_json(redactor: Redactor) -> None:

@@ -32,9 +32,9 @@ class Voices(Struct, frozen=True):
 
     async def close(self) -> None:
         """Close the connections."""
-        for each in (self.transcriber, self.speaker):
-            if each is not None:
-                await each.close()
+        for voice in (self.transcriber, self.speaker):
+            if voice is not None:
+                await voice.close()
 
 
 def make_voices(config: Config, models: Models) -> Voices:

@@ -315,17 +315,17 @@ class Worker:
     async def _follow(self, toolbox: NestedToolbox) -> None:
         """Go by what other workers tell of the tool servers that they run for all."""
         while toolbox.shared:
-            told: dict[str, ServerStatus] = {}
-            for each in self.registry.workers:
-                told |= each.servers
-            await toolbox.follow(told)
+            statuses: dict[str, ServerStatus] = {}
+            for worker in self.registry.workers:
+                statuses |= worker.servers
+            await toolbox.follow(statuses)
             await anyio.sleep(FOLLOW_S)
 
     async def _warm(self, toolbox: NestedToolbox) -> None:
         """Load what the first turn would wait for."""
         await self._models.warm()
-        own = {server.name for server in self._assembly.config.tool_servers} - {*toolbox.shared}
-        await toolbox.ready(frozenset(own), WARM_S)
+        own_servers = {server.name for server in self._assembly.config.tool_servers} - {*toolbox.shared}
+        await toolbox.ready(frozenset(own_servers), WARM_S)
 
     async def _tell(self, on_ready: Callable[[], object]) -> None:
         """Say when this worker drives."""
@@ -354,12 +354,12 @@ class Worker:
     def _elsewhere(self) -> Elsewhere:
         """What the other workers tell of themselves."""
         healths: dict[str, ChannelHealth] = {}
-        others = [each for each in self.registry.workers if each.id != self._id]
-        for each in others:
-            healths |= each.channels
+        others = [worker for worker in self.registry.workers if worker.id != self._id]
+        for worker in others:
+            healths |= worker.channels
         troubles = {
-            f"{what} (worker {each.host}:{each.pid})": trouble
-            for each in others
-            for what, trouble in each.troubles.items()
+            f"{part} (worker {worker.host}:{worker.pid})": trouble
+            for worker in others
+            for part, trouble in worker.troubles.items()
         }
         return Elsewhere(healths, troubles)

@@ -43,23 +43,23 @@ class Supervisor:
         self._client = client
         self._ahead: list[JSONObject] = []
 
-    def verify(self, what: str, so: bool) -> None:
+    def verify(self, claim: str, holds: bool) -> None:
         """Check a condition.
 
         Raises:
             NotShown: it is not.
         """
-        if not so:
-            raise NotShown(f"it is not so that {what}.")
-        self.transcript.verified(what)
+        if not holds:
+            raise NotShown(f"it is not so that {claim}.")
+        self.transcript.verified(claim)
 
     async def call(self, tool: str, **arguments: Any) -> JSONObject:
         """Call a tool of the bridge and tell of it."""
-        shown = ", ".join(f"{name}={brief(value)}" for name, value in arguments.items())
-        self.transcript.says("supervisor", f"→ {tool}({shown})")
+        arguments_in_words = ", ".join(f"{name}={brief(value)}" for name, value in arguments.items())
+        self.transcript.says("supervisor", f"→ {tool}({arguments_in_words})")
         return await answered(self._client, tool, arguments)
 
-    async def until(self, wanted: str) -> JSONObject:
+    async def until(self, event_type: str) -> JSONObject:
         """The body of the next event of this type; what happens before it is told."""
         if not self._ahead:
             self.transcript.says("supervisor", f"→ wait_for_events(after={self.cursor})")
@@ -69,11 +69,11 @@ class Supervisor:
                     event = self._ahead.pop(0)
                     self.cursor = event["cursor"]
                     self.tell(event["type"], event["body"])
-                    if event["type"] == wanted:
+                    if event["type"] == event_type:
                         return event["body"]
                 page = await answered(self._client, "wait_for_events", {"after": self.cursor, "timeout_s": WAIT_S})
                 self._ahead.extend(page["events"])
-        raise NotShown(f"no {wanted} came within {WAIT_S:g} s.")
+        raise NotShown(f"no {event_type} came within {WAIT_S:g} s.")
 
     def tell(self, kind: str, body: JSONObject) -> None:
         """Tell of one event that `wait_for_events` gave."""
@@ -85,8 +85,8 @@ class Supervisor:
             case "tool.started":
                 self.transcript.says("bridge", f"runs {body['tool']}, cleared by: {body['cleared_by']}")
             case "approval.requested":
-                what = f"{body['tool']} {json.dumps(body['arguments'])} waits for a verdict: {body['reason']}"
-                self.transcript.says("bridge", f"{what}\n{body['approval']}, digest {brief(body['digest'])}")
+                call = f"{body['tool']} {json.dumps(body['arguments'])} waits for a verdict: {body['reason']}"
+                self.transcript.says("bridge", f"{call}\n{body['approval']}, digest {brief(body['digest'])}")
             case "approval.decided":
                 self.transcript.says("bridge", f"{body['approval']} is {body['verdict']} by {body['by']}")
             case _:

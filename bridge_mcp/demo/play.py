@@ -76,10 +76,10 @@ async def meet(supervisor: Supervisor) -> None:
     tell.scene("A host starts the bridge, and a supervising agent looks around")
     tell.says("host", f"$ bridge-mcp    (process {supervisor.pid}; MCP over its stdin and stdout)")
     channels = (await supervisor.call("list_channels"))["channels"]
-    told = [f"{each['name']} ({each['type']}), answered by: {each['responder']}" for each in channels]
-    tell.says("bridge", "channels: " + "; ".join(told))
+    lines = [f"{channel['name']} ({channel['type']}), answered by: {channel['responder']}" for channel in channels]
+    tell.says("bridge", "channels: " + "; ".join(lines))
     supervisor.verify(
-        "one channel is there, and the assistant answers on it", told == ["home (local), answered by: assistant"]
+        "one channel is there, and the assistant answers on it", lines == ["home (local), answered by: assistant"]
     )
 
 
@@ -90,12 +90,12 @@ async def tidy_up(stage: Stage, supervisor: Supervisor) -> None:
     await say(stage, tell, "Please tidy up my folder.")
     listed = await supervisor.until("tool.started")
     supervisor.verify("the read-only call ran by itself", listed["cleared_by"] == "read-only")
-    asked = await supervisor.until("approval.requested")
-    supervisor.verify("the destructive call waits, whole", asked["arguments"] == {"path": OUTDATED})
+    request = await supervisor.until("approval.requested")
+    supervisor.verify("the destructive call waits, whole", request["arguments"] == {"path": OUTDATED})
     supervisor.verify(f"{OUTDATED} is still there", (stage.files / OUTDATED).exists())
 
     tell.scene("The supervisor decides")
-    await approve(supervisor, asked)
+    await approve(supervisor, request)
     finished = await supervisor.until("turn.finished")
     supervisor.verify(f"{OUTDATED} is really gone", not (stage.files / OUTDATED).exists())
     supervisor.verify(
@@ -123,10 +123,11 @@ async def resume(stage: Stage, supervisor: Supervisor, waiting: JSONObject) -> N
     tell = supervisor.transcript
     tell.scene("The host starts the bridge again")
     tell.says("host", f"$ bridge-mcp    (process {supervisor.pid})")
-    found = (await supervisor.call("list_approvals"))["approvals"]
-    same = [each for each in found if each["id"] == waiting["approval"] and each["digest"] == waiting["digest"]]
-    tell.says("bridge", "waiting: " + "; ".join(f"{e['tool']} {json.dumps(e['arguments'])}" for e in found))
-    supervisor.verify("the approval is still there, with the same digest", len(found) == len(same) == 1)
+    approvals = (await supervisor.call("list_approvals"))["approvals"]
+    same = (waiting["approval"], waiting["digest"])
+    unchanged = [approval for approval in approvals if (approval["id"], approval["digest"]) == same]
+    tell.says("bridge", "waiting: " + "; ".join(f"{e['tool']} {json.dumps(e['arguments'])}" for e in approvals))
+    supervisor.verify("the approval is still there, with the same digest", len(approvals) == len(unchanged) == 1)
     supervisor.verify(f"{BACKUP} is still there", (stage.files / BACKUP).exists())
     await approve(supervisor, waiting)
     finished = await supervisor.until("turn.finished")
@@ -141,10 +142,10 @@ async def nothing_runs(stage: Stage, transcript: Transcript) -> None:
     transcript.scene("The host leaves")
     deadline = anyio.current_time() + END_S
     # Of the end of processes that are not ours nobody tells: we have to look.
-    while (left := stage.processes()) and anyio.current_time() < deadline:  # noqa: ASYNC110
+    while (running := stage.processes()) and anyio.current_time() < deadline:  # noqa: ASYNC110
         await anyio.sleep(0.05)
-    if left:
-        raise NotShown(f"processes {left} still run after {END_S:g} s.")
+    if running:
+        raise NotShown(f"processes {running} still run after {END_S:g} s.")
     transcript.verified("no process is left, neither bridge nor tool server")
 
 
@@ -167,15 +168,15 @@ async def say(stage: Stage, transcript: Transcript, text: str) -> None:
         "--config",
         str(stage.config),
     ]
-    done = await anyio.run_process(command, env=get_default_environment() | stage.environment(), check=False)
-    if done.returncode:
-        raise NotShown(f"saying it failed: {done.stderr.decode(errors='replace').strip()}")
+    result = await anyio.run_process(command, env=get_default_environment() | stage.environment(), check=False)
+    if result.returncode:
+        raise NotShown(f"saying it failed: {result.stderr.decode(errors='replace').strip()}")
 
 
-async def approve(supervisor: Supervisor, asked: JSONObject) -> None:
+async def approve(supervisor: Supervisor, request: JSONObject) -> None:
     """Approve exactly what was asked."""
-    decided = await supervisor.call("approve_call", approval_id=asked["approval"], digest=asked["digest"])
-    supervisor.verify("the verdict is bound to the exact call", decided["approval"]["digest"] == asked["digest"])
+    decided = await supervisor.call("approve_call", approval_id=request["approval"], digest=request["digest"])
+    supervisor.verify("the verdict is bound to the exact call", decided["approval"]["digest"] == request["digest"])
 
 
 async def read_reply(supervisor: Supervisor, finished: JSONObject) -> None:

@@ -111,14 +111,14 @@ class Stage(Struct, frozen=True):
     def processes(self) -> list[int]:
         """Processes that still work here, by the folder in their command line; where the system tells."""
         mark = os.fsencode(self.root)
-        found: list[int] = []
+        pids: list[int] = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 if mark in entry.read_bytes():
-                    found.append(int(entry.parent.name))
+                    pids.append(int(entry.parent.name))
             except OSError:
                 continue  # it ended while we looked
-        return [pid for pid in found if pid != os.getpid()]
+        return [pid for pid in pids if pid != os.getpid()]
 
 
 @contextmanager

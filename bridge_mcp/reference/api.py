@@ -23,7 +23,7 @@ the commands work with too. What stands in brackets may be left out. Below it ar
 
 def api() -> str:
     """Package by package, name by name."""
-    return "\n".join([HEAD, bridge(), *(package(each) for each in public_packages())])
+    return "\n".join([HEAD, bridge(), *(package(module) for module in public_packages())])
 
 
 def bridge() -> str:
@@ -39,22 +39,22 @@ def bridge() -> str:
 
 def taken(method: Callable[..., object]) -> str:
     """The names of what a method takes: those in brackets may be left out."""
-    _, *taken = inspect.signature(method).parameters.values()
-    return ", ".join(each.name if each.default is each.empty else f"[{each.name}]" for each in taken)
+    _, *parameters = inspect.signature(method).parameters.values()
+    return ", ".join(one.name if one.default is one.empty else f"[{one.name}]" for one in parameters)
 
 
 def public_packages() -> Iterator[ModuleType]:
     """The packages that say which of their names are public."""
-    for found in pkgutil.walk_packages(bridge_mcp.__path__, "bridge_mcp."):
-        if found.ispkg and hasattr(each := importlib.import_module(found.name), "__all__"):
-            yield each
+    for info in pkgutil.walk_packages(bridge_mcp.__path__, "bridge_mcp."):
+        if info.ispkg and hasattr(module := importlib.import_module(info.name), "__all__"):
+            yield module
 
 
-def package(each: ModuleType) -> str:
+def package(module: ModuleType) -> str:
     names = [
-        f"- `{name}`: {told}" if (told := sentence(each, name)) else f"- `{name}`" for name in sorted(each.__all__)
+        f"- `{name}`: {text}" if (text := sentence(module, name)) else f"- `{name}`" for name in sorted(module.__all__)
     ]
-    return "\n".join([f"### `{each.__name__}`", "", first_sentence(each.__doc__ or ""), "", *names, ""])
+    return "\n".join([f"### `{module.__name__}`", "", first_sentence(module.__doc__ or ""), "", *names, ""])
 
 
 def sentence(package: ModuleType, name: str) -> str:
@@ -63,6 +63,6 @@ def sentence(package: ModuleType, name: str) -> str:
     if inspect.isclass(value) or inspect.isroutine(value):
         return first_sentence(value.__doc__ or "")
     for module in [package, *(each for key, each in sys.modules.items() if key.startswith("bridge_mcp."))]:
-        if vars(module).get(name) is value and (said := name_sentences(module).get(name)):
-            return first_sentence(said)
+        if vars(module).get(name) is value and (docstring := name_sentences(module).get(name)):
+            return first_sentence(docstring)
     return f"`{value!r}`." if isinstance(value, str | int | float) else ""

@@ -33,41 +33,41 @@ def every_command() -> Iterator[tuple[str, App]]:
     for name in app:
         if name.startswith("-"):
             continue
-        inner = [each for each in app[name] if not each.startswith("-")]
-        if not inner:
+        subcommands = [subcommand for subcommand in app[name] if not subcommand.startswith("-")]
+        if not subcommands:
             yield name, app[name]
-        for each in inner:
-            yield f"{name} {each}", app[name][each]
+        for subcommand in subcommands:
+            yield f"{name} {subcommand}", app[name][subcommand]
 
 
 def command(words: str, app: App) -> str:
     """One command: how it is called, what it does, what it takes."""
-    told = [each for each in app.assemble_argument_collection(parse_docstring=True) if not each.children]
-    own = [each for each in told if each.name not in EVERYWHERE]
-    places = " ".join(each.name if each.required else f"[{each.name}]" for each in own if each.index is not None)
+    parameters = [one for one in app.assemble_argument_collection(parse_docstring=True) if not one.children]
+    own = [one for one in parameters if one.name not in EVERYWHERE]
+    places = " ".join(one.name if one.required else f"[{one.name}]" for one in own if one.index is not None)
     about = inspect.cleandoc(getattr(app.default_command, "__doc__", "") or "").partition("\n\nParameters\n")[0]
-    lines = [option(each) for each in own]
+    lines = [option(one) for one in own]
     heading = f"### `bridge-mcp {words}{f' {places}' if places else ''}`"
     return "\n".join([heading, "", " ".join(about.split()), "", *lines, *([""] if lines else [])])
 
 
-def option(each: Argument) -> str:
+def option(parameter: Argument) -> str:
     """One argument or option, a line."""
-    default = each.field_info.default
+    default = parameter.field_info.default
     denied = default is True  # what is on by itself is only ever switched off
-    names = [name for name in each.names if name.startswith("--no-") == denied and not name.startswith("--empty-")]
-    said = [choices] if (choices := choices_of(each.hint)) else []
+    names = [name for name in parameter.names if name.startswith("--no-") == denied and not name.startswith("--empty-")]
+    notes = [choices] if (choices := choices_of(parameter.hint)) else []
     if isinstance(default, str) and default:
-        said.append(f"default `{default}`")
+        notes.append(f"default `{default}`")
     elif isinstance(default, int | float) and not isinstance(default, bool) and default > 0:
-        said.append(f"default {default:g}")
-    brackets = f" ({'; '.join(said)})" if said else ""
+        notes.append(f"default {default:g}")
+    brackets = f" ({'; '.join(notes)})" if notes else ""
     return f"- {', '.join(f'`{name}`' for name in names)}{brackets}" + (
-        f": {each.parameter.help}" if each.parameter.help else ""
+        f": {parameter.parameter.help}" if parameter.parameter.help else ""
     )
 
 
 def choices_of(hint: Any) -> str:
     """The words that an option takes, where it takes no others."""
-    found = next((each for each in (hint, *get_args(hint)) if get_origin(each) is Literal), None)
-    return type_words({"enum": get_args(found)}) if found else ""
+    literal = next((each for each in (hint, *get_args(hint)) if get_origin(each) is Literal), None)
+    return type_words({"enum": get_args(literal)}) if literal else ""

@@ -44,14 +44,14 @@ def config() -> str:
 
 def sections() -> list[type[BaseModel]]:
     """The sections that a file may have: in the order of the file's own keys, each before those within it."""
-    found: list[type[BaseModel]] = [
+    classes: list[type[BaseModel]] = [
         each
         for each in vars(schema).values()
         if isinstance(each, type) and issubclass(each, schema.Section) and each not in (schema.Section, schema.File)
     ]
-    found += [known for name in BUILT_IN if (known := plug(name).type.settings).model_fields]
+    classes += [known for name in BUILT_IN if (known := plug(name).type.settings).model_fields]
     tops = list(schema.File.model_fields)
-    return sorted([*found, Chat], key=lambda cls: (tops.index(re.split(r"\W", name_of(cls))[1]), len(name_of(cls))))
+    return sorted([*classes, Chat], key=lambda cls: (tops.index(re.split(r"\W", name_of(cls))[1]), len(name_of(cls))))
 
 
 def name_of(cls: type[BaseModel]) -> str:
@@ -63,18 +63,18 @@ def section(cls: type[BaseModel]) -> str:
     """One section: its name, what it is for, and its keys."""
     heading = re.sub(r"\[[^\]]*\]", lambda found: f"`{found[0]}`", name_of(cls))
     about = (cls.__doc__ or "").partition(": ")[2]
-    schema_of, said = cls.model_json_schema(), field_sentences(cls)
+    schema_of, sentences = cls.model_json_schema(), field_sentences(cls)
     required = schema_of.get("required", [])
     keys = [
-        item(name, written(known), said.get(name, ""), note="required" if name in required else "")
-        for name, known in schema_of["properties"].items()
+        item(name, written(key_schema), sentences.get(name, ""), note="required" if name in required else "")
+        for name, key_schema in schema_of["properties"].items()
     ]
     return "\n".join([f"### {heading}", "", about[:1].upper() + about[1:], "", *keys, ""])
 
 
-def written(known: Mapping[str, Any]) -> Mapping[str, Any]:
+def written(key_schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A key's schema as a file can have it: TOML has tables, and no null."""
-    if "$ref" in json.dumps(known):
+    if "$ref" in json.dumps(key_schema):
         return {"type": "table"}
-    several = [each for each in known.get("anyOf", ()) if each.get("type") != "null"]
-    return several[0] if several else known
+    alternatives = [each for each in key_schema.get("anyOf", ()) if each.get("type") != "null"]
+    return alternatives[0] if alternatives else key_schema

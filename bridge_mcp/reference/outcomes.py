@@ -15,7 +15,9 @@ __all__ = ["chat_commands", "errors", "events"]
 def chat_commands() -> str:
     """The commands that people write in a chat."""
     head = "A person who was let in may use those of scopes `read` and `send`, an approver those of `approve` too.\n"
-    return "\n".join([head, *(f"- `{each.usage}` (scope `{each.scope}`): {each.about}." for each in COMMANDS.values())])
+    return "\n".join(
+        [head, *(f"- `{command.usage}` (scope `{command.scope}`): {command.about}." for command in COMMANDS.values())]
+    )
 
 
 def events() -> str:
@@ -28,8 +30,8 @@ def events() -> str:
 
 
 def carried(names: tuple[str, ...]) -> str:
-    shown = [f"(`{name[:-1]}`)" if name.endswith("?") else f"`{name}`" for name in names]
-    return f"Body: {', '.join(shown)}."
+    quoted = [f"(`{name[:-1]}`)" if name.endswith("?") else f"`{name}`" for name in names]
+    return f"Body: {', '.join(quoted)}."
 
 
 def errors() -> str:
@@ -38,7 +40,7 @@ def errors() -> str:
         'A tool that fails answers `isError` and `{"error": {"code", "message", "fix"}}`: the code is for programs, '
         "the message says what failed, and the fix what to do.\n"
     )
-    lines = [f"- `{each.code}`: {first_sentence(each.__doc__ or '')} {each.helps}" for each in codes()]
+    lines = [f"- `{error.code}`: {first_sentence(error.__doc__ or '')} {error.helps}" for error in codes()]
     inner = (
         "- `internal`: The bridge has a mistake. Its log has the details; whether the call took effect is not known."
     )
@@ -47,9 +49,9 @@ def errors() -> str:
 
 def codes() -> Iterator[type[BridgeError]]:
     """The errors that have a code of their own, parents first."""
-    left: list[type[BridgeError]] = [BridgeError]
-    while left:
-        each = left.pop(0)
-        left = [*each.__subclasses__(), *left]
-        if "code" in vars(each) and each is not BridgeError:
-            yield each
+    pending: list[type[BridgeError]] = [BridgeError]
+    while pending:
+        error = pending.pop(0)
+        pending = [*error.__subclasses__(), *pending]
+        if "code" in vars(error) and error is not BridgeError:
+            yield error

@@ -20,13 +20,13 @@ PLAIN = {
 
 def item(name: str, schema: Mapping[str, Any], sentence: str, *, note: str = "") -> str:
     """One line of a list: the name, what may stand there, and what it means. `note` stands for the default."""
-    said = [type_words(schema)]
+    notes = [type_words(schema)]
     if note:
-        said.append(note)
+        notes.append(note)
     elif (default := default_words(schema.get("default"))) and default != "null":
-        said.append(f"default {default}")
-    told = f": {full(sentence)}" if sentence else ""
-    return f"- `{name}` ({'; '.join(said)}){told}"
+        notes.append(f"default {default}")
+    meaning = f": {full(sentence)}" if sentence else ""
+    return f"- `{name}` ({'; '.join(notes)}){meaning}"
 
 
 def full(words: str) -> str:
@@ -44,8 +44,8 @@ def type_words(schema: Mapping[str, Any]) -> str:
         return f"`{schema['const']}`"
     if "$ref" in schema:
         return f"`{schema['$ref'].rpartition('/')[2]}`"
-    if several := schema.get("anyOf"):
-        return " or ".join(type_words(each) for each in several)
+    if alternatives := schema.get("anyOf"):
+        return " or ".join(type_words(each) for each in alternatives)
     kind = schema.get("type")
     if isinstance(kind, list):
         return " or ".join(type_words({**schema, "type": each}) for each in kind)  # pyright: ignore[reportUnknownVariableType]

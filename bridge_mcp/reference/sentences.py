@@ -14,15 +14,15 @@ __all__ = ["field_sentences", "first_sentence", "name_sentences"]
 
 def field_sentences(cls: type) -> dict[str, str]:
     """Below each field of a class, or of those it inherits from: its docstring."""
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         module = inspect.getmodule(base)
         if module is None or not module.__name__.startswith("bridge_mcp"):
             continue
         for node in parsed(module).body:
             if isinstance(node, ast.ClassDef) and node.name == base.__name__:
-                found |= below(node.body)
-    return found
+                sentences |= below(node.body)
+    return sentences
 
 
 def name_sentences(module: ModuleType) -> dict[str, str]:
@@ -32,18 +32,18 @@ def name_sentences(module: ModuleType) -> dict[str, str]:
 
 def below(statements: Iterable[ast.stmt]) -> dict[str, str]:
     """The texts that stand alone below an assignment, by what is assigned."""
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     name = ""
     for node in statements:
         match node:
             case ast.Expr(value=ast.Constant(value=str(text))) if name:
-                found[name] = " ".join(text.split())
+                sentences[name] = " ".join(text.split())
                 name = ""
             case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
                 pass
             case _:
                 name = ""
-    return found
+    return sentences
 
 
 @cache

@@ -42,8 +42,8 @@ def tool(each: Tool, like: str) -> str:
     schema = each.params.schema
     required = schema.get("required", [])
     arguments = [
-        item(name, known, known.get("description", ""), note="required" if name in required else "")
-        for name, known in schema["properties"].items()
+        item(name, property_schema, property_schema.get("description", ""), note="required" if name in required else "")
+        for name, property_schema in schema["properties"].items()
     ]
     answer = answered(each)
     answers = [f"Answers `{answer.__name__}`:", "", *described(answer)]
@@ -86,10 +86,10 @@ def answered(each: Tool) -> type[Answer]:
 def described(cls: type[Answer]) -> Iterable[str]:
     """The fields of an answer, a line each."""
     schema = cls.model_json_schema(mode="serialization", by_alias=True)
-    said = as_kept(cls) | field_sentences(cls)
+    sentences = as_kept(cls) | field_sentences(cls)
     named = {field.serialization_alias or field.alias or name: name for name, field in cls.model_fields.items()}
-    for name, known in schema["properties"].items():
-        yield item(name, known, said.get(named[name], ""), note="optional" if "default" in known else "")
+    for name, value in schema["properties"].items():
+        yield item(name, value, sentences.get(named[name], ""), note="optional" if "default" in value else "")
 
 
 def as_kept(cls: type[Answer]) -> dict[str, str]:
@@ -99,9 +99,9 @@ def as_kept(cls: type[Answer]) -> dict[str, str]:
     """
     names = (cls.__name__, f"{cls.__name__}Info", f"{cls.__name__}Record")
     known = next((getattr(room, name) for room in KEPT_IN for name in names if hasattr(room, name)), None)
-    told = field_sentences(known) if isinstance(known, type) else {}
-    plain = {field: re.sub(r",? as JSON text|\s*\(epoch seconds[^)]*\)", "", words) for field, words in told.items()}
-    return {field: words for field, words in plain.items() if not words.startswith("Epoch seconds")}
+    sentences = field_sentences(known) if isinstance(known, type) else {}
+    plain = {field: re.sub(r",? as JSON text|\s*\(epoch seconds[^)]*\)", "", text) for field, text in sentences.items()}
+    return {field: text for field, text in plain.items() if not text.startswith("Epoch seconds")}
 
 
 def parts(cls: type[Answer]) -> dict[str, type[Answer]]:

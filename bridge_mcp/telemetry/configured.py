@@ -34,12 +34,12 @@ async def recording(settings: TelemetrySettings | None, version: str) -> AsyncGe
         )
     from bridge_mcp.telemetry.otlp import Otlp
 
-    found = Otlp(settings, version)
-    found.take_over()
+    otlp = Otlp(settings, version)
+    otlp.take_over()
     try:
-        yield found
+        yield otlp
     finally:
-        await found.close()
+        await otlp.close()
 
 
 def span_lanes(otlp: Otlp | None, store: Store) -> dict[str, Callable[[], Awaitable[None]]]:

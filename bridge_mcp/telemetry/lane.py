@@ -75,16 +75,16 @@ class SpanLane:
 
     async def _spans(self, events: Sequence[Event]) -> tuple[list[Span], Mapping[str, int]]:
         """The spans that have ended with these events, and how far each conversation has been read."""
-        found, ends = list[Span](), dict[str, int]()
+        ended, ends = list[Span](), dict[str, int]()
         since = {event.conversation: event.at for event in reversed(events) if event.conversation}
         for conversation, at in since.items():
             log = await self._log(conversation)
-            told = self._told.get(conversation, before(conversation, log, at))
+            last_told = self._told.get(conversation, before(conversation, log, at))
             if log:
                 spans = spans_of(conversation, log, contents=self._contents)
-                found += [span for span in spans if span.closed_by > told]
+                ended += [span for span in spans if span.closed_by > last_told]
                 ends[conversation] = log[-1].seq
-        return found, ends
+        return ended, ends
 
     async def _log(self, conversation: str) -> Log:
         """The end of a log, from the beginning of the turns that are under way in it."""

@@ -47,8 +47,8 @@ class Otlp:
         self._tracers = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(settings.sample)), resource=self._resource, shutdown_on_exit=False
         )
-        own = OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=TIMEOUT_S)
-        self._tracers.add_span_processor(BatchSpanProcessor(own))
+        exporter = OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=TIMEOUT_S)
+        self._tracers.add_span_processor(BatchSpanProcessor(exporter))
         reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=TIMEOUT_S))
         self._meters = MeterProvider([reader], resource=self._resource, shutdown_on_exit=False)
         meter = self._meters.get_meter("bridge_mcp", version)

@@ -176,8 +176,8 @@ class FakeChannel:
         return await self._inbox.form(self._pressed(message, token, chat, sender, ""))
 
     def _pressed(self, message: str, token: str, chat: str, sender: Sender | None, written: str) -> ButtonPress:
-        who, at = sender or Sender("1", "Ann"), self._clock.now()
-        return ButtonPress(self.traits.name, chat, message, sender=who, token=token, at=at, written=written)
+        presser, at = sender or Sender("1", "Ann"), self._clock.now()
+        return ButtonPress(self.traits.name, chat, message, sender=presser, token=token, at=at, written=written)
 
     async def arrives(self, arrival: Arrival) -> str:
         """Put an arrival into the inbox, once `run` has begun."""
@@ -282,10 +282,10 @@ class FakeChannel:
         Raises:
             FetchFailed: there is no such file, or it has more than `most` bytes.
         """
-        found = self.files.get(attachment.ref)
-        if found is None or len(found) > most:
+        data = self.files.get(attachment.ref)
+        if data is None or len(data) > most:
             raise FetchFailed(f"'{attachment.ref}' is not there, or larger than {most} bytes.")
-        return found
+        return data
 
     def health(self) -> ChannelHealth:
         """Connected while `run` runs."""

@@ -23,10 +23,13 @@ def says(text: str) -> ModelReply:
     return ModelReply(text, model="fake", usage=Usage(cost_usd=0.0))
 
 
-def calls(*asked: tuple[str, Mapping[str, JSON]], text: str = "") -> ModelReply:
+def calls(*tool_calls: tuple[str, Mapping[str, JSON]], text: str = "") -> ModelReply:
     """A reply that asks for these calls at once: pairs of a tool's name and its arguments."""
-    made = tuple(ModelCall(f"fake_{index}", tool, canonical(dict(given))) for index, (tool, given) in enumerate(asked))
-    return ModelReply(text, made, model="fake", usage=Usage(cost_usd=0.0))
+    model_calls = tuple(
+        ModelCall(f"fake_{index}", tool, canonical(dict(arguments)))
+        for index, (tool, arguments) in enumerate(tool_calls)
+    )
+    return ModelReply(text, model_calls, model="fake", usage=Usage(cost_usd=0.0))
 
 
 class FakeModel:
@@ -84,8 +87,8 @@ class FakeModel:
             self.unplanned += 1
             last = request.messages[-1].text if request.messages else ""
             raise AssertionError(f"FakeModel: call {len(self.requests)} was not planned; it was asked: {last!r}")
-        made = self._replier(request)
-        return await made if inspect.isawaitable(made) else made
+        reply = self._replier(request)
+        return await reply if inspect.isawaitable(reply) else reply
 
     def finish(self) -> None:
         """Assert that every planned reply was given, and that none was missing.

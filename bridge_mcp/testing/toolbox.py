@@ -89,8 +89,8 @@ class FakeToolbox:
     def withhold(self, name: str) -> None:
         """Make the config no longer allow a tool that its server has."""
         server = name.partition("__")[0]
-        known = self._servers[server]
-        self._servers[server] = replace(known, withheld=(*known.withheld, name))
+        status = self._servers[server]
+        self._servers[server] = replace(status, withheld=(*status.withheld, name))
 
     def withdraw(self, server: str) -> None:
         """Remove a server from the config, with all of its tools."""
@@ -185,17 +185,17 @@ class FakeToolbox:
             await hold.released.wait()
         if self._planned.get(spec.name):
             raise self._planned[spec.name].pop(0)
-        for told in self._progress.get(spec.name, ()):
+        for report in self._progress.get(spec.name, ()):
             if progress is not None:
-                progress(*told)
-        given = await self._tools[spec.name][1](arguments)
-        return ToolResult(given) if isinstance(given, str) else given
+                progress(*report)
+        result = await self._tools[spec.name][1](arguments)
+        return ToolResult(result) if isinstance(result, str) else result
 
     async def accept(self, spec: ToolSpec) -> None:
         """See `ports.Toolbox`; the tool has not changed any more."""
-        kept, function = self._tools[spec.name]
+        stored, function = self._tools[spec.name]
         self.accepted.append(spec.name)
-        self.add(replace(kept, changed=""), function)
+        self.add(replace(stored, changed=""), function)
 
     async def check(self, spec: ToolSpec, arguments: Mapping[str, JSON]) -> str:
         """See `ports.Toolbox`; it reads the schema's `required`, `additionalProperties` and types of properties."""
@@ -209,14 +209,14 @@ class FakeToolbox:
                 if schema.get("additionalProperties") is False:
                     return f"'{name}' is unknown; there are: {', '.join(properties) or 'no arguments'}."
                 continue
-            wanted = properties[name].get("type")
-            if isinstance(wanted, str) and not is_a(value, wanted):
-                return f"'{name}' must be of type {wanted}."
+            json_type = properties[name].get("type")
+            if isinstance(json_type, str) and not is_a(value, json_type):
+                return f"'{name}' must be of type {json_type}."
         return ""
 
 
-def is_a(value: JSON, wanted: str) -> bool:
+def is_a(value: JSON, json_type: str) -> bool:
     """Whether a value is of a JSON schema's type."""
     if isinstance(value, bool):
-        return wanted == "boolean"
-    return isinstance(value, TYPES.get(wanted, (object,)))
+        return json_type == "boolean"
+    return isinstance(value, TYPES.get(json_type, (object,)))

@@ -105,7 +105,7 @@ def index_words(source: End, target: End, progress: Progress) -> None:
     columns, key = ("id", "name", "seq", "at", "body", "status", "later", "kind"), ("id",)
     places = {name: Chat(id, channel) for id, name, channel in pages(target, "conversations")}
     reached = msgspec.convert(target.state("words") or {}, Reached)
-    after, done, of = reached.after, reached.done, target.count("messages")
+    after, done, total = reached.after, reached.done, target.count("messages")
     try:
         while rows := target.page("message_details", columns, key, after, PAGE):
             session.begin()
@@ -116,7 +116,7 @@ def index_words(source: End, target: End, progress: Progress) -> None:
             session.commit({})
             after, done = [rows[-1][0]], done + len(rows)
             target.put("words", (), (), Reached(after, done))
-            progress("words", done, of)
+            progress("words", done, total)
     finally:
         session.close()
 

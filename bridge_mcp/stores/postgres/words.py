@@ -55,12 +55,12 @@ class PostgresWords:
     def take_in(self, session: Session) -> None:
         """There is nothing to take in."""
 
-    def search(self, session: Session, asked: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
+    def search(self, session: Session, query: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
         """By the index of terms."""
-        query = " & ".join(quoted(term.text) + (":*" if term.prefix else "") for term in asked.terms)
+        expression = " & ".join(quoted(term.text) + (":*" if term.prefix else "") for term in query.terms)
         if places is not None:
-            query += f" & ({' | '.join(quoted(PLACE + place) for place in places)})"
-        return session.rows("search_messages", terms=query, before=before, limit=limit)
+            expression += f" & ({' | '.join(quoted(PLACE + place) for place in places)})"
+        return session.rows("search_messages", terms=expression, before=before, limit=limit)
 
     def _put(self, session: Session, chat: Chat, seq: object, text: str) -> None:
         if not text:

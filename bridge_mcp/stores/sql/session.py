@@ -207,7 +207,7 @@ class Words(Protocol):
         """Take in some of what is missing, within a transaction."""
         ...
 
-    def search(self, session: Session, asked: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
+    def search(self, session: Session, query: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
         """The newest messages with all terms, of those with an id below `before`, as rows of `message_details`.
 
         `places` are terms of `conversation_term` and `channel_term`; None stands for everywhere.

@@ -71,9 +71,9 @@ def looked_through(connection: sqlite3.Connection, path: Path) -> Copied:
     Raises:
         StoreError: SQLite finds it damaged.
     """
-    found = [str(line) for (line,) in connection.execute("PRAGMA quick_check(3)")]
-    if found != ["ok"]:
-        raise StoreError(f"{path} is damaged: {'; '.join(found)[:500]}.", fix="Use an older backup.")
+    problems = [str(line) for (line,) in connection.execute("PRAGMA quick_check(3)")]
+    if problems != ["ok"]:
+        raise StoreError(f"{path} is damaged: {'; '.join(problems)[:500]}.", fix="Use an older backup.")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (conversations,) = connection.execute("SELECT count(*) FROM conversations").fetchone()
     (entries,) = connection.execute("SELECT count(*) FROM log").fetchone()
@@ -90,16 +90,16 @@ def check_stranger(path: Path) -> Copied:
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
-            (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found > newest():
+            (stored,) = connection.execute("PRAGMA user_version").fetchone()
+            if stored > newest():
                 raise BadInput(
-                    f"The backup's store has schema version {found}; this bridge_mcp knows versions up to {newest()}.",
+                    f"The backup's store has schema version {stored}; this bridge_mcp knows versions up to {newest()}.",
                     fix="Upgrade mcp-chat-bridge to the version that wrote it. Nothing was changed.",
                 )
             names = {name: kind for kind, name in connection.execute("SELECT type, name FROM sqlite_master")}
-            wanted = {"conversations", "log", "messages", "approvals", "grants", "events"}
+            tables = {"conversations", "log", "messages", "approvals", "grants", "events"}
             strange = "trigger" in names.values() or not views_in(connection) <= known_views()
-            if not found or strange or any(names.get(each) != "table" for each in wanted):
+            if not stored or strange or any(names.get(table) != "table" for table in tables):
                 raise BadInput(f"The store in {path.parent.name} is no store of bridge-mcp.", fix=fix)
             return looked_through(connection, path)
     except BROKEN as exc:
@@ -116,7 +116,7 @@ def views_in(connection: sqlite3.Connection) -> set[str]:
 def known_views() -> set[str]:
     """The statements of the views of this and of older versions."""
     files = [file.read_text(encoding="utf-8") for file in migrations() if file.suffix == ".sql"]
-    return {found.strip() for text in files for found in re.findall(r"^CREATE VIEW [^;]+", text, re.MULTILINE)}
+    return {view.strip() for text in files for view in re.findall(r"^CREATE VIEW [^;]+", text, re.MULTILINE)}
 
 
 @contextmanager
@@ -165,8 +165,8 @@ def conversations_in(connection: sqlite3.Connection) -> int:
     """How many conversations a store holds; 0 for one that has no such table."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'conversations'").fetchone():
         return 0
-    (found,) = connection.execute("SELECT count(*) FROM conversations").fetchone()
-    return int(found)
+    (count,) = connection.execute("SELECT count(*) FROM conversations").fetchone()
+    return int(count)
 
 
 def replace_store(new: Path, path: Path) -> None:
@@ -177,9 +177,9 @@ def replace_store(new: Path, path: Path) -> None:
     """
     try:
         for name in (f"{path.name}-wal", f"{path.name}-shm"):  # of a store that SQLite could not read
-            left = path.with_name(name)
-            if left.exists():
-                os.replace(left, path.with_name(f"{name}.broken"))
+            leftover = path.with_name(name)
+            if leftover.exists():
+                os.replace(leftover, path.with_name(f"{name}.broken"))
         os.replace(new, path)
         sync_folder(path.parent)
     except OSError as exc:

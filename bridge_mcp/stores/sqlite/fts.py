@@ -71,9 +71,9 @@ class SqliteWords:
             session.put("fts_insert_messages", after=upto, upto=newest)
             session.put("fts_set_progress", upto=newest)
 
-    def search(self, session: Session, asked: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
+    def search(self, session: Session, query: Query, places: list[str] | None, before: int, limit: int) -> list[Row]:
         """See `match`."""
-        return session.rows("search_messages", match=match(asked, places), before=before, limit=limit)
+        return session.rows("search_messages", match=match(query, places), before=before, limit=limit)
 
 
 WORDS = SqliteWords()
@@ -87,8 +87,8 @@ def indexed(text: str) -> str:
     return " ".join(terms(text))
 
 
-def match(asked: Query, places: list[str] | None) -> str:
+def match(query: Query, places: list[str] | None) -> str:
     """An FTS5 expression that finds all terms in these places. Terms are quoted: nothing in them is syntax."""
-    wanted = " AND ".join(f'"{term.text}"' + ("*" if term.prefix else "") for term in asked.terms)
-    found = f"text : ({wanted})"
-    return found if places is None else f"{found} AND place : ({' OR '.join(places)})"
+    all_terms = " AND ".join(f'"{term.text}"' + ("*" if term.prefix else "") for term in query.terms)
+    expression = f"text : ({all_terms})"
+    return expression if places is None else f"{expression} AND place : ({' OR '.join(places)})"

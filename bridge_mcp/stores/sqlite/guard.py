@@ -28,8 +28,8 @@ class Guard:
 
     def __init__(self, path: Path, version: int) -> None:
         self.path, self.version = path, version
-        found = path.stat()
-        self.identity = (found.st_dev, found.st_ino)
+        status = path.stat()
+        self.identity = (status.st_dev, status.st_ino)
 
     def check_file(self) -> None:
         """Raise where the file is no longer the one that was opened.
@@ -38,29 +38,29 @@ class Guard:
             StoreLost: it is not the one at its path any more, or empty.
         """
         try:
-            found = os.stat(self.path)
+            status = os.stat(self.path)
         except OSError as exc:
             raise StoreLost(
                 f"The store {self.path} is gone: it was removed or moved while it was in use ({exc.strerror}).",
                 fix="Put it back, or leave it: then start the bridge again. Nothing is written until then.",
             ) from None
-        if (found.st_dev, found.st_ino) != self.identity:
+        if (status.st_dev, status.st_ino) != self.identity:
             raise StoreLost(
                 f"The store {self.path} was replaced by another file while it was in use.",
                 fix="Start the bridge again.",
             )
-        if not found.st_size:
+        if not status.st_size:
             raise StoreLost(f"The store {self.path} was emptied while it was in use.", fix="Restore a backup of it.")
 
-    def check_version(self, found: int) -> None:
+    def check_version(self, version: int) -> None:
         """Raise where the schema is no longer the one that was opened.
 
         Raises:
             StoreLost: another process has migrated the store.
         """
-        if found != self.version:
+        if version != self.version:
             raise StoreLost(
-                f"The store {self.path} was brought to schema version {found} by another bridge_mcp while this one, "
+                f"The store {self.path} was brought to schema version {version} by another bridge_mcp while this one, "
                 f"which knows version {self.version}, had it open.",
                 fix="Upgrade mcp-chat-bridge here too, then start it again.",
             )
@@ -123,7 +123,7 @@ def is_stopped(pid: int) -> bool:
     if sys.platform != "linux":
         return False
     try:
-        told = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
-    return told.rpartition(")")[2].split()[:1] in (["T"], ["t"])
+    return status.rpartition(")")[2].split()[:1] in (["T"], ["t"])

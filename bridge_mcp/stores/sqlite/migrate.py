@@ -78,10 +78,10 @@ def migrate(
         try:
             if folder == FOLDER:
                 check_tables(connection, path)
-            found = version(connection, path, len(files))
-            if found < len(files):
+            current = version(connection, path, len(files))
+            if current < len(files):
                 try:
-                    with owner() if found else nullcontext():
+                    with owner() if current else nullcontext():
                         write_ahead(connection, path)
                         apply(connection, path, files, progress)
                 except StoreError:
@@ -129,8 +129,9 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
         StoreError: it is one of another program.
     """
     ours = "SELECT count(*), total(name IN ('conversations', 'log', 'messages')) FROM sqlite_master"
-    (tables, found), (known,) = (connection.execute(each).fetchone() for each in (ours, "PRAGMA user_version"))
-    if tables and (not known or found < 3):
+    tables, of_ours = connection.execute(ours).fetchone()
+    (stored_version,) = connection.execute("PRAGMA user_version").fetchone()
+    if tables and (not stored_version or of_ours < 3):
         raise StoreError(f"{path} is a database of something else.", fix="Set [store] url to another file.")
 
 
@@ -145,21 +146,21 @@ def schema_version(path: Path) -> int | None:
         return None
     try:
         with closing(sqlite3.connect(path, timeout=LOCK_S)) as connection:
-            found = version(connection, path, len(migrations()))
-            return found or None
+            current = version(connection, path, len(migrations()))
+            return current or None
     except BROKEN as exc:
         raise store_error(path, exc) from exc
 
 
-def version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+def version(connection: sqlite3.Connection, path: Path, supported: int) -> int:
     """The schema version of the file; 0 for an empty one."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found > known:
+    (current,) = connection.execute("PRAGMA user_version").fetchone()
+    if current > supported:
         raise NewerSchema(
-            f"The store {path} has schema version {found}; this bridge_mcp knows versions up to {known}.",
+            f"The store {path} has schema version {current}; this bridge_mcp knows versions up to {supported}.",
             fix="Upgrade mcp-chat-bridge to the version that wrote it.",
         )
-    return found
+    return current
 
 
 def write_ahead(connection: sqlite3.Connection, path: Path) -> None:
@@ -192,10 +193,10 @@ def apply(
             progress(number - 1, len(files))
         connection.execute("BEGIN IMMEDIATE")
         try:
-            found = version(connection, path, len(files))
-            if found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            current = version(connection, path, len(files))
+            if current == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise StoreError(f"{path} is a database of something else.", fix="Set [store] url to another file.")
-            if found < number:
+            if current < number:
                 upgrade(connection, file)
                 connection.execute(f"PRAGMA user_version = {number}")
         except BaseException:

@@ -172,10 +172,10 @@ class Session:
         if now - self._checked > CHECK_S:
             self._checked = now
             try:
-                (found,) = self.connection.execute("PRAGMA user_version").fetchone()
+                (version,) = self.connection.execute("PRAGMA user_version").fetchone()
             except BROKEN as exc:
                 raise self._error(exc) from exc
-            self._guard.check_version(found)
+            self._guard.check_version(version)
 
     def rows(self, statement: str, /, **values: object) -> list[Row]:
         """All rows of a named statement. Raises `StoreError`."""
@@ -188,13 +188,13 @@ class Session:
 
     def row(self, statement: str, /, **values: object) -> Row | None:
         """The only row; None where there is none."""
-        found = self.rows(statement, **values)
-        return found[0] if found else None
+        rows = self.rows(statement, **values)
+        return rows[0] if rows else None
 
     def value(self, statement: str, /, **values: object) -> Any:
         """The first column of the only row; None where there is none."""
-        found = self.rows(statement, **values)
-        return found[0][0] if found else None
+        rows = self.rows(statement, **values)
+        return rows[0][0] if rows else None
 
     def execute(self, sql: str) -> None:
         """Run a statement that is no query: `BEGIN` and its like."""
@@ -322,13 +322,13 @@ def is_full(path: Path) -> bool:
 
 def store_error(path: Path, exc: Exception) -> StoreError:
     """What SQLite said, where, and the next move."""
-    said = str(exc)
-    if "disk I/O error" in said and is_full(path):
-        said = "database or disk is full"
+    cause = str(exc)
+    if "disk I/O error" in cause and is_full(path):
+        cause = "database or disk is full"
     elif str(vars(exc).get("sqlite_errorname", "")).startswith(NO_SHARING):
         return StoreError(
-            f"The store {path} cannot be shared by processes: its file system has no locks in shared memory ({said}).",
+            f"The store {path} cannot be shared by processes: its file system has no locks in shared memory ({cause}).",
             fix=LOCAL_DISK,
         )
-    fix = next((fix for word, fix in FIXES.items() if word in said), "")
-    return StoreError(f"The store {path} failed: {said}.", fix=fix)
+    fix = next((fix for word, fix in FIXES.items() if word in cause), "")
+    return StoreError(f"The store {path} failed: {cause}.", fix=fix)

@@ -82,8 +82,8 @@ class SqliteStore(Faces):
         """See `ports.Store`."""
         since = self._writing.waits_since
         waits_s = 0.0 if since is None else time.monotonic() - since
-        held = f"{self._holder.words()}. {self._holder.fix()}" if waits_s > 1 else ""
-        return StoreHealth(self._writer.written_at, self._writer.failure, waits_s, held=held)
+        holder = f"{self._holder.words()}. {self._holder.fix()}" if waits_s > 1 else ""
+        return StoreHealth(self._writer.written_at, self._writer.failure, waits_s, held=holder)
 
     async def damage(self) -> str:
         """What SQLite finds broken in the file; "" for nothing. Reads all of it.
@@ -92,8 +92,12 @@ class SqliteStore(Faces):
             StoreError: it cannot even be looked at.
         """
         rows = await self._readers.long(lambda session: session.rows("quick_check"))
-        found = [str(line) for (line,) in rows if line != "ok"]
-        return f"it is damaged ({'; '.join(found)}). Restore a backup, or move it away to start anew." if found else ""
+        problems = [str(line) for (line,) in rows if line != "ok"]
+        return (
+            f"it is damaged ({'; '.join(problems)}). Restore a backup, or move it away to start anew."
+            if problems
+            else ""
+        )
 
     async def close(self) -> None:
         """Finish what was begun, then let go of the files. Closing twice is fine; so is cancelling: it goes on."""
