@@ -72,8 +72,8 @@ class SpokenAnswers:
             await self._store.log.record(conversation, await self._outcome(conversation, seq, text))
 
     async def _entry(self, conversation: str, seq: int) -> object:
-        entries = await self._store.log.load(conversation, seq - 1, most=1)
-        return entries[0].entry if entries else None
+        logged = await self._store.log.entry(conversation, seq)
+        return logged.entry if logged else None
 
     async def _wanted(self, conversation: str, replied: Replied) -> bool:
         """Whether this answer is spoken: every one, or those to voice messages."""

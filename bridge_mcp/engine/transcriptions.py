@@ -52,11 +52,11 @@ class TranscriptionWorker:
             return
         conversation, seq = parse_message(str(event.body.get("message", "")))
         try:
-            entries = await self._store.log.load(conversation, seq - 1, most=1)
+            logged = await self._store.log.entry(conversation, seq)
         except Unreadable as exc:
             logger.error("a voice message cannot be read: %s", exc)
             return
-        heard = entries[0].entry if entries else None
+        heard = logged.entry if logged else None
         if not isinstance(heard, Heard) or not has_speech(heard):
             return
         if await self._store.log.find(conversation, f"transcribed:{seq}") is not None:

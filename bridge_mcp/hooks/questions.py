@@ -135,13 +135,13 @@ class Questions(Struct, frozen=True):
         if ticket.outcome != "answered":
             return None
         _, answered = parse_message(ticket.message)
-        (logged,) = await self.bridge.store.log.load(self.conversation, answered - 1, most=1)
-        return (ticket.text, logged.entry) if isinstance(logged.entry, Heard) else None
+        logged = await self.bridge.store.log.entry(self.conversation, answered)
+        return (ticket.text, logged.entry) if logged and isinstance(logged.entry, Heard) else None
 
     async def _close(self, seq: int, text: str) -> None:
         """A question that nobody waits for any more loses its buttons, and says so."""
-        asked = await self.bridge.store.log.load(self.conversation, seq - 1, most=1)
-        if asked and isinstance(asked[0].entry, Posted):
+        asked = await self.bridge.store.log.entry(self.conversation, seq)
+        if asked and isinstance(asked.entry, Posted):
             over = f"{text}\n\n⌛ No answer is needed any more."
             await self.bridge.store.log.record(self.conversation, Revised(seq, over, BRIDGE, key=f"lapsed:{seq}"))
 

@@ -64,7 +64,7 @@ class ApprovalRequests(Struct, frozen=True):
             BadInput: the call is not taken.
             TooMany: as many calls of this client wait as may.
         """
-        if not await self.store.log.load(request.conversation, limit=1):
+        if await self.store.log.entry(request.conversation, 0) is None:
             await self._room_for(request.entry.by)
             request = await self._with_expiry(request, expires_s) if expires_s else request
             free = await self._calls.free(request)
@@ -79,8 +79,8 @@ class ApprovalRequests(Struct, frozen=True):
                 return await self.state(request.conversation), True
             except Conflict:
                 pass
-        (first,) = await self.store.log.load(request.conversation, -1, most=1)
-        if as_asked(first.entry) != as_asked(request.entry):
+        first = await self.store.log.entry(request.conversation, 0)
+        if first is None or as_asked(first.entry) != as_asked(request.entry):
             raise KeyUsed(
                 "This idempotency_key was used for another call.", fix="Use a new key for each different call."
             )

@@ -68,12 +68,17 @@ async def schedule(store: Store, conversation: str, message: Posted, at: float) 
     """
     log = log_of(conversation, message.key)
     entry = Scheduled(conversation, "", at, call="", posts=message)
-    if len(await store.history.scheduled(PREFIX, END, AT_MOST)) >= AT_MOST and not await store.log.load(log, limit=1):
+    is_new = await store.log.entry(log, 0) is None
+    if is_new and len(await store.history.scheduled(PREFIX, END, AT_MOST)) >= AT_MOST:
         raise BadInput(f"{AT_MOST:,} messages wait already.", fix="Cancel some, or send this one later.")
     (recorded,) = await store.log.record(log, entry)
     if not recorded.new:
-        (before,) = await store.log.load(log, limit=None, most=1)
-        if not isinstance(before.entry, Scheduled) or without_tokens(before.entry) != without_tokens(entry):
+        before = await store.log.entry(log, 0)
+        if (
+            before is None
+            or not isinstance(before.entry, Scheduled)
+            or without_tokens(before.entry) != without_tokens(entry)
+        ):
             raise BadInput("This idempotency_key was used for another message here.", fix="Use a new key.")
     return log.partition("/")[2], recorded
 

@@ -48,7 +48,7 @@ async def continued_message(
     """The message that this one continues; searched only if there was one a moment ago."""
     if not heard.gather_s or stored is None or now - stored.last_at > LONGEST_S:
         return None
-    for logged in reversed(await log.load(conversation, limit=RECENT)):
+    for logged in reversed(await log.load(conversation, last=RECENT)):
         if isinstance(logged.entry, Heard) and logged.entry.sender.id == heard.sender.id:
             return logged if goes_on(logged, heard, now) else None
     return None

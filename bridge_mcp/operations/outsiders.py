@@ -38,7 +38,7 @@ async def count_bot_message(
     """
     turn: int | None = None
     for limit in LOOKS:
-        turn = next_turn(await store.log.load(conversation, limit=limit))
+        turn = next_turn(await store.log.load(conversation, last=limit))
         if turn is not None:
             break
     heard = replace(heard, bot_turn=turn or await turn_in_chat(store, conversation) or 1)
@@ -54,7 +54,7 @@ async def count_post(
     """
     turn: int | None = None
     for limit in LOOKS[:-1]:
-        turn = turn or next_exchange(await store.log.load(conversation, limit=limit), now)
+        turn = turn or next_exchange(await store.log.load(conversation, last=limit), now)
     heard = replace(heard, bot_turn=turn or 1)
     verdict = treatment(heard.bot_turn, most)
     if verdict == "heard":
@@ -69,7 +69,7 @@ async def turn_in_chat(store: Store, conversation: str) -> int | None:
     active, _ = await store.history.conversations(within=frozenset({f"{channel}/{chat}"}), limit=NEIGHBOURS)
     last, turn = -1.0, None
     for thread in active:
-        log = await store.log.load(thread.id, limit=LOOKS[0])
+        log = await store.log.load(thread.id, last=LOOKS[0])
         for size in range(len(log), 0, -1):
             number = next_turn(log[size - 1 : size])
             if number is None:

@@ -51,7 +51,7 @@ class LogCache:
         """
         cached = self._kept.pop(conversation, None)
         if cached:
-            new = await self._log.load(conversation, cached[-1].seq, most=limit + 1)
+            new = await self._log.load(conversation, cached[-1].seq, first=limit + 1)
             # What was forgotten since is in memory still, until all of it is read again.
             if len(new) <= limit and not any(isinstance(logged.entry, Forgot) for logged in new):
                 cached.extend(self._dated(new))

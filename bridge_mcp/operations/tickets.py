@@ -180,11 +180,9 @@ class Watched:
     async def _opening_entry(self) -> Logged:
         """The entry that the ticket points to."""
         if self._first is None:
-            seq = self._parsed.seq
-            entries = await self._store.log.load(self._parsed.conversation, seq - 1, most=1)
-            if not entries or entries[0].seq != seq:
+            self._first = await self._store.log.entry(self._parsed.conversation, self._parsed.seq)
+            if self._first is None:
                 raise self._nowhere()
-            self._first = entries[0]
         return self._first
 
     def _nowhere(self) -> NotFound:
@@ -197,7 +195,7 @@ class Watched:
         if not isinstance((await self._opening_entry()).entry, Heard):
             raise NotFound(f"The ticket '{self.ticket}' names no message.", fix="Pass the ticket as run_turn gave it.")
         for look in range(MAX_LOOKS):
-            entries = await log.load(conversation, self._read, most=ENTRIES_A_LOOK)
+            entries = await log.load(conversation, self._read, first=ENTRIES_A_LOOK)
             ended = next((end for entry in entries if (end := self._end(entry)) is not None), None)
             if ended is not None:
                 return ended
@@ -210,7 +208,7 @@ class Watched:
                 withdrawn = await log.find(conversation, f"withdrawn:{seq}")
                 if withdrawn is not None and (ended := self._end(withdrawn)) is not None:
                     return ended
-                (last,) = await log.load(conversation, limit=1)
+                (last,) = await log.load(conversation, last=1)
                 self._read, self._changed = last.seq, last.at
                 break
         waiting = await self._store.approvals.find(status="waiting", conversation=conversation, limit=MAX_APPROVALS)
@@ -230,7 +228,7 @@ class Watched:
             raise NotFound(f"The ticket '{self.ticket}' names no question.", fix="Pass the ticket as ask_user gave it.")
         answer = await self._store.traces.answer(conversation, seq)
         if answer is not None:
-            log = await self._store.log.load(conversation, answer - 1, most=ENTRIES_OF_ANSWER)
+            log = await self._store.log.load(conversation, answer - 1, first=ENTRIES_OF_ANSWER)
             self._changed = log[0].at
             answering = answer_in(log, seq)
             if answering is not None and now < answering.settled_at <= now + LONGEST_S:

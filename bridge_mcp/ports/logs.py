@@ -43,10 +43,18 @@ class LogStore(Protocol):
     conversation in which a call of that tool waits for a verdict is due at once.
     """
 
+    async def entry(self, conversation: str, seq: int) -> Logged | None:
+        """The entry with this seq; None where there is none.
+
+        Raises:
+            NewerSchema: it was written by a newer bridge_mcp.
+        """
+        ...
+
     async def load(
-        self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
+        self, conversation: str, after: int = -1, *, first: int | None = None, last: int | None = None
     ) -> tuple[Logged, ...]:
-        """The entries with seq > after, in order; with `limit`, only the last so many, with `most`, only the first.
+        """The entries with seq > after, in order; only the `first` or the `last` so many of them.
 
         Raises:
             NewerSchema: an entry was written by a newer bridge_mcp.
@@ -61,14 +69,14 @@ class LogStore(Protocol):
         """
         ...
 
-    async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
-        """The first `most` entries with seq > after, in order, for people: one that cannot be read says so."""
+    async def read(self, conversation: str, after: int = -1, *, first: int) -> tuple[Logged | UnreadableEntry, ...]:
+        """The `first` so many entries with seq > after, in order, for people: one that cannot be read says so."""
         ...
 
-    async def calls_since(self, moment: float, most: int) -> tuple[tuple[str, str], ...]:
+    async def calls_since(self, moment: float, limit: int) -> tuple[tuple[str, str], ...]:
         """The conversation and id of each call that was asked about, begun or ended since a moment, the oldest first.
 
-        Of more than `most`, the newest. Every log is looked through: it is for people who look back, and not for turns.
+        Of more than `limit`, the newest. Every log is looked through: it is for people who look back, not for turns.
         """
         ...
 

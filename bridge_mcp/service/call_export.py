@@ -28,7 +28,7 @@ async def life_of(store: Store, conversation: str, call: str) -> Life:
     """One call, from the log that tells of it. What cannot be read there is passed over."""
     life, after = new_life(conversation, call), (call_origin(call) or 0) - 1
     while True:
-        page = await store.log.read(conversation, after, most=PAGE)
+        page = await store.log.read(conversation, after, first=PAGE)
         for logged in page:
             if isinstance(logged, Logged):
                 life = life_after(life, logged)

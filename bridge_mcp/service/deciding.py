@@ -167,7 +167,7 @@ class Deciding(BridgeBase):
             (Call(call_id(0, 0), tool, text),), by=who.name, within=within, verbatim=verbatim, trace=who.trace
         )
         ticket = tickets.call(conversation)
-        if idempotency_key and await self.store.log.load(conversation, limit=1):
+        if idempotency_key and await self.store.log.entry(conversation, 0):
             fast_path = None  # it is in the log already: even a read-only call is not run again
         try:
             log = await fast_path.request(conversation, asked, wait_s, progress) if fast_path else ()

@@ -59,7 +59,7 @@ class Looking(BridgeBase):
         except BadInput:
             spec = None
         begun = call_origin(approval.call) or 0
-        log = await self.store.log.read(approval.conversation, begun - 1, most=AROUND)
+        log = await self.store.log.read(approval.conversation, begun - 1, first=AROUND)
         record = next((call for call in calls_of(approval.conversation, log) if call.id == approval.call), None)
         may = approval.status == "waiting" and self.verdicts.may(who, approval)
         return ApprovalDetails(approval, spec, record, may_decide=may)

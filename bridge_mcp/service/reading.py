@@ -85,7 +85,7 @@ class Reading(BridgeBase):
     async def _stretch(self, conversation: str, first: int, bound: int | None) -> ReadLog:
         """The log from `first` to before `bound`, and later entries of calls that were requested in it."""
         most = END if bound is None else max(0, bound - first)
-        log = list(await self.store.log.read(conversation, first - 1, most=most))
+        log = list(await self.store.log.read(conversation, first - 1, first=most))
         if bound is None:
             return log
         open_still = [record.id for record in calls_of(conversation, log, bound) if not record.outcome]
@@ -253,7 +253,7 @@ class Reading(BridgeBase):
         """
         who.require("admin")
         self._address(who, conversation, calls=True)
-        log = await self.store.log.read(conversation, after, most=check_range("limit", limit, 10_000))
+        log = await self.store.log.read(conversation, after, first=check_range("limit", limit, 10_000))
         if not log and after < 0:
             raise NotFound(f"There is no conversation '{conversation}'.", fix="See list_conversations.")
         return log

@@ -47,12 +47,12 @@ class Rehearsed(Struct, frozen=True):
         return bool(self.record.approval)
 
 
-async def calls_since(store: Store, since: float, most: int) -> list[tuple[str, Log, CallRecord]]:
+async def calls_since(store: Store, since: float, limit: int) -> list[tuple[str, Log, CallRecord]]:
     """The calls of the logs that were asked about, begun or ended since then, at most so many, the newest first."""
     calls: list[tuple[str, Log, CallRecord]] = []
-    for conversation, call in reversed(await store.log.calls_since(since, most)):
+    for conversation, call in reversed(await store.log.calls_since(since, limit)):
         begun = call_origin(call) or 0
-        log = await store.log.load(conversation, begun - 1, most=AROUND)
+        log = await store.log.load(conversation, begun - 1, first=AROUND)
         record = next((candidate for candidate in calls_of(conversation, log) if candidate.id == call), None)
         if record is not None:
             calls.append((conversation, log, record))

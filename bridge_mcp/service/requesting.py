@@ -181,8 +181,8 @@ class Requesting(Clients):
         page = await self.store.feed.read(after, PAGE, types=("approval.decided",), within=frozenset({CALLS}))
         for event in page.events:
             if tickets.is_call_of(event.conversation, client):
-                log = await self.store.log.load(event.conversation, -1, most=1)
-                asked = log[0].entry if log else None
+                first = await self.store.log.entry(event.conversation, 0)
+                asked = first.entry if first else None
                 if isinstance(asked, Requested) and asked.external is not None and asked.external.given:
                     return EventPage((event,), event.cursor)
         return EventPage((), page.cursor)

@@ -100,7 +100,7 @@ async def decided_approvals(store: Store, since: float) -> AsyncIterator[Approva
 async def case_of(store: Store, approval: Approval, spec: ToolSpec | None) -> Case | None:
     """A call as its reviewer would have seen it; None where its log does not tell."""
     begun = call_origin(approval.call) or 0
-    log = await store.log.load(approval.conversation, begun - BEFORE, most=AROUND)
+    log = await store.log.load(approval.conversation, begun - BEFORE, first=AROUND)
     for index, logged in enumerate(log):
         if isinstance(logged.entry, Asked) and logged.entry.call == approval.call:
             name = approval.tool.partition("__")[2]

@@ -88,12 +88,12 @@ class SpanLane:
 
     async def _log(self, conversation: str) -> Log:
         """The end of a log, from the beginning of the turns that are under way in it."""
-        log = await self._store.log.load(conversation, limit=TAIL)
+        log = await self._store.log.load(conversation, last=TAIL)
         first = log[0].seq if log else 0
         opened = [each.entry.turn for each in log if isinstance(each.entry, Started | Replied) and each.entry.turn >= 0]
         missing = sorted({turn for turn in opened if turn < first})
-        openings = [await self._store.log.load(conversation, after=turn - 1, most=1) for turn in missing[:10]]
-        return [logged for page in openings for logged in page if isinstance(logged.entry, Heard | Requested)] + [*log]
+        openings = [await self._store.log.entry(conversation, turn) for turn in missing[:10]]
+        return [logged for logged in openings if logged and isinstance(logged.entry, Heard | Requested)] + [*log]
 
 
 def before(conversation: str, log: Log, at: float) -> int:

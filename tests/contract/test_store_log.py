@@ -40,18 +40,29 @@ HERE = "local/main"
 async def test_a_log_is_read_in_order_from_after_a_seq_or_from_the_end(store: Store) -> None:
     await say(store, HERE, *(f"text {n}" for n in range(10)))
 
-    async def seqs(after: int = -1, limit: int | None = None) -> list[int]:
-        return [logged.seq for logged in await store.log.load(HERE, after, limit)]
+    async def seqs(after: int = -1, *, first: int | None = None, last: int | None = None) -> list[int]:
+        return [logged.seq for logged in await store.log.load(HERE, after, first=first, last=last)]
 
     assert await seqs() == list(range(10))
     assert await seqs(after=6) == [7, 8, 9]
-    assert await seqs(limit=3) == [7, 8, 9]
-    assert await seqs(after=7, limit=5) == [8, 9]
-    assert await seqs(after=2, limit=3) == [7, 8, 9]
+    assert await seqs(first=2) == [0, 1]
+    assert await seqs(after=6, first=2) == [7, 8]
+    assert await seqs(last=3) == [7, 8, 9]
+    assert await seqs(after=7, last=5) == [8, 9]
+    assert await seqs(after=2, last=3) == [7, 8, 9]
     assert await seqs(after=9) == []
     assert await seqs(after=50) == []
-    assert await seqs(limit=0) == []
-    assert await seqs(limit=99) == list(range(10))
+    assert await seqs(last=0) == []
+    assert await seqs(last=99) == list(range(10))
+
+
+async def test_an_entry_is_found_by_its_seq(store: Store) -> None:
+    await say(store, HERE, "first", "second")
+    second = await store.log.entry(HERE, 1)
+    assert second == (await store.log.load(HERE))[1]
+    assert await store.log.entry(HERE, 2) is None
+    assert await store.log.entry(HERE, -1) is None
+    assert await store.log.entry("local/nobody", 0) is None
 
 
 async def test_the_end_of_a_log_reaches_back_to_what_is_not_settled(store: Store) -> None:

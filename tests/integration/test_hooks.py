@@ -95,7 +95,8 @@ class Desk:
         with anyio.fail_after(5), closing(self.store.agenda.watch()) as changes:
             while (seq := await self.store.traces.posted(PLACE, f"prompt:{approval.id}")) is None:
                 await changes.wait()
-        (logged,) = await self.store.log.load(PLACE, seq - 1, most=1)
+        logged = await self.store.log.entry(PLACE, seq)
+        assert logged is not None
         assert isinstance(logged.entry, Posted)
         return logged.entry
 

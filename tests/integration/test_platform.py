@@ -270,7 +270,7 @@ async def test_a_group_is_answered_as_the_owner_wants_it(tmp_path: Path, mode: s
     async with world(tmp_path, FakeModel([says("Yes?")]), rules=rules_for(channels=channels)) as it:
         await pair(it, "-5")
         await it.family.receive("hm", chat="-5/3", sender=ANN, group=True, addressed=addressed)
-        (heard,) = (await it.store.log.load("family/-5/3", limit=None))[:1]
+        (heard,) = await it.store.log.load("family/-5/3", first=1)
         assert isinstance(heard.entry, Heard)
         assert heard.entry.to == to
         if to == "assistant":

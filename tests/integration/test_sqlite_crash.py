@@ -27,7 +27,7 @@ async def chat(store, who, run):
     while True:
         (came,) = await store.log.record(here, Heard(f"text {n} of run {run}", Sender("7"), f"{run}.{n}"))
         print(f"{here} {came.seq} {run}.{n}", flush=True)
-        head = (await store.log.load(here, limit=1))[0].seq + 1
+        head = (await store.log.load(here, last=1))[0].seq + 1
         (begun,) = await store.log.intend(here, head, Started("model", turn=came.seq))
         await store.log.answer(here, begun.seq, Replied("ok", upto=begun.seq, turn=came.seq), wake=None)
         n += 1

@@ -26,12 +26,17 @@ class SqlLog:
         self._clock = clock
         self._delivered = delivered_by_commit
 
+    async def entry(self, conversation: str, seq: int) -> Logged | None:
+        """See `ports.LogStore`."""
+        page = await self.load(conversation, seq - 1, first=1)
+        return page[0] if page and page[0].seq == seq else None
+
     async def load(
-        self, conversation: str, after: int = -1, limit: int | None = None, *, most: int | None = None
+        self, conversation: str, after: int = -1, *, first: int | None = None, last: int | None = None
     ) -> tuple[Logged, ...]:
         """See `ports.LogStore`; long reads run on a worker thread."""
-        if limit is None:
-            bound = MAX_INLINE_ROWS + 1 if most is None else min(most, MAX_INLINE_ROWS + 1)
+        if last is None:
+            bound = MAX_INLINE_ROWS + 1 if first is None else min(first, MAX_INLINE_ROWS + 1)
             rows = await self._reads.rows("entries_after", name=conversation, after=after, most=bound)
             if len(rows) <= MAX_INLINE_ROWS:
                 return tuple([logged(conversation, seq, at, body) for seq, at, body in rows])
@@ -40,44 +45,44 @@ class SqlLog:
             return ()
         place, head = row
         # There are no holes: the last so many entries are those from this seq on.
-        first = max(0, after + 1, 0 if limit is None else head - limit)
-        head = head if most is None else min(head, first + most)
-        if first >= head:
+        start = max(0, after + 1, 0 if last is None else head - last)
+        end = head if first is None else min(head, start + first)
+        if start >= end:
             return ()
 
         def read(session: Session) -> tuple[Logged, ...]:
-            rows = session.rows("entries_between", id=place, first=first, head=head)
+            rows = session.rows("entries_between", id=place, first=start, head=end)
             return tuple([logged(conversation, seq, at, body) for seq, at, body in rows])
 
-        return await self._reads.short(read) if head - first <= MAX_INLINE_ROWS else await self._reads.long(read)
+        return await self._reads.short(read) if end - start <= MAX_INLINE_ROWS else await self._reads.long(read)
 
     async def tail(self, conversation: str, limit: int = SHORT_TAIL) -> tuple[Logged, ...]:
         """See `ports.LogStore`; long reads run on a worker thread."""
 
-        def found(session: Session, most: int = sys.maxsize) -> tuple[Logged, ...]:
+        def entries(session: Session, most: int = sys.maxsize) -> tuple[Logged, ...]:
             rows = session.rows("entries_of_tail", name=conversation, limit=limit, most=most)
             return tuple([logged(conversation, seq, at, body) for seq, at, body in rows])
 
-        short = await self._reads.short(lambda session: found(session, MAX_INLINE_ROWS + 1))
-        return short if len(short) <= MAX_INLINE_ROWS else await self._reads.long(found)
+        short = await self._reads.short(lambda session: entries(session, MAX_INLINE_ROWS + 1))
+        return short if len(short) <= MAX_INLINE_ROWS else await self._reads.long(entries)
 
-    async def read(self, conversation: str, after: int = -1, *, most: int) -> tuple[Logged | UnreadableEntry, ...]:
+    async def read(self, conversation: str, after: int = -1, *, first: int) -> tuple[Logged | UnreadableEntry, ...]:
         """See `ports.LogStore`; long reads run on a worker thread."""
 
-        def found(session: Session, most: int = most) -> tuple[Logged | UnreadableEntry, ...]:
+        def entries(session: Session, most: int = first) -> tuple[Logged | UnreadableEntry, ...]:
             rows = session.rows("entries_after", name=conversation, after=after, most=most)
             return tuple([logged_or_unreadable(conversation, seq, at, body) for seq, at, body in rows])
 
-        short = await self._reads.short(lambda session: found(session, min(most, MAX_INLINE_ROWS + 1)))
-        return short if len(short) <= MAX_INLINE_ROWS else await self._reads.long(found)
+        short = await self._reads.short(lambda session: entries(session, min(first, MAX_INLINE_ROWS + 1)))
+        return short if len(short) <= MAX_INLINE_ROWS else await self._reads.long(entries)
 
-    async def calls_since(self, moment: float, most: int) -> tuple[tuple[str, str], ...]:
+    async def calls_since(self, moment: float, limit: int) -> tuple[tuple[str, str], ...]:
         """See `ports.LogStore`; runs on a worker thread."""
 
-        def found(session: Session) -> tuple[tuple[str, str], ...]:
-            return tuple([(name, call) for name, call, _ in session.rows("calls_since", moment=moment, most=most)])
+        def newest(session: Session) -> tuple[tuple[str, str], ...]:
+            return tuple([(name, call) for name, call, _ in session.rows("calls_since", moment=moment, most=limit)])
 
-        return (await self._reads.long(found))[::-1]
+        return (await self._reads.long(newest))[::-1]
 
     async def last_kinds(self, prefix: str) -> Mapping[str, str]:
         """See `ports.LogStore`."""
