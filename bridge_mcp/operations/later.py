@@ -73,12 +73,9 @@ async def schedule(store: Store, conversation: str, message: Posted, at: float) 
         raise BadInput(f"{AT_MOST:,} messages wait already.", fix="Cancel some, or send this one later.")
     (recorded,) = await store.log.record(log, entry)
     if not recorded.new:
-        before = await store.log.entry(log, 0)
-        if (
-            before is None
-            or not isinstance(before.entry, Scheduled)
-            or without_tokens(before.entry) != without_tokens(entry)
-        ):
+        stored = await store.log.entry(log, 0)
+        before = stored.entry if stored else None
+        if not isinstance(before, Scheduled) or without_tokens(before) != without_tokens(entry):
             raise BadInput("This idempotency_key was used for another message here.", fix="Use a new key.")
     return log.partition("/")[2], recorded
 
