@@ -26,8 +26,8 @@ async def nobody_answers(assembly: Assembly, conversation: str) -> tuple[str, st
     responder = (await assembly.bridge.get_conversation(OWNER, conversation)).responder
     if responder == "assistant":
         return None
-    why = texts.RESPONDER_OFF if responder == "off" else texts.RESPONDER_RELAY
-    return why, texts.REMOVE_RESPONDER if assembly.config.models else texts.SET_A_MODEL
+    reason = texts.RESPONDER_OFF if responder == "off" else texts.RESPONDER_RELAY
+    return reason, texts.REMOVE_RESPONDER if assembly.config.models else texts.SET_A_MODEL
 
 
 async def somebody_answers(assembly: Assembly, conversation: str, text: str) -> None:

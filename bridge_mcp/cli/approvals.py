@@ -67,7 +67,7 @@ def list_(
         if not approvals:
             out.print(texts.NONE_WAITS if status == "waiting" else texts.THERE_ARE_NONE)
         if page.cursor:
-            out.print(texts.next_page(len(approvals), of=page.count, cursor=page.cursor))
+            out.print(texts.next_page(len(approvals), total=page.count, cursor=page.cursor))
 
     return with_bridge(common, body)
 
@@ -261,4 +261,4 @@ def votes(approval: Approval) -> str:
     """How many of the approvers that it takes said yes, where it takes several."""
     if approval.quorum < 2:
         return ""
-    return texts.votes(len(approval.votes), of=approval.quorum, names=visible(", ".join(approval.votes)))
+    return texts.votes(len(approval.votes), total=approval.quorum, names=visible(", ".join(approval.votes)))

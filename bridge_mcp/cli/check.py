@@ -221,7 +221,7 @@ async def platforms(config: Config) -> AsyncIterator[Finding]:
                 async for probed in section.plug.type.probe(section.settings, WallClock()):
                     yield Finding(f"channel {name}", probed.fine, probed.told)
             except Exception as exc:
-                failure = texts.probe_failed(type_label(section.plug), kind=type(exc).__name__, why=exc)
+                failure = texts.probe_failed(type_label(section.plug), kind=type(exc).__name__, reason=exc)
                 yield Finding(f"channel {name}", False, failure)
 
 

@@ -178,7 +178,7 @@ def said(answer: Answer) -> int:
     return 0
 
 
-def refused(why: str) -> int:
+def refused(reason: str) -> int:
     """Say on standard error why, with the exit code that is a no."""
-    sys.stderr.write(f"{why}\n")
+    sys.stderr.write(f"{reason}\n")
     return REFUSED

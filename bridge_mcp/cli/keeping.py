@@ -303,9 +303,9 @@ def bars() -> Generator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress_bars:
         tasks = {"": progress_bars.add_task("", visible=False)}
 
-        def progress(stage: str, done: int, of: int) -> None:
+        def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = progress_bars.add_task(stage)
-            progress_bars.update(tasks[stage], completed=done, total=of)
+            progress_bars.update(tasks[stage], completed=done, total=total)
 
         yield progress

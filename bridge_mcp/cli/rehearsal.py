@@ -128,10 +128,10 @@ def show_suggestions(suggested: Sequence[Suggestion]) -> None:
         of_client = grant.place.startswith("calls/")
         where = texts.FOR_THAT_CLIENT if of_client else texts.inside(visible(grant.place))
         tool, quoted = visible(grant.tool), visible(options)
-        out.print(texts.suggestion(tool, where=where, saves=grant.saves, of=grant.calls, options=quoted))
+        out.print(texts.suggestion(tool, where=where, saves=grant.saves, total=grant.calls, options=quoted))
     for suggestion in [suggestion for suggestion in suggested if suggestion.why_not][:SHOWN]:
         tool, place = visible(suggestion.tool), visible(suggestion.place)
-        out.print(texts.no_grant(tool, place=place, approved=suggestion.calls, why=suggestion.why_not))
+        out.print(texts.no_grant(tool, place=place, approved=suggestion.calls, reason=suggestion.why_not))
     if grants:
         out.print(texts.TO_GRANT)
     elif not suggested:

@@ -204,7 +204,7 @@ def show(answers: list[Replayed], of: int, *, stopped: str, json: bool) -> None:
         line.append(f": {visible(opinion.reason)}" if opinion.reason else "", "default")
         out.print(line)
     listed = ", ".join(f"{kinds[kind]} {kind}" for kind in ORDER)
-    out.print(texts.looked_at(len(answers), of=of, counts=listed, taken=spent))
+    out.print(texts.looked_at(len(answers), total=of, counts=listed, taken=spent))
     if stopped:
         out.print(texts.stopped_at(stopped))
 

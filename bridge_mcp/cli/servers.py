@@ -169,7 +169,7 @@ def import_(
         for note in server.notes:
             out.print(f"    {visible(note)}", markup=False)
     summary = texts.would_import if dry_run else texts.imported
-    out.print(summary(len(added), of=len(imports), target=target))
+    out.print(summary(len(added), total=len(imports), target=target))
     return 0
 
 

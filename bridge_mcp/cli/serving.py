@@ -147,7 +147,7 @@ async def run(config: Config, address: tuple[str, int] | None, insecure_loopback
 
 def exposed(host: str, config: Config) -> list[str]:
     """What the owner should know before strangers can reach this address, and of clients that cannot come."""
-    problems = [f"{key}: {why}" for key, why in config.lacking.items() if key.startswith("clients.")]
+    problems = [f"{key}: {reason}" for key, reason in config.lacking.items() if key.startswith("clients.")]
     if host != "localhost" and not is_loopback(host):
         problems.append(texts.not_private(host))
     return problems

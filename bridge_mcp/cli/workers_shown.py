@@ -18,7 +18,7 @@ def worker_line(worker: Worker | WorkerInfo) -> str:
         schema=worker.schema_version,
         clock_off_s=worker.clock_off_s,
         busy=worker.under_way,
-        of=worker.concurrency,
+        total=worker.concurrency,
         holds=[visible(hold) for hold in worker.holds],
         refuses=visible(worker.refuses),
     )

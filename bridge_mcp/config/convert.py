@@ -353,8 +353,8 @@ class Reading:
         for server in section.expose:
             self._among(f"clients.{name}.expose", server, {*self.file.tool_servers, "*"}, "tool servers")
         if section.person_decides and self.file.approvals.separate:
-            why = "approvals.separate says that nobody decides on calls of their own."
-            self.problems.add(f"clients.{name}.person_decides", why, "Take one of the two away.")
+            reason = "approvals.separate says that nobody decides on calls of their own."
+            self.problems.add(f"clients.{name}.person_decides", reason, "Take one of the two away.")
         return Client(
             name,
             frozenset(section.scopes),

@@ -38,8 +38,8 @@ def read_yaml(text: str) -> object:
         raise refused(str(exc).splitlines()[0][:200]) from None
 
 
-def refused(why: str) -> BadInput:
-    return BadInput(f"This YAML is not read: {why}.", fix="Pass the settings file of an MCP host, or a part of it.")
+def refused(reason: str) -> BadInput:
+    return BadInput(f"This YAML is not read: {reason}.", fix="Pass the settings file of an MCP host, or a part of it.")
 
 
 class Settings(yaml.SafeLoader):

@@ -73,16 +73,16 @@ def imported(text: str, taken: Collection[str]) -> list[Imported]:
 
 def write(result: Imported, server: HostServer) -> None:
     """Write the section of a server into `result`, or the reason why it was left out."""
-    why = left_out(server)
-    if not why:
+    reason = left_out(server)
+    if not reason:
         section = Section(result.name, server).text()
         wrong = complaint(section)
         if not wrong:
             result.section = section
             result.notes += server.notes
             return
-        why = f"it cannot be had as it is there ({wrong})."
-    result.notes.append(f"Left out: {why}")
+        reason = f"it cannot be had as it is there ({wrong})."
+    result.notes.append(f"Left out: {reason}")
 
 
 def left_out(server: HostServer) -> str:
@@ -163,9 +163,9 @@ class Section:
             if not name or "=" in name:
                 self.notes.append("A variable whose name cannot be one is left out.")
             elif REFERENCE.search(value) or looks_secret(name, value):
-                other = variable_of(value)
+                renamed = variable_of(value)
                 passed.append(name)
-                self.wanted.append(f"{name} (there it is {other})" if other not in ("", name) else name)
+                self.wanted.append(f"{name} (there it is {renamed})" if renamed not in ("", name) else name)
             else:
                 plain[name] = value
         if plain:

@@ -21,9 +21,9 @@ def people(sections: Mapping[str, schema.Person], channels: Mapping[str, schema.
         key = f"people.{person}.principals"
         for principal in section.principals:
             wrong, fix = mistake(principal, channels)
-            other = of_another(principal, person, names)
-            if other:
-                wrong, fix = f"'{principal}' is {other} already.", "Name each principal with one person."
+            owner = of_another(principal, person, names)
+            if owner:
+                wrong, fix = f"'{principal}' is {owner} already.", "Name each principal with one person."
             if wrong:
                 problems.add(key, wrong, fix)
             else:

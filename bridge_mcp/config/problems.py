@@ -144,8 +144,8 @@ def nearest(word: str, candidates: Iterable[str], noun: str) -> str:
 def suggestion(word: str, candidates: list[str]) -> str:
     """What to write instead of an unknown key."""
     if word in SECRET_WORDS:
-        others = ("system_prompt", "webhook")
-        referring = [key for key in candidates if key.endswith(("_env", "_file")) and not key.startswith(others)]
+        alternatives = ("system_prompt", "webhook")
+        referring = [key for key in candidates if key.endswith(("_env", "_file")) and not key.startswith(alternatives)]
         if referring:
             return f"Secrets do not stand in this file: use {' or '.join(referring)}."
     return nearest(word, candidates, "keys here")

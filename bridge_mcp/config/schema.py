@@ -164,9 +164,9 @@ def section_of(name: str) -> type[Channel]:
 @cache
 def joined(name: str, keys: type[Keys]) -> type[Channel]:
     """See `section_of`."""
-    if both := keys.model_fields.keys() & Channel.model_fields.keys():
+    if shared := keys.model_fields.keys() & Channel.model_fields.keys():
         raise ConfigError(
-            f"the type '{name}' has keys that every channel has: {', '.join(sorted(both))}.",
+            f"the type '{name}' has keys that every channel has: {', '.join(sorted(shared))}.",
             fix="Install a version of it that fits this bridge.",
         )
     return cast("type[Channel]", create_model(f"{name}Section", __base__=(Channel, keys)))

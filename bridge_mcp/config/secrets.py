@@ -65,8 +65,8 @@ class Secrets:
         try:
             value = path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as exc:
-            why = exc.strerror if isinstance(exc, OSError) else "it is not text"
-            self.lacking[f"{key}_file"] = f"{path} cannot be read: {why}. Write the secret into that file."
+            reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
+            self.lacking[f"{key}_file"] = f"{path} cannot be read: {reason}. Write the secret into that file."
             return ""
         if not value:
             self.lacking[f"{key}_file"] = f"{path} is empty. Write the secret into that file."

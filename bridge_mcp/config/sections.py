@@ -54,14 +54,16 @@ def zone_of(name: str) -> tzinfo:
 
 def prices(key: str, section: schema.ModelSection, problems: Problems) -> Prices | None:
     """The prices of a section, None where it names none; `key` is how the file calls the section."""
-    input_price, written, cached = (
+    input_price, output_price, cached_price = (
         section.usd_per_million_input,
         section.usd_per_million_output,
         section.usd_per_million_cached,
     )
-    if input_price is not None and written is not None:
-        return Prices(input_price / MILLION, written / MILLION, None if cached is None else cached / MILLION)
-    for name, price in (("input", input_price), ("output", written), ("cached", cached)):
+    if input_price is not None and output_price is not None:
+        return Prices(
+            input_price / MILLION, output_price / MILLION, None if cached_price is None else cached_price / MILLION
+        )
+    for name, price in (("input", input_price), ("output", output_price), ("cached", cached_price)):
         if price is not None:
             problems.add(
                 f"{key}.usd_per_million_{name}",

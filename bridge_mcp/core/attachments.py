@@ -88,9 +88,9 @@ def describe_file(attachment: Attachment) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def unseen(attachment: Attachment, why: str = "") -> str:
+def unseen(attachment: Attachment, reason: str = "") -> str:
     """The note for a file that a model does not see."""
-    because = f", {why}" if why else ""
+    because = f", {reason}" if reason else ""
     return f"[{attachment.kind}, not shown here{because}: {describe_file(attachment) or 'nothing more is known'}]"
 
 

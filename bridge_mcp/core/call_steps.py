@@ -42,9 +42,9 @@ OVERRULED = "it said “{says}”, and what decides has changed since"
 
 def cut_off(finish: str) -> str:
     """The result of each call of an incomplete answer, for the model."""
-    why = "at its limit of tokens" if finish == "length" else f"({finish})"
+    reason = "at its limit of tokens" if finish == "length" else f"({finish})"
     return (
-        f"Not run: your answer was cut off {why}, and a call in it may not be what you meant. Nothing has happened. "
+        f"Not run: your answer was cut off {reason}, and a call in it may not be what you meant. Nothing has happened. "
         "Make the call again, in a shorter answer."
     )
 
@@ -138,8 +138,8 @@ def step_of_gate(
                 return Run(((call, call.arguments, because),))
             # A call with a quorum still needs it, and one whose time is over has lapsed, whatever was granted or
             # configured since.
-            several, over = fate.asked.quorum > 1, is_expired(fate.asked, now)
-            if several or over:
+            several, expired = fate.asked.quorum > 1, is_expired(fate.asked, now)
+            if several or expired:
                 return step_of_waiting(call, fate, fate.asked, policy, now, reviewing)
             return Judge(call, "approved", because)
         case NeedsVerdict(because):
@@ -231,8 +231,8 @@ def step_of_verdict(
                 return Settle(call, "error", str(exc))
             return Run(((call, arguments, "verdict"),)) if unchanged else Settle(call, "denied", CHANGED)
         case "rejected":
-            why = f": {judged.note}" if judged.note else "."
-            return Settle(call, "denied", f"Not run: it was rejected{why}")
+            reason = f": {judged.note}" if judged.note else "."
+            return Settle(call, "denied", f"Not run: it was rejected{reason}")
         case "expired":
             return Settle(call, "expired", "Not run: nobody approved it in time.")
         case "cancelled":

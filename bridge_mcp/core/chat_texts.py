@@ -133,9 +133,9 @@ def unknown_command(command: str) -> str:
 # -- turns that end without an answer ------------------------------------------------------------------------
 
 
-def unspoken(why: str) -> str:
+def unspoken(reason: str) -> str:
     """What a chat is told whose answers cannot be spoken."""
-    return f"🔇 Answers cannot be spoken just now ({why}): they stay texts."
+    return f"🔇 Answers cannot be spoken just now ({reason}): they stay texts."
 
 
 NO_ANSWER = "The model could not answer just now."

@@ -50,21 +50,21 @@ def taken_apart(url: str) -> Parts:
         ValueError: it is none, or what is a part of a password would be taken for a host or a database.
     """
     _, _, rest = url.partition("://")
-    given = WHO.match(rest)
-    who, where = (given[1], rest[given.end() :]) if given else ("", rest)
-    user, _, password = who.partition(":")
-    place, _, query = where.partition("?")
-    hosts, _, database = place.partition("/")
-    named = [unquote(each) for each in hosts.split(",") if each]
+    credentials = WHO.match(rest)
+    userinfo, location = (credentials[1], rest[credentials.end() :]) if credentials else ("", rest)
+    user, _, password = userinfo.partition(":")
+    authority, _, query = location.partition("?")
+    hosts, _, database = authority.partition("/")
+    host_names = [unquote(each) for each in hosts.split(",") if each]
     options = {unquote(name): unquote(value) for name, _, value in (each.partition("=") for each in query.split("&"))}
-    if "@" in place or any("@" in name for name in options) or not all(HOST.fullmatch(each) for each in named):
+    if "@" in authority or any("@" in name for name in options) or not all(HOST.fullmatch(each) for each in host_names):
         raise ValueError("a special character of user or password stands as it is")
     if options.get("host") or options.get("hostaddr"):
-        named = (options.get("host") or options["hostaddr"]).split(",")
+        host_names = (options.get("host") or options["hostaddr"]).split(",")
     return Parts(
         unquote(user) or options.get("user", ""),
         unquote(password) or options.get("password", ""),
-        tuple(named),
+        tuple(host_names),
         database=unquote(database) or options.get("dbname", ""),
         options=options,
     )

@@ -15,7 +15,7 @@ __all__ = ["failed_rounds"]
 
 def failed_rounds(log: Iterable[Logged], turn: int) -> tuple[int, str]:
     """The number of failed rounds at the end of a turn, and the error of their last call."""
-    count, why = 0, ""
+    count, reason = 0, ""
     refused: dict[str, str] = {}
     open_calls: set[str] = set()
     for logged in log:
@@ -32,7 +32,7 @@ def failed_rounds(log: Iterable[Logged], turn: int) -> tuple[int, str]:
                     continue
                 refused[call] = content
                 if refused.keys() == open_calls:
-                    count, why = count + 1, content
+                    count, reason = count + 1, content
             case _:
                 pass
-    return count, why
+    return count, reason

@@ -26,9 +26,9 @@ def transcribed_text(caption: str, words: str) -> str:
     return f"{caption}\n\n{transcript}" if caption else transcript
 
 
-def untranscribed_text(caption: str, why: str) -> str:
+def untranscribed_text(caption: str, reason: str) -> str:
     """A message's text where its words could not be had."""
-    notice = FAILED.format(why)
+    notice = FAILED.format(reason)
     return f"{caption}\n\n{notice}" if caption else notice
 
 

@@ -48,9 +48,9 @@ ReadLog: TypeAlias = Sequence[Logged | UnreadableEntry]
 """Entries of one conversation in order of seq, without holes; those that cannot be read are in their places."""
 
 
-def unreadable_entry(seq: int, at: float, text: str, why: Unreadable) -> UnreadableEntry:
+def unreadable_entry(seq: int, at: float, text: str, reason: Unreadable) -> UnreadableEntry:
     """What can be told of an entry with this text."""
-    return UnreadableEntry(seq, at, kind_of(text), why=str(why), newer=isinstance(why, NewerSchema))
+    return UnreadableEntry(seq, at, kind_of(text), why=str(reason), newer=isinstance(reason, NewerSchema))
 
 
 def kind_of(text: str) -> str:
@@ -59,7 +59,7 @@ def kind_of(text: str) -> str:
     return kind[1] if kind else ""
 
 
-def unreadable_message(conversation: str, seq: int, at: float, status: str, why: Unreadable) -> Message:
+def unreadable_message(conversation: str, seq: int, at: float, status: str, reason: Unreadable) -> Message:
     """The message that an entry which cannot be read is known to be."""
     known_status = cast("MessageStatus", status)
     return Message(
@@ -68,15 +68,15 @@ def unreadable_message(conversation: str, seq: int, at: float, status: str, why:
         at,
         direction="in" if known_status == "received" else "out",
         author=BRIDGE,
-        text=f"(This message cannot be read: {why})",
+        text=f"(This message cannot be read: {reason})",
         status=known_status,
-        unreadable=str(why),
-        newer=isinstance(why, NewerSchema),
+        unreadable=str(reason),
+        newer=isinstance(reason, NewerSchema),
     )
 
 
 def unreadable_approval(
-    conversation: str, approval: str, tool: str, at: float, status: str, why: Unreadable
+    conversation: str, approval: str, tool: str, at: float, status: str, reason: Unreadable
 ) -> Approval:
     """The approval that an entry which cannot be read is known to open. Nobody is asked for it by a message."""
     return Approval(
@@ -87,7 +87,7 @@ def unreadable_approval(
         tool=tool,
         arguments="",
         digest="",
-        reason=f"(This approval cannot be read: {why})",
+        reason=f"(This approval cannot be read: {reason})",
         requested_by="",
         asked_at=at,
         expires_at=0.0,
@@ -96,7 +96,7 @@ def unreadable_approval(
     )
 
 
-def unreadable_event(kind: str, conversation: str, seq: int, at: float, why: Unreadable) -> Event:
+def unreadable_event(kind: str, conversation: str, seq: int, at: float, reason: Unreadable) -> Event:
     """What the feed tells of an entry that cannot be read."""
-    body = {"message": message_id(conversation, seq), "unreadable": str(why)}
+    body = {"message": message_id(conversation, seq), "unreadable": str(reason)}
     return Event(cast("EventType", kind), conversation, at, body={**body})

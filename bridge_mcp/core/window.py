@@ -147,8 +147,8 @@ def fit_smaller_window(messages: tuple[ChatMessage, ...], room: float) -> tuple[
             total -= sum(costs[end:index])
             end = index
     system = messages[:1] if messages and messages[0].role == "system" else ()
-    shown = (*messages[len(system) : begin], *messages[end:])
-    return (*system, *squeeze(shown, room - sum(map(message_tokens, system))))
+    remaining = (*messages[len(system) : begin], *messages[end:])
+    return (*system, *squeeze(remaining, room - sum(map(message_tokens, system))))
 
 
 def clip_message(message: ChatMessage, chars: int) -> ChatMessage:
@@ -174,35 +174,35 @@ def without_rounds_beyond(messages: tuple[ChatMessage, ...], most: int) -> tuple
     """
     step = max(1, most // 2)
     excess = len(messages) + 1 - most  # the note is one more
-    left, kept, index, place = -(-excess // step) * step, list[ChatMessage](), 0, None
+    to_leave_out, kept, index, note_at = -(-excess // step) * step, list[ChatMessage](), 0, None
     while index < len(messages):
         end = index + 1
         while end < len(messages) and messages[end].role == "tool":
             end += 1
-        if left > 0 and messages[index].calls and end < len(messages):
-            left -= end - index
-            place = len(kept) if place is None else place
+        if to_leave_out > 0 and messages[index].calls and end < len(messages):
+            to_leave_out -= end - index
+            note_at = len(kept) if note_at is None else note_at
         else:
             kept += messages[index:end]
         index = end
-    if place is not None:
-        kept.insert(place, ChatMessage("user", LEFT_OUT))
+    if note_at is not None:
+        kept.insert(note_at, ChatMessage("user", LEFT_OUT))
     return tuple(kept)
 
 
 def without_old_rounds(messages: tuple[ChatMessage, ...], room: float) -> tuple[ChatMessage, ...]:
     """Without as many of the oldest calls, and then of the oldest other messages, as is needed; the last one stays."""
-    left = list(messages)
-    total = sum(map(message_tokens, left))
+    remaining = list(messages)
+    total = sum(map(message_tokens, remaining))
     for calls_only in (True, False):
         index = 0
-        while total > room and index < len(left) - 1:
+        while total > room and index < len(remaining) - 1:
             end = index + 1
-            while end < len(left) and left[end].role == "tool":
+            while end < len(remaining) and remaining[end].role == "tool":
                 end += 1
-            if (left[index].calls or not calls_only) and end < len(left):
-                total -= sum(map(message_tokens, left[index:end]))
-                del left[index:end]
+            if (remaining[index].calls or not calls_only) and end < len(remaining):
+                total -= sum(map(message_tokens, remaining[index:end]))
+                del remaining[index:end]
             else:
                 index = end
-    return tuple(left)
+    return tuple(remaining)

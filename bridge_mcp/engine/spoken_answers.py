@@ -89,14 +89,14 @@ class SpokenAnswers:
         if channel_traits is None or not channel_traits.can.file_bytes:  # before anything is paid for
             return unspoken(f"the channel '{channel}' sends no files", now)
         try:
-            if why := await reached_cap(self._store.spending, self._rules.caps, conversation, now):
-                return unspoken(why, now)
+            if reason := await reached_cap(self._store.spending, self._rules.caps, conversation, now):
+                return unspoken(reason, now)
             speech = await self._speaker.speak(text)
             file = await self._files.put(speech.data, mime=speech.mime, name="answer.ogg")
         except BridgeError as exc:
-            why = whole_characters(str(exc))[:300]
-            logger.warning("an answer in %s could not be spoken: %s", conversation, why)
-            return unspoken(why, now)
+            reason = whole_characters(str(exc))[:300]
+            logger.warning("an answer in %s could not be spoken: %s", conversation, reason)
+            return unspoken(reason, now)
         to = message_id(conversation, seq)
         model, usage = self._speaker.model, speech.usage
         return Posted(
@@ -104,6 +104,6 @@ class SpokenAnswers:
         )
 
 
-def unspoken(why: str, now: float) -> Posted:
+def unspoken(reason: str, now: float) -> Posted:
     """What the chat is told; the same key for a day, so that it is told once."""
-    return Posted(chat_texts.unspoken(why), BRIDGE, f"unspoken:{day_of(now)}", silent=True)
+    return Posted(chat_texts.unspoken(reason), BRIDGE, f"unspoken:{day_of(now)}", silent=True)

@@ -67,23 +67,23 @@ class TranscriptionWorker:
         """What came of it: the message's text from now on."""
         words: list[str] = []
         usage, model = Usage(), self._transcriber.model
-        if why := await self._spent(conversation):
-            return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
+        if reason := await self._spent(conversation):
+            return Transcribed(seq, untranscribed_text(heard.text, reason), model, failed=reason)
         try:
             for file in [f for f in heard.attachments if f.kind == "audio" and not f.quoted][:FILES]:
                 most = self._transcriber.max_bytes
                 data = await self._fetch(conversation, file) if (file.size or 0) <= most else None
                 if data is None or len(data) > most:
-                    why = f"the file is larger than {most / 1e6:,.0f} MB"
-                    return Transcribed(seq, untranscribed_text(heard.text, why), model, failed=why)
+                    reason = f"the file is larger than {most / 1e6:,.0f} MB"
+                    return Transcribed(seq, untranscribed_text(heard.text, reason), model, failed=reason)
                 transcript = await self._transcriber.transcribe(data, name=file.name, mime=file.mime)
                 words.append(transcript.text)
                 usage = transcript.usage if len(words) == 1 else add_usage(usage, transcript.usage)
         except BridgeError as exc:
-            why = whole_characters(str(exc))[:300]
-            logger.warning("a voice message in %s could not be transcribed: %s", conversation, why)
+            reason = whole_characters(str(exc))[:300]
+            logger.warning("a voice message in %s could not be transcribed: %s", conversation, reason)
             return Transcribed(
-                seq, untranscribed_text(heard.text, why), model, failed=why, usage=usage, calls=len(words)
+                seq, untranscribed_text(heard.text, reason), model, failed=reason, usage=usage, calls=len(words)
             )
         text = transcribed_text(heard.text, whole_characters("\n".join(word for word in words if word)))
         return Transcribed(seq, text, model, usage=usage, calls=len(words))

@@ -277,8 +277,8 @@ class GatedCalls:
             entries = [logged.entry for logged in log]
             if any(isinstance(entry, Collected | Stopped) for entry in entries):
                 continue
-            over = next((entry for entry in entries if isinstance(entry, Finished)), None)
-            if over is not None and over.outcome not in ("denied", "unknown"):
+            finished = next((entry for entry in entries if isinstance(entry, Finished)), None)
+            if finished is not None and finished.outcome not in ("denied", "unknown"):
                 continue  # nothing has happened, and nobody has said anything about it: it is asked for anew
             asked = next((entry for entry in entries if isinstance(entry, Requested)), None)
             if asked is not None and await self._is_of_another_gate(asked.external):

@@ -25,7 +25,7 @@ async def record_news(store: Store, conversations: tuple[str, ...], news: Outcom
     logs = [(name, await store.log.load(name)) for name in conversations]
     open_logs = [(name, log) for name, log in logs if log and outcome_entry(log) is None]
     if isinstance(news, Ended):
-        return sum([await over(store, name, log, news.why) for name, log in open_logs])
+        return sum([await over(store, name, log, news.reason) for name, log in open_logs])
     # The same call may stand there twice, the older one without its end: an agent asks again for what is over.
     concerned = sorted([pair for pair in open_logs if is_of(pair[1], news)], key=lambda pair: pair[1][0].at)
     return await done(store, *concerned[-1], news) if concerned else 0
@@ -55,9 +55,9 @@ async def done(store: Store, conversation: str, log: Log, news: Outcome) -> int:
     return int(await lapse(store, conversation, outcome))
 
 
-async def over(store: Store, conversation: str, log: Log, why: str) -> int:
+async def over(store: Store, conversation: str, log: Log, reason: str) -> int:
     """A session is over, or goes on: what still waits for a verdict does so for nobody. What was begun stays open."""
     if any(isinstance(logged.entry, Started) and logged.entry.cleared_by != QUESTION for logged in log):
         return 0
-    notice = f"No verdict is needed any more: it was {why}."
+    notice = f"No verdict is needed any more: it was {reason}."
     return int(await lapse(store, conversation, Finished(ONLY_CALL, "undelivered", notice)))

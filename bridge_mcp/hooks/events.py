@@ -78,9 +78,9 @@ class Outcome:
 class Ended:
     """A session is over, or goes on with something else: nobody waits for its prompts any more."""
 
-    def __init__(self, session: str, why: str) -> None:
+    def __init__(self, session: str, reason: str) -> None:
         self.session = session
-        self.why = why
+        self.reason = reason
 
 
 def fields_of(value: object) -> dict[str, Any]:

@@ -33,10 +33,10 @@ def any_open(place: str, host: Host, news: Outcome | Ended) -> bool:
     """
     relayed = f"channel:{host.name}__{news.tool}" if isinstance(news, Outcome) else ""
     try:
-        found, waits = look(place, prefix_of(host, news.session), relayed)
+        heads, waits = look(place, prefix_of(host, news.session), relayed)
     except StoreError:
         return True
-    return waits or bool(not_over(found))
+    return waits or bool(not_over(heads))
 
 
 def not_over(heads: dict[str, str]) -> tuple[str, ...]:

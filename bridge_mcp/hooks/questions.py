@@ -74,8 +74,8 @@ class Questions(Struct, frozen=True):
             tasks.cancel_scope.cancel()
         if goes_on:
             return answer  # the hook after it tells the rest
-        over = await lapse(self.calls.store, begun.conversation, Finished(begun.call, "undelivered", UNANSWERED))
-        return answer if over else self.host.fallback(self.call, ELSEWHERE)
+        recorded = await lapse(self.calls.store, begun.conversation, Finished(begun.call, "undelivered", UNANSWERED))
+        return answer if recorded else self.host.fallback(self.call, ELSEWHERE)
 
     async def _until_over(self, begun: Begun, scope: anyio.CancelScope) -> None:
         """End the asking once the log says that somebody has answered elsewhere."""
@@ -142,8 +142,8 @@ class Questions(Struct, frozen=True):
         """A question that nobody waits for any more loses its buttons, and says so."""
         asked = await self.bridge.store.log.entry(self.conversation, seq)
         if asked and isinstance(asked.entry, Posted):
-            over = f"{text}\n\n⌛ No answer is needed any more."
-            await self.bridge.store.log.record(self.conversation, Revised(seq, over, BRIDGE, key=f"lapsed:{seq}"))
+            closing = f"{text}\n\n⌛ No answer is needed any more."
+            await self.bridge.store.log.record(self.conversation, Revised(seq, closing, BRIDGE, key=f"lapsed:{seq}"))
 
 
 async def begun_question(calls: ExternalCalls, host: Host, call: Permission) -> Begun:

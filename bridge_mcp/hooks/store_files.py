@@ -34,13 +34,13 @@ def usual_files(config: str | None, environment: Mapping[str, str]) -> StoreFile
     Raises:
         ConfigError: this user has no home.
     """
-    named, source = source_of(config, environment)
+    is_named, source = source_of(config, environment)
     try:
         with open(source, "rb") as file:
             if moves_store(file.read()):
                 return None
     except OSError:
-        if named or os.path.lexists(source):
+        if is_named or os.path.lexists(source):
             return None
     return StoreFiles(state_folder(environment))
 
@@ -68,9 +68,9 @@ def database_url(config: str | None, environment: Mapping[str, str]) -> str:
 
     from bridge_mcp.file_owner import check_owner_alone
 
-    named, source = source_of(config, environment)
+    is_named, source = source_of(config, environment)
     try:
-        if not named:
+        if not is_named:
             check_owner_alone(Path(source), Path(home()))
         with open(source, "rb") as file:
             store = tomllib.loads(file.read().decode("utf-8-sig")).get("store")
@@ -83,15 +83,15 @@ def url_in(store: Mapping[str, Any], folder: str, environment: Mapping[str, str]
     """The URL that [store] gives, and nothing that `config.store` would refuse."""
     from bridge_mcp.core.database_url import POSTGRES, taken_apart, unprotected
 
-    given = [(key, str(store[key])) for key in ("url", "url_env", "url_file") if store.get(key)]
-    if len(given) != 1:
+    sources = [(key, str(store[key])) for key in ("url", "url_env", "url_file") if store.get(key)]
+    if len(sources) != 1:
         return ""
-    ((key, said),) = given
+    ((key, value),) = sources
     try:
         if key == "url_file":
-            with open(os.path.join(folder, os.path.expanduser(said)), encoding="utf-8") as file:
-                said = file.read()
-        url = environment.get(said, "").strip() if key == "url_env" else said.strip()
+            with open(os.path.join(folder, os.path.expanduser(value)), encoding="utf-8") as file:
+                value = file.read()
+        url = environment.get(value, "").strip() if key == "url_env" else value.strip()
         parts = taken_apart(url)
     except (OSError, ValueError):
         return ""

@@ -73,10 +73,10 @@ class Waiting(Struct, frozen=True):
         log = await self.calls.store.log.load(self.conversation)
         return next((logged.entry for logged in log if isinstance(logged.entry, Asked)), None)
 
-    async def _without(self, why: str) -> Answer:
+    async def _without(self, reason: str) -> Answer:
         """The answer where nobody decides; whoever looks at the prompt later sees that it is over."""
-        await lapse(self.calls.store, self.conversation, Finished(ONLY_CALL, "undelivered", why))
-        return self.host.fallback(self.call, why)
+        await lapse(self.calls.store, self.conversation, Finished(ONLY_CALL, "undelivered", reason))
+        return self.host.fallback(self.call, reason)
 
     async def _told(self, outcome: Begun | Finished | Stopped) -> Answer:
         judged = await self.calls.verdict(self.conversation)

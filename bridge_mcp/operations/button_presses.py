@@ -51,8 +51,8 @@ async def press(
     if message.author != BRIDGE or not commands.is_command(value):
         return await say(scene, tap, message, value, responder, offset)
     try:
-        written = f" {tap.written}" if takes_words(value) else ""
-        return await commands.run(scene, who, conversation, f"{value}{written}".rstrip(), pressed=True)
+        words = f" {tap.written}" if takes_words(value) else ""
+        return await commands.run(scene, who, conversation, f"{value}{words}".rstrip(), pressed=True)
     except BridgeError as exc:
         return str(exc)
 

@@ -96,7 +96,7 @@ def settings_of(
         )
         for name, channel in traits.items()
     )
-    client_problems = tuple(f"{key}: {why}" for key, why in lacking.items() if key.startswith("clients."))
+    client_problems = tuple(f"{key}: {reason}" for key, reason in lacking.items() if key.startswith("clients."))
     return Settings(file, digest, channels, client_problems, *started)
 
 

@@ -21,8 +21,8 @@ async def failing_callbacks(store: Store, who: Principal | None = None) -> tuple
     client = who.name if who is not None and who.within else ""
     subscriptions, count = await store.subscriptions.failing(client, MAX_SHOWN)
     more = count - len(subscriptions)
-    others = (Warned(f"{more:,} more subscriptions to events fail.", CHECK),) if more > 0 else ()
-    return (*(Warned(failure_text(s), Fix("callback", s.id)) for s in subscriptions), *others)
+    further = (Warned(f"{more:,} more subscriptions to events fail.", CHECK),) if more > 0 else ()
+    return (*(Warned(failure_text(s), Fix("callback", s.id)) for s in subscriptions), *further)
 
 
 def failure_text(subscription: EventSubscription) -> str:
@@ -33,10 +33,10 @@ def failure_text(subscription: EventSubscription) -> str:
     subject = (
         f"Events {subscription.event} for client {subscription.client}: their callback at {subscription.host} fails"
     )
-    why = f" ({subscription.last_error})" if subscription.last_error else ""
+    reason = f" ({subscription.last_error})" if subscription.last_error else ""
     next_step = (
         "Nothing is posted until the client subscribes again, and nothing is lost while the feed keeps its events."
         if subscription.suspended
         else "It is tried again, after pauses of up to ten minutes."
     )
-    return f"{subject}{why}, {times}. {next_step}"
+    return f"{subject}{reason}, {times}. {next_step}"

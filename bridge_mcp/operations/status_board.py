@@ -89,9 +89,9 @@ async def ask_retry(store: Store, channel: str, at: float) -> None:
 
 async def asked_for(store: Store) -> tuple[JSON, dict[str, JSON]]:
     """When a reload was last asked for, and by channel, when it was to run afresh."""
-    found = await store.status.several("reload", "retries")
-    retries = found.get("retries")
-    return found.get("reload"), dict(retries) if isinstance(retries, dict) else {}
+    parts = await store.status.several("reload", "retries")
+    retries = parts.get("retries")
+    return parts.get("reload"), dict(retries) if isinstance(retries, dict) else {}
 
 
 async def last_retention_at(store: Store) -> float:

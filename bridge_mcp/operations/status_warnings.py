@@ -64,8 +64,8 @@ def warnings(looked: Looked) -> Iterator[Warned]:
         yield Warned(f"Channel {name}: {text}", Fix("pairing", name, paste=paste))
     for subject, trouble in looked.failing.items():
         yield Warned(f"{subject} fails and is tried again: {trouble.text}", CHECK)
-    for name, why in looked.undelivered.items():
-        yield Warned(f"The last message to {name} was not delivered: {why}", Fix("chat", name))
+    for name, reason in looked.undelivered.items():
+        yield Warned(f"The last message to {name} was not delivered: {reason}", Fix("chat", name))
     yield from tool_warnings(looked.listed)
     yield from model_warnings(looked.models)
 

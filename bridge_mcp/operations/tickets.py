@@ -186,8 +186,8 @@ class Watched:
         return self._first
 
     def _nowhere(self) -> NotFound:
-        why = f"The ticket '{self.ticket}' points nowhere."
-        return NotFound(why, fix="Tickets come from run_turn, ask_user, call_tool.")
+        reason = f"The ticket '{self.ticket}' points nowhere."
+        return NotFound(reason, fix="Tickets come from run_turn, ask_user, call_tool.")
 
     async def _turn(self) -> Ticket:
         """The state of a turn. The end of a finished one is not far behind its message."""

@@ -121,8 +121,8 @@ class Deciding(BridgeBase):
         """These approvals, once no reviewer looks at them any more, or has kept people waiting for too long."""
         with CommitWait(self.store.agenda, REVIEWS_S) as wait:
             while True:
-                read = [await self.store.approvals.get(approval) for approval in approvals]
-                reviewed = tuple(approval for approval in read if approval is not None)
+                current = [await self.store.approvals.get(approval) for approval in approvals]
+                reviewed = tuple(approval for approval in current if approval is not None)
                 if not any(approval.in_review for approval in reviewed) or not await wait.more(REVIEWS_S):
                     return reviewed
 

@@ -9,8 +9,8 @@ THERE_ARE_NONE = "There are none."
 NEVER_EXPIRES = "does not expire"
 
 
-def next_page(shown: int, *, of: int, cursor: str) -> str:
-    return f"{shown} of {of} are shown; the next ones: approvals list --cursor {cursor}"
+def next_page(shown: int, *, total: int, cursor: str) -> str:
+    return f"{shown} of {total} are shown; the next ones: approvals list --cursor {cursor}"
 
 
 def decided(status: str, *, by: str, via: str, when: str) -> str:
@@ -37,8 +37,8 @@ def expires(when: str) -> str:
     return f"expires {when}"
 
 
-def votes(number: int, *, of: int, names: str) -> str:
-    return f" ({number} of {of} approvers{f': {names}' if names else ''})"
+def votes(number: int, *, total: int, names: str) -> str:
+    return f" ({number} of {total} approvers{f': {names}' if names else ''})"
 
 
 def done(status: str, *, tool: str, conversation: str) -> str:
@@ -95,12 +95,12 @@ def inside(conversation: str) -> str:
     return f"in {conversation}"
 
 
-def suggestion(tool: str, *, where: str, saves: int, of: int, options: str) -> str:
-    return f"{saves} of {of} prompts saved {where}: {tool} --remember conversation {options}"
+def suggestion(tool: str, *, where: str, saves: int, total: int, options: str) -> str:
+    return f"{saves} of {total} prompts saved {where}: {tool} --remember conversation {options}"
 
 
-def no_grant(tool: str, *, place: str, approved: int, why: str) -> str:
-    return f"no grant for {tool} in {place} ({approved} approved): {why}"
+def no_grant(tool: str, *, place: str, approved: int, reason: str) -> str:
+    return f"no grant for {tool} in {place} ({approved} approved): {reason}"
 
 
 # -- export --------------------------------------------------------------------------------------------------
@@ -144,8 +144,8 @@ def compared(people: str, *, when: str, reviewer: str) -> str:
     return f"people: {people} {when}; reviewer: {reviewer}"
 
 
-def looked_at(number: int, *, of: int, counts: str, taken: object) -> str:
-    return f"{number} of {of} calls were looked at: {counts}. It took {taken}."
+def looked_at(number: int, *, total: int, counts: str, taken: object) -> str:
+    return f"{number} of {total} calls were looked at: {counts}. It took {taken}."
 
 
 def stopped_at(bound: str) -> str:

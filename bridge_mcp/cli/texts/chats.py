@@ -104,8 +104,8 @@ def was_forgotten(what: str, by: str, when: str) -> str:
     return f"{what} was forgotten by {by}, {when}"
 
 
-def unreadable(seq: int, why: str) -> str:
-    return f"#{seq} cannot be read: {why}"
+def unreadable(seq: int, reason: str) -> str:
+    return f"#{seq} cannot be read: {reason}"
 
 
 def file(name: str) -> str:

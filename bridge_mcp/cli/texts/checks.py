@@ -66,8 +66,8 @@ def named(name: str, type_: str) -> str:
     return f"{name} ({type_})"
 
 
-def probe_failed(type_: str, *, kind: str, why: object) -> str:
-    return f"Its type, {type_}, could not ask the platform: {kind}: {why}."
+def probe_failed(type_: str, *, kind: str, reason: object) -> str:
+    return f"Its type, {type_}, could not ask the platform: {kind}: {reason}."
 
 
 def not_asked(model: str) -> str:

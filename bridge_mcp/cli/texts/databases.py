@@ -40,13 +40,13 @@ def worker(
     schema: int,
     clock_off_s: float,
     busy: int,
-    of: int,
+    total: int,
     holds: Sequence[str],
     refuses: str,
 ) -> str:
     held = f", holds {', '.join(holds)}" if holds else ""
     runs = f"bridge_mcp {version}, schema version {schema}, clock {clock_off_s:+.1f} s"
-    told = f"{place}, {runs}, {busy} of {of} busy{held}"
+    told = f"{place}, {runs}, {busy} of {total} busy{held}"
     return f"{told}. {refuses}" if refuses else told
 
 

@@ -86,8 +86,8 @@ WRITE_SECRETS = (
 # -- what `check` finds in hosts' settings -------------------------------------------------------------------
 
 
-def unreadable(file: object, why: str) -> str:
-    return f"{file} cannot be looked at: {why}"
+def unreadable(file: object, reason: str) -> str:
+    return f"{file} cannot be looked at: {reason}"
 
 
 def starts_nothing(file: object, *, commands: Sequence[str], host: str) -> str:
@@ -108,16 +108,16 @@ HOOK_INTERRUPTED = "bridge-mcp was interrupted."
 AGENT_GONE = "The agent was gone before its hook could answer: not delivered."
 
 
-def hook_unread(why: object) -> str:
-    return f"bridge-mcp could not read what the hook was told: {why}."
+def hook_unread(reason: object) -> str:
+    return f"bridge-mcp could not read what the hook was told: {reason}."
 
 
-def hook_broken(kind: str, why: object) -> str:
-    return f"bridge-mcp failed: {kind}: {why}"
+def hook_broken(kind: str, reason: object) -> str:
+    return f"bridge-mcp failed: {kind}: {reason}"
 
 
-def hook_failed(why: object) -> str:
-    return f"bridge-mcp: {why}"
+def hook_failed(reason: object) -> str:
+    return f"bridge-mcp: {reason}"
 
 
 # -- the service ---------------------------------------------------------------------------------------------
@@ -139,8 +139,8 @@ def written(file: object) -> str:
     return f"{file} is written."
 
 
-def not_started(why: str, commands: str) -> str:
-    return f"It is not started. {why} In a session of yours, run: {commands}"
+def not_started(reason: str, commands: str) -> str:
+    return f"It is not started. {reason} In a session of yours, run: {commands}"
 
 
 def started(manager: str) -> str:
@@ -151,16 +151,16 @@ def service_command_gone(command: str) -> str:
     return f"Its command is gone: {command}. Run: bridge-mcp service install"
 
 
-def removed(file: object, why: str) -> str:
-    return f"{file} is removed." + (f" {why}" if why else "")
+def removed(file: object, reason: str) -> str:
+    return f"{file} is removed." + (f" {reason}" if reason else "")
 
 
 def cannot_run(program: str, kind: str) -> str:
     return f"{program} cannot be run ({kind})."
 
 
-def command_failed(command: str, why: object) -> str:
-    return f"{command} failed: {why}."
+def command_failed(command: str, reason: object) -> str:
+    return f"{command} failed: {reason}."
 
 
 def ends_at_logout(user: str) -> str:

@@ -108,8 +108,8 @@ def rebuilt(conversations: int, *, entries: int, seconds: float) -> str:
     return f"Rebuilt {counted(conversations, 'conversation')} (entries: {entries:,}) in {seconds:.1f} s."
 
 
-def left_alone(why: str) -> str:
-    return f"left as it was: {why}"
+def left_alone(reason: str) -> str:
+    return f"left as it was: {reason}"
 
 
 # -- forget --------------------------------------------------------------------------------------------------

@@ -176,12 +176,12 @@ def accepted(tool: str) -> str:
     return f"{tool} is accepted as it is now. The engine takes it up within seconds."
 
 
-def imported(number: int, *, of: int, target: object) -> str:
-    return f"{number} of {of} servers added to {target}." + (" Check: bridge-mcp check" if number else "")
+def imported(number: int, *, total: int, target: object) -> str:
+    return f"{number} of {total} servers added to {target}." + (" Check: bridge-mcp check" if number else "")
 
 
-def would_import(number: int, *, of: int, target: object) -> str:
-    return f"{number} of {of} servers would be added to {target}." + (" Check: bridge-mcp check" if number else "")
+def would_import(number: int, *, total: int, target: object) -> str:
+    return f"{number} of {total} servers would be added to {target}." + (" Check: bridge-mcp check" if number else "")
 
 
 def log_in_at(address: str) -> str:

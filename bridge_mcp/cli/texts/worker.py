@@ -12,8 +12,8 @@ def up(settings: str, concurrency: int) -> str:
     return f"This worker is up ({settings}), for {concurrency} conversations at once. Ctrl-C ends it."
 
 
-def waits(why: str) -> str:
-    return f"! Waiting for Postgres: {why}"
+def waits(reason: str) -> str:
+    return f"! Waiting for Postgres: {reason}"
 
 
 def ended(left: Sequence[str]) -> str:

@@ -51,8 +51,8 @@ class SystemPrompts:
             if cached is None or cached.stamp != stamp:
                 cached = self._kept[path] = CachedFile(stamp, path.read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
-            why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-            self._complaints[name] = f"{noun} {path} cannot be read ({why}); the last good one holds. Mend it there."
+            reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+            self._complaints[name] = f"{noun} {path} cannot be read ({reason}); the last good one holds. Mend it there."
             return cached.text if cached else before
         self._complaints.pop(name, None)
         return cached.text

@@ -36,7 +36,7 @@ EVERY = 1000
 """Entries between two words on one conversation's progress."""
 
 
-def silent(done: int, of: int) -> None:
+def silent(done: int, total: int) -> None:
     """Tells nobody."""
 
 

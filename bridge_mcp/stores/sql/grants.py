@@ -65,8 +65,8 @@ def keep_grant(session: Session, grant: Grant) -> Grant:
         return tell_of(session, replace(grant, id=existing.id, expires_at=until))
     for number in [number for (number,) in session.rows("grants_of_tool_in", **place)][MAX_ALIKE - 1 :]:
         session.put("delete_grant", id=number)
-        why = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
-        ended = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": why}
+        reason = f"there are more than {MAX_ALIKE} for this tool and place, and it was the oldest"
+        ended = {"grant": number, "tool": grant.tool, "by": "bridge", "reason": reason}
         session.tell("grant.revoked", "", at=grant.created_at, body=dump(ended))
     made_at = {"by": grant.by, "created_at": grant.created_at, "expires_at": grant.expires_at}
     inserted = session.insert("insert_grant", **place, arguments=arguments, **made_at)

@@ -131,8 +131,8 @@ def event(row: Row) -> Event | None:
             fields = {"unreadable": str(exc)}
         return Event(kind, name, at, body=fields, cursor=cursor)
     if body is None:  # the log does not hold what the feed tells of
-        why = Unreadable(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
-        return replace(unreadable_event(kind, name, seq, 0.0, why), cursor=cursor)
+        reason = Unreadable(f"{name}, entry {seq} is not in the log.", fix=SEE.format(name))
+        return replace(unreadable_event(kind, name, seq, 0.0, reason), cursor=cursor)
     try:
         read_event = event_of(name, logged(name, seq, at, body), delivered=kind == "message.sent")
     except Unreadable as exc:
