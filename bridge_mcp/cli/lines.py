@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from bridge_mcp.cli.output import clock
+from bridge_mcp.cli.texts.chats import SOMEBODY
 from bridge_mcp.core.entries import (
     Asked,
     Cleared,
@@ -132,24 +133,24 @@ def entry_words(conversation: str, entry: Entry) -> str:
         case Heard() | Edited() | Transcribed() | Posted() | Revised() | Reacted() | TopicAsked() | Delivered():
             return message_words(entry)
         case Requested() as e:
-            return f"{e.by} asks for " + "; ".join(f"{c.tool} {c.arguments} [{c.id}]" for c in e.calls)
+            return f"{by_whom(e.by)} asks for " + "; ".join(f"{c.tool} {c.arguments} [{c.id}]" for c in e.calls)
         case Replied() as e:
             calls = "".join(f" ⇒ {c.tool} {c.arguments} [{c.id}]" for c in e.calls)
             return f"{e.model or 'assistant'}: {e.text}{calls} ({e.usage.input_tokens}+{e.usage.output_tokens} tokens)"
         case Summarised() as e:
             return f"what stands before #{e.upto} leaves the model's view; it is told: {e.text or 'nothing'}"
         case Stopped() as e:
-            return f"by {e.by}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
+            return f"by {by_whom(e.by)}: {e.reason}" + (f" (said: {e.text})" if e.text else "")
         case Withdrawn() | Lapsed() | Forgot() as e:
-            return f"{forgotten_words(e) if isinstance(e, Forgot) else f'#{e.message}'}, by {e.by}"
+            return f"{forgotten_words(e) if isinstance(e, Forgot) else f'#{e.message}'}, by {by_whom(e.by)}"
         case Cleared() as e:
-            return f"by {e.by}"
+            return f"by {by_whom(e.by)}"
         case Scheduled() as e:
             return f"at {clock(e.at)} in {e.conversation}, for [{e.call}]: {e.text}"
         case Rang():
             return "it came"
         case Configured() as e:
-            return f"by {e.by}: responder {e.responder or 'as the channel says'}"
+            return f"by {by_whom(e.by)}: responder {e.responder or 'as the channel says'}"
         case Failed() as e:
             return f"{e.effect} #{e.ref}: {e.reason}" + (f", again at {clock(e.retry_at)}" if e.retry_at else "")
         case _:
@@ -205,17 +206,17 @@ def call_words(
         case Reviewed() as e:
             return f"[{e.call}] {e.says} by the reviewer{f' ({e.model})' if e.model else ''}: {e.reason}"
         case Voted() as e:
-            return f"[{e.call}] yes by {e.by}{through(e.via)} {e.digest}" + (f": {e.note}" if e.note else "")
+            return f"[{e.call}] yes by {by_whom(e.by)}{through(e.via)} {e.digest}" + (f": {e.note}" if e.note else "")
         case Reminded() as e:
             return f"[{e.call}] {e.why} {e.number}" + (f" in {e.to}" if e.to else "")
         case Judged() as e:
             edited = f", edited to {e.arguments}" if e.arguments is not None else ""
-            decision = f"[{e.call}] {e.verdict} by {e.by}{through(e.via)}{edited}{remembered_words(e)}"
+            decision = f"[{e.call}] {e.verdict} by {by_whom(e.by)}{through(e.via)}{edited}{remembered_words(e)}"
             return f"{decision} {e.digest}".rstrip() + (f": {e.note}" if e.note else "")
         case Finished() as e:
             return f"[{e.call}] {e.outcome}: {e.content}{files(len(e.attachments))}"
         case Collected() as e:
-            return f"[{e.call}] its outcome was given to {e.by}"
+            return f"[{e.call}] its outcome was given to {by_whom(e.by)}"
 
 
 def through(via: str) -> str:
@@ -233,8 +234,13 @@ def remembered_words(judged: Judged) -> str:
     return f", remembered {judged.remember}{place}{until}" + (f" where {patterns}" if patterns else "")
 
 
+def by_whom(name: str) -> str:
+    """Who did something; of what was forgotten nobody knows."""
+    return name or SOMEBODY
+
+
 def person(sender: Sender) -> str:
-    return f"{sender.name or sender.id} ({sender.kind})"
+    return f"{by_whom(sender.name or sender.id)} ({sender.kind})"
 
 
 def files(count: int) -> str:

@@ -93,7 +93,7 @@ def parsed(text: str) -> object:
 
             if isinstance(value := read_yaml(text), dict):
                 return cast("object", value)
-        raise BadInput(f"This is no JSON: {complaint}", fix="Pass the settings file of an MCP host.") from None
+        raise BadInput(f"This is no JSON: {complaint}.", fix="Pass the settings file of an MCP host.") from None
 
 
 def read_json5(text: str) -> object:

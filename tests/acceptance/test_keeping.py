@@ -252,4 +252,7 @@ async def test_a_conversation_is_forgotten_while_the_engine_runs(home: Home) -> 
         assert answer["outcome"] == "replied", "the chat goes on"
     done = home.done("log", "plain/zoe", "--verify")
     assert "was forgotten by owner" in done.stderr
+    assert "somebody (client): (forgotten)" in done.stdout, "no name is left, and none is a blank"
+    assert not [line for line in done.stdout.splitlines() if line.rstrip().endswith(" by")]
+    assert "cleared by *" not in home.run("export", "plain/zoe")
     assert done.returncode == 0

@@ -125,7 +125,7 @@ def waits_for_verdict(tool: str, reason: str) -> str:
 
 
 def verdict(says: str, *, by: str, note: str) -> str:
-    return f"{says} by {by}{f': {note}' if note else ''}"
+    return f"{says} by {by or SOMEBODY}{f': {note}' if note else ''}"
 
 
 THE_CALL = "the call"
@@ -133,11 +133,11 @@ SOMEBODY = "somebody"
 
 
 def stopped(by: str, reason: str) -> str:
-    return f"stopped by {by}: {reason}"
+    return f"stopped by {by or SOMEBODY}{f': {reason}' if reason else ''}"
 
 
 def cleared(by: str) -> str:
-    return f"the history was cleared by {by}"
+    return f"the history was cleared by {by or SOMEBODY}"
 
 
 def forgot(by: str) -> str:
