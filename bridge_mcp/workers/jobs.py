@@ -159,8 +159,9 @@ class JobDispatcher:
         """Begin nothing more, and wait for what is under way, at most so long; what is left, to be handed over."""
         self._stopping = True
         with anyio.move_on_after(within_s):
-            while self._under_way:
-                await self._notice.next.wait()
+            while self._under_way and not self._counts_as_dead:  # without Postgres no turn can end
+                with anyio.move_on_after(LOOK_S):
+                    await self._notice.next.wait()
         return self.under_way
 
     # -- Lived -------------------------------------------------------------------------------------------------

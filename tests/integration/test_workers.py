@@ -573,6 +573,30 @@ async def test_a_worker_without_a_sign_of_life_gives_up_what_it_drives(
         tasks.cancel_scope.cancel()
 
 
+async def test_a_stop_waits_for_no_turn_that_cannot_end(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing gets through to Postgres: nobody could be told of its end."""
+    monkeypatch.setattr(jobs, "LOST_S", 2.0)
+    await say(house.store, "local/a", "hi")
+
+    async def hang(conversation: str) -> Driven | None:
+        with anyio.CancelScope(shield=True):
+            await over.wait()
+
+    over = anyio.Event()
+    session = DirectSession(database.url, DatabaseClock())  # it never runs
+    dispatcher = jobs.JobDispatcher(database.url, session, postgres_store(house), lambda: True)
+    async with anyio.create_task_group() as tasks:
+        drives = FakeDrives(house.store, act=hang)
+        tasks.start_soon(dispatcher.run, drives)
+        await until(lambda: bool(drives.under_way))
+        with anyio.fail_after(SOON_S):
+            assert await dispatcher.finish(600) == ("local/a",)
+        over.set()
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_dispatcher_ends_though_postgres_stands_still(
     house: House, database: Database, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
