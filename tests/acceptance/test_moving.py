@@ -20,7 +20,7 @@ def test_a_bridge_goes_into_a_database_and_comes_back(home: Home, database: Data
     odd = [f"postgresql://bridge:{each}@127.0.0.1:1/x" for each in ("ha#sh-pass", "sla/sh-pass", "at@sign-pass")]
     for url in (of_key, *odd):
         assert "command lines can be read" in home.run("migrate", "--from", f"sqlite:///{store}", "--to", url, code=1)
-    told = home.run("migrate", "--from", f"sqlite:///{store}", "--to", "env:DB", code=1, DB=url)
+    told = home.run("migrate", "--from", f"sqlite:///{store}", "--to", "env:DB", code=1, DB=odd[-1])
     assert "%40 for @" in told
     assert "sign-pass" not in told
     assert "has a --from and a --to" in home.run("migrate", "--to", "sqlite:///x.db", code=1)
