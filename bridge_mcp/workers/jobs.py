@@ -17,7 +17,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -158,6 +157,7 @@ class JobDispatcher:
     async def finish(self, within_s: float) -> tuple[str, ...]:
         """Begin nothing more, and wait for what is under way, at most so long; what is left, to be handed over."""
         self._stopping = True
+        self._notice.give()
         with anyio.move_on_after(within_s):
             while self._under_way and not self._counts_as_dead:  # without Postgres no turn can end
                 with anyio.move_on_after(LOOK_S):
@@ -264,8 +264,7 @@ class JobDispatcher:
                 logger.warning("%d processes stood still within a transaction: it is undone", found["undone"])
             if found["handed_back"]:
                 logger.warning("%d conversations of workers that are gone are taken over", found["handed_back"])
-            until_due = SWEEP_S if found["next_due"] is None else found["next_due"] - found["now"]
-            pause = min(SWEEP_S, max(0.0, until_due))
+            pause = SWEEP_S if found["next_due"] is None else min(SWEEP_S, max(0.0, found["next_due"] - found["now"]))
 
     async def _watch(self) -> None:
         """Give up all drives once this worker must count as dead: whoever took them over is not to be disturbed."""
@@ -341,7 +340,9 @@ class JobDispatcher:
         """Let others have its room for so long; whether it may go on then."""
         work.pausing = True
         self._notice.give()
-        await anyio.sleep(pause_s)
+        with anyio.move_on_after(pause_s):
+            while not self._stopping:
+                await self._notice.next.wait()
         while (noticed := self._notice.next) and not self._room(drives):
             if self._stopping or not self._may_drive():
                 return False
@@ -354,8 +355,8 @@ class JobDispatcher:
         logger.error("%s", work.obituary)
         if work.deaths > MAX_DEATHS:
             return await self._pause(work, drives, pause_after(work.deaths))
-        give_up = partial(drives.give_up, work.conversation, work.obituary)
-        await self._until_done(f"Giving up {work.conversation}", give_up)
+        name = work.conversation
+        await self._until_done(f"Giving up {name}", lambda: drives.give_up(name, work.obituary))
         return True
 
     def _due_at(self, until: float | None) -> None:

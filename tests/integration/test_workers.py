@@ -639,6 +639,22 @@ async def test_a_stop_waits_for_what_is_under_way_and_hands_over_the_rest(house:
         await following.until(lambda: following.seen.keys() >= {"local/long", "local/late"})
 
 
+async def test_a_stop_does_not_wait_for_what_only_pauses(house: House) -> None:
+    async def fails(conversation: str) -> Driven:
+        return Driven(0.0, pause_s=3600.0)
+
+    drives = FakeDrives(house.store, act=fails)
+    async with house.at_work(drives) as dispatcher:
+        assert isinstance(dispatcher, jobs.JobDispatcher)
+        await say(house.store, "local/a", "hi")
+        await drives.until(lambda: drives.seen["local/a"] == 1)
+        with anyio.fail_after(SOON_S):
+            assert await dispatcher.finish(3600.0) == ()
+    following = FakeDrives(house.store)
+    async with house.at_work(following):
+        await following.until(lambda: following.seen["local/a"] == 1)
+
+
 async def test_a_restart_of_postgres_in_the_middle_is_gone_on_after(own_postgres: PostgresServer) -> None:
     database, clock = own_postgres.served.create(), DatabaseClock()
     store = await open_store(database.url, clock=clock, delivered_by_commit=frozenset({"local"}))
