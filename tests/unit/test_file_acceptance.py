@@ -28,9 +28,9 @@ class Picky:
         self.shown: list[set[str]] = []
 
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, views: Mapping[str, FileView] | None = None
     ) -> ModelReply:
-        seen = {ref for ref, each in (shown or {}).items() if each.image}
+        seen = {ref for ref, each in (views or {}).items() if each.image}
         self.shown.append(seen)
         if "bad" in seen:
             raise ModelFailed("too tall", permanent=True, kind="bad_request")
@@ -79,7 +79,7 @@ def test_a_refusal_that_no_picture_explains_stays_one() -> None:
 
 class Refusing(Picky):
     async def reply(
-        self, request: ModelRequest, on_text: OnText | None = None, shown: Mapping[str, FileView] | None = None
+        self, request: ModelRequest, on_text: OnText | None = None, views: Mapping[str, FileView] | None = None
     ) -> ModelReply:
         raise ModelFailed("never", permanent=True, kind="bad_request")
 
