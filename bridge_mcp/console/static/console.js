@@ -5,7 +5,7 @@ const byId = (id) => document.getElementById(id);
 
 // On a phone the pages stand in one line that scrolls: the one that is open is in sight.
 const current = document.querySelector("header nav [aria-current]");
-if (current) current.scrollIntoView({ block: "nearest", inline: "nearest" });
+if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
 
 // A stream that is refused: the session has ended, or the bridge.
 document.addEventListener("htmx:sse:error", (event) => {
