@@ -1,4 +1,4 @@
-"""Rounds in vain: counted from the log, in a row, within one turn; and the turn ends when there were too many."""
+"""Failed rounds: counted from the log, in a row, within one turn; and the turn ends when there were too many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.logs import asked, heard, log, model_started, replied, tool_star
 NO_TOOL = "There is no tool 'files__burn' here."
 
 
-def vain(started: int, *, turn: int = 0) -> tuple[Entry, ...]:
+def failed(started: int, *, turn: int = 0) -> tuple[Entry, ...]:
     """A round whose only call is refused; `started` is the seq of its model call."""
     return (
         model_started(turn),
@@ -33,10 +33,10 @@ def fruitful(started: int) -> tuple[Entry, ...]:
 
 def test_they_are_counted_in_a_row() -> None:
     assert failed_rounds(log(heard()), 0) == (0, "")
-    assert failed_rounds(log(heard(), *vain(1)), 0) == (1, NO_TOOL)
-    assert failed_rounds(log(heard(), *vain(1), *vain(4)), 0) == (2, NO_TOOL)
-    assert failed_rounds(log(heard(), *vain(1), *fruitful(4)), 0)[0] == 0
-    assert failed_rounds(log(heard(), *vain(1), *fruitful(4), *vain(8)), 0)[0] == 1
+    assert failed_rounds(log(heard(), *failed(1)), 0) == (1, NO_TOOL)
+    assert failed_rounds(log(heard(), *failed(1), *failed(4)), 0) == (2, NO_TOOL)
+    assert failed_rounds(log(heard(), *failed(1), *fruitful(4)), 0)[0] == 0
+    assert failed_rounds(log(heard(), *failed(1), *fruitful(4), *failed(8)), 0)[0] == 1
 
 
 def test_one_call_that_could_be_made_makes_a_round_fruitful() -> None:
@@ -50,7 +50,7 @@ def test_one_call_that_could_be_made_makes_a_round_fruitful() -> None:
     assert failed_rounds(log(heard(), *both), 0)[0] == 0
 
 
-def test_a_call_that_people_were_asked_about_is_none_in_vain() -> None:
+def test_a_call_that_people_were_asked_about_is_no_failed_one() -> None:
     judged = (model_started(), replied("", "files__delete", started=1), asked("1.0"), Finished("1.0", "denied", "No."))
     expired = (model_started(), replied("", "files__delete", started=1), Finished("1.0", "expired", "Too late."))
     assert failed_rounds(log(heard(), *judged), 0)[0] == 0
@@ -58,7 +58,7 @@ def test_a_call_that_people_were_asked_about_is_none_in_vain() -> None:
 
 
 def test_another_turn_begins_anew() -> None:
-    two = log(heard(), *vain(1), Stopped("enough", 4), heard("again", "m2"), *vain(6, turn=5))
+    two = log(heard(), *failed(1), Stopped("enough", 4), heard("again", "m2"), *failed(6, turn=5))
     assert failed_rounds(two, 5)[0] == 1
     assert (
         failed_rounds(
@@ -67,7 +67,7 @@ def test_another_turn_begins_anew() -> None:
                     "x",
                     "m0",
                 ),
-                *vain(1),
+                *failed(1),
             ),
             5,
         )[0]
@@ -77,10 +77,10 @@ def test_another_turn_begins_anew() -> None:
 
 def test_three_in_a_row_end_the_turn_with_the_reason() -> None:
     policy = Policy()
-    assert isinstance(decide(log(heard(), *vain(1), *vain(4)), policy, 2000.0), CallModel)
-    step = decide(log(heard(), *vain(1), *vain(4), *vain(7)), policy, 2000.0)
+    assert isinstance(decide(log(heard(), *failed(1), *failed(4)), policy, 2000.0), CallModel)
+    step = decide(log(heard(), *failed(1), *failed(4), *failed(7)), policy, 2000.0)
     assert isinstance(step, Stop)
     assert step.reason == f"the model asked 3 times in a row for calls that cannot be made: {NO_TOOL}"
     assert step.text
     patient = Policy(budget=Budget(max_failed_rounds=4))
-    assert isinstance(decide(log(heard(), *vain(1), *vain(4), *vain(7)), patient, 2000.0), CallModel)
+    assert isinstance(decide(log(heard(), *failed(1), *failed(4), *failed(7)), patient, 2000.0), CallModel)
