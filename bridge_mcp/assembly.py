@@ -28,12 +28,12 @@ from bridge_mcp.core.backoff import Backoff
 from bridge_mcp.core.entries import Attachment
 from bridge_mcp.core.errors import FetchFailed, StoreError
 from bridge_mcp.engine.supervision import error_line, first_error
+from bridge_mcp.engine_lock import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.how_started import how_started
 from bridge_mcp.operations.clocks import WallClock
 from bridge_mcp.operations.commands import COMMANDS
 from bridge_mcp.operations.engine_settings import Roster, publish_settings, settings_of
 from bridge_mcp.operations.later import cancel_of_gone
-from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.ports import KEPT, Callers, Channel, Clock, Drafts, Files, Pulse, Store
 from bridge_mcp.redaction import quiet
 from bridge_mcp.server.events.configured import event_lanes
@@ -116,7 +116,7 @@ async def open_bridge(
         StoreError: the store cannot be opened.
     """
     if config.store.is_postgres:
-        from bridge_mcp.shared_face import open_shared_face
+        from bridge_mcp.face_assembly import open_shared_face
 
         async with open_shared_face(config) as assembly:
             yield assembly

@@ -26,13 +26,13 @@ from bridge_mcp.core.errors import BridgeError
 from bridge_mcp.core.offer import too_many_tools
 from bridge_mcp.core.safe_text import visible
 from bridge_mcp.core.tools import ToolSpec
+from bridge_mcp.engine_lock import PulseFile, engine_lives, owner_of
 from bridge_mcp.models.settings import SCRIPTED
 from bridge_mcp.operations.approver_check import ApproverCheck
 from bridge_mcp.operations.engine_liveness import silence, troubles
 from bridge_mcp.operations.event_callbacks import failing_callbacks
 from bridge_mcp.operations.owners_chat import owners_chat
 from bridge_mcp.paths import make_private
-from bridge_mcp.place import PulseFile, engine_lives, owner_of
 from bridge_mcp.ports import HeldBack, Store, StoreHealth
 
 __all__ = ["check"]

@@ -142,7 +142,7 @@ def restored(config: Config, source: Path, replace: bool) -> tuple[Manifest, Res
         BadInput: it is no backup, or there is a store that may not be replaced; nothing was changed.
         StoreError: somebody works with the store, or the disk cannot hold it; nothing was changed.
     """
-    from bridge_mcp.place import PulseFile, owner_of
+    from bridge_mcp.engine_lock import PulseFile, owner_of
     from bridge_mcp.stores.sqlite.copies import replace_store, sole_use
 
     path = config.store_path

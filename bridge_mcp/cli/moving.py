@@ -31,7 +31,7 @@ def moved(config: Config, source: str, target: str) -> int:
         ConfigError: the driver of Postgres is missing.
         StoreError: something works with one of the stores, or it failed.
     """
-    from bridge_mcp.place import PulseFile, owner_of
+    from bridge_mcp.engine_lock import PulseFile, owner_of
     from bridge_mcp.stores.opening import need_driver
 
     ends = url_of(source, "--from"), url_of(target, "--to")

@@ -162,7 +162,7 @@ def migrate(
     to
         Where it goes to: a file that is not there, or an empty database.
     """
-    from bridge_mcp.place import PulseFile, owner_of
+    from bridge_mcp.engine_lock import PulseFile, owner_of
     from bridge_mcp.stores import opening
 
     config = common.prepare()
@@ -189,8 +189,8 @@ def rebuild(*, common: Common = USUAL) -> int:
     and can be run again.
     """
     from bridge_mcp.assembly import make_channels
+    from bridge_mcp.engine_lock import PulseFile, owner_of
     from bridge_mcp.operations.clocks import WallClock
-    from bridge_mcp.place import PulseFile, owner_of
     from bridge_mcp.stores import opening
 
     config, clock = common.prepare(), WallClock()

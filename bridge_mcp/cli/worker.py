@@ -18,7 +18,7 @@ from bridge_mcp.config import Config
 from bridge_mcp.core.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
-    from bridge_mcp.working import WorkerOptions
+    from bridge_mcp.worker_assembly import WorkerOptions
 
 __all__ = ["worker"]
 
@@ -54,7 +54,7 @@ def worker(
             f"Workers share a store on Postgres, and this one is a file: {config.store.where}.",
             fix="Start the bridge with: bridge-mcp serve. For several machines, see [store] url in the README.",
         )
-    from bridge_mcp.working import WorkerOptions
+    from bridge_mcp.worker_assembly import WorkerOptions
 
     options = WorkerOptions(concurrency=concurrency, channels=held(config, channels), grace_s=grace_s)
     loop(run, config, options, serving=True)
@@ -86,7 +86,7 @@ async def run(config: Config, options: WorkerOptions) -> None:
     from asyncio import Event
 
     from bridge_mcp.server.stdio.lifetime import stop_on_signals
-    from bridge_mcp.working import StoppedWaiting, open_worker
+    from bridge_mcp.worker_assembly import StoppedWaiting, open_worker
 
     out, stopped = console(stderr=True), Event()
 

@@ -14,7 +14,7 @@ import pytest
 from bridge_mcp import __version__
 from bridge_mcp.channels.registry import BUILT_IN
 from bridge_mcp.config.schema import File
-from bridge_mcp.place import make_lock
+from bridge_mcp.engine_lock import make_lock
 from bridge_mcp.reference import drawn
 from tests.acceptance.parts import COMMAND, Home
 from tests.servers.postgres import Database

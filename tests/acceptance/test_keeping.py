@@ -17,7 +17,7 @@ import pytest
 
 from bridge_mcp.core.entries import Call, Finished, Heard, Question, Requested, Scheduled, Sender, Started
 from bridge_mcp.core.grants import Grant
-from bridge_mcp.place import make_lock
+from bridge_mcp.engine_lock import make_lock
 from bridge_mcp.ports import Pairing, StoredClient
 from bridge_mcp.stores.files import FileFolder
 from bridge_mcp.stores.sqlite import open_store, verify

@@ -19,7 +19,7 @@ import pytest
 from bridge_mcp.assembly import open_bridge
 from bridge_mcp.config import load_config
 from bridge_mcp.core.errors import StoreError, StoreLost
-from bridge_mcp.place import PulseFile, Seal, engine_lives, make_lock, owner_of
+from bridge_mcp.engine_lock import PulseFile, Seal, engine_lives, make_lock, owner_of
 from bridge_mcp.service import OWNER
 from bridge_mcp.stores.sqlite import open_store
 from tests.acceptance.parts import WAIT_S, Home
@@ -142,7 +142,7 @@ async def test_an_engine_that_gives_no_sign_of_life_is_told_of_in_every_answer(h
     engine = """
 import sys, time, os
 from pathlib import Path
-from bridge_mcp.place import make_lock, PulseFile
+from bridge_mcp.engine_lock import make_lock, PulseFile
 from bridge_mcp.ports import Pulse
 lock = make_lock(Path(sys.argv[1])); assert lock.acquire()
 PulseFile(Path(sys.argv[1])).write(Pulse(os.getpid(), time.time() - 100, time.time() - 40))

@@ -22,8 +22,8 @@ from procrastinate import PsycopgConnector
 
 from bridge_mcp.core.entries import Heard, Started
 from bridge_mcp.core.errors import StoreError
+from bridge_mcp.face_assembly import WorkersSeen
 from bridge_mcp.ports import ChannelOffset, Driven, WorkerInfo
-from bridge_mcp.shared_face import WorkersSeen
 from bridge_mcp.stores.postgres.connecting import Database as Place
 from bridge_mcp.stores.postgres.job_schema import bring_up
 from bridge_mcp.stores.postgres.migrate import newest

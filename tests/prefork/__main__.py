@@ -29,7 +29,7 @@ LOADED = {
     "bridge": (
         "anyio._backends._asyncio", "anyio.abc", "attrs", "rich.console", "rich.panel", "rich.table", "uvloop",
         "bridge_mcp.assembly", "bridge_mcp.cli.app", "bridge_mcp.cli.output", "bridge_mcp.cli.stdio",
-        "bridge_mcp.engine.engine", "bridge_mcp.server.app", "bridge_mcp.stores.sqlite", "bridge_mcp.working",
+        "bridge_mcp.engine.engine", "bridge_mcp.server.app", "bridge_mcp.stores.sqlite", "bridge_mcp.worker_assembly",
     ),
     "litellm": ("litellm", "openai.resources.chat"),
 }  # fmt: skip
