@@ -185,7 +185,7 @@ def test_no_verdict_is_taken_where_the_owner_takes_none_here(home: Home) -> None
         screen.until_last("›")
         time.sleep(SEEN_S)
         screen.type("y\r")
-        screen.until("A call waits first: y or n, and Enter")
+        screen.until("A call waits first: an approver decides in a chat")
         screen.type(CTRL_D)
         assert screen.end() == 0
     assert (home.work / "files" / "kept.txt").exists()

@@ -8,12 +8,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bridge_mcp.core.entries import Replied, Started, Summarised, Transcribed, Usage
-from bridge_mcp.core.errors import NewerSchema, StoreError
+from bridge_mcp.core.errors import NewerSchema, StoreError, StoreLost
 from bridge_mcp.ports import FirstMessage
 from bridge_mcp.stores.sqlite import SqliteStore, migrate
 from tests.contract.store_kit import StoreClock, heard
@@ -23,6 +25,7 @@ NEWEST = len(migrate.migrations())
 
 OPEN = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from bridge_mcp.stores.sqlite.migrate import migrate
 print("ready", flush=True)
@@ -291,6 +294,27 @@ async def took(store: SqliteStore, conversation: str, usage: Usage, *, kind: str
     reply = Replied("ok", (), begun.seq, turn=came.seq, model="large", usage=usage)
     cut = Summarised("in short", came.seq, begun.seq, model="small", usage=usage)
     assert await store.log.answer(conversation, begun.seq, reply if kind == "model" else cut, wake=None) is not None
+
+
+async def test_who_saw_that_the_store_was_migrated_writes_nothing_more(tmp_path: Path) -> None:
+    """Whichever part of it saw that: its version is looked at some times a second, by each connection."""
+    path = tmp_path / "bridge.db"
+    store = SqliteStore(path, clock=StoreClock())
+    await store.log.record("local/a", heard("before"))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA user_version = {NEWEST + 1}")
+    seen = 0
+    for _ in range(100):
+        try:
+            await store.log.load("local/a")
+        except StoreLost:
+            seen += 1
+            with pytest.raises(StoreLost, match="schema version"):
+                await store.log.record("local/a", heard("after"))
+        await anyio.sleep(0.01)
+    assert seen > 50, "it does not forget what it has seen"
+    await store.close()
+    assert rows(path, "SELECT count(*) FROM log") == [(1,)]
 
 
 def test_the_version_of_a_store_can_be_asked_without_touching_it(tmp_path: Path) -> None:

@@ -30,13 +30,16 @@ class Guard:
         self.path, self.version = path, version
         status = path.stat()
         self.identity = (status.st_dev, status.st_ino)
+        self._migrated_to: int | None = None
 
     def check_file(self) -> None:
         """Raise where the file is no longer the one that was opened.
 
         Raises:
-            StoreLost: it is not the one at its path any more, or empty.
+            StoreLost: it is not the one at its path any more, or empty, or was seen to be migrated.
         """
+        if self._migrated_to is not None:
+            self.check_version(self._migrated_to)
         try:
             status = os.stat(self.path)
         except OSError as exc:
@@ -59,6 +62,7 @@ class Guard:
             StoreLost: another process has migrated the store.
         """
         if version != self.version:
+            self._migrated_to = version  # whoever comes next is told, too, and not a quarter of a second later
             raise StoreLost(
                 f"The store {self.path} was brought to schema version {version} by another bridge_mcp while this one, "
                 f"which knows version {self.version}, had it open.",
