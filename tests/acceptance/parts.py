@@ -126,6 +126,14 @@ class Face:
     async def is_engine(self) -> bool:
         return (await self.call("get_status"))["role"] == "engine"
 
+    async def becomes_engine(self) -> None:
+        """Wait until it is the engine; its process is named before it works."""
+        with anyio.fail_after(WAIT_S):
+            while True:
+                if await self.is_engine():
+                    return
+                await anyio.sleep(0.01)
+
     async def engine_pid(self, *, other_than: int | None = None) -> int:
         """The process that is the engine, once it is another one than that."""
         with anyio.fail_after(WAIT_S):

@@ -103,7 +103,7 @@ async def test_when_the_engine_leaves_in_order_another_takes_over(home: Home) ->
             await second.list_tools()
             first.leave()
             assert await second.engine_pid(other_than=gone) != gone
-            assert await second.is_engine()
+            await second.becomes_engine()
 
 
 @pytest.mark.shows("cli.chat")

@@ -53,7 +53,7 @@ PATIENCE_S = 10.0
 QUIET_S = 40.0
 """The most that a step waits until nothing happens any more."""
 LATE_S = 5.0
-"""How much longer a pause takes at most while the bridge has not taken all updates."""
+"""How long a call of an MCP tool waits at most while the bridge has not taken all updates."""
 SERVERS_S = 20.0
 SERVER = re.compile(r"^\[tool_servers\.([\w-]+)\]", re.MULTILINE)
 BESIDE = Path(__file__).with_name("telegram")
@@ -142,7 +142,7 @@ class Player:
             "outbox": self._outbox,
             # time
             "quiet": lambda silence_s: self._tell.wait_until_quiet(silence_s, QUIET_S, self._idle),
-            "sleep": self._sleep,
+            "sleep": time.sleep,
             "wait_models": lambda count: wait(lambda: len(self.model.requests) >= count),
             "wait_approvals": lambda count: wait(lambda: self.bridge.call("list_approvals").get("count", 0) >= count),
             "drained": self._drained,
@@ -206,13 +206,6 @@ class Player:
 
     # -- steps -------------------------------------------------------------------------------------------------
 
-    def _sleep(self, seconds: float) -> None:
-        """Let time go by, and on a slow machine a little more, until the bridge took what there is."""
-        time.sleep(seconds)
-        deadline = time.monotonic() + LATE_S
-        while time.monotonic() < deadline and not self._idle():
-            time.sleep(0.01)
-
     def _fill(self, value: Any) -> Any:
         """A value with everything in it filled in: what the stage knows, and ids that only the bridge knows."""
         text = json.dumps(self.stage.fill(value))
@@ -240,6 +233,9 @@ class Player:
 
     def _mcp(self, wanted: list[Any]) -> None:
         tool, arguments, *more = wanted
+        deadline = time.monotonic() + LATE_S
+        while time.monotonic() < deadline and not self._idle():  # what came in before is in the answer
+            time.sleep(0.01)
         answer = self.bridge.call(tool, **self._fill(arguments))
         self.answers.append(answer)
         if str(answer.get("id", "")).startswith("question:"):
