@@ -9,7 +9,7 @@ from bridge_mcp.stores.postgres.connecting import BY_KEYS
 
 __all__ = ["jobs_pool"]
 
-PATIENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 """When a connection counts as dead whose other end is silent: after some ten seconds."""
 
 
@@ -27,7 +27,7 @@ def jobs_pool(url: str) -> AsyncConnectionPool:
         max_size=4,
         timeout=5.0,
         # Names of conversations have any characters, whatever encoding a URL names.
-        kwargs={"application_name": "bridge-mcp jobs", "client_encoding": "UTF8", "connect_timeout": 5, **PATIENCE},
+        kwargs={"application_name": "bridge-mcp jobs", "client_encoding": "UTF8", "connect_timeout": 5, **KEEPALIVES},
         configure=prepare,
         open=False,
     )
